@@ -1,0 +1,28 @@
+# Sourced by the other scripts: makes .venv from requirements.lock with forger in it, once, and activates it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+stamp=".venv/.installed-$(cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)"
+if [ ! -e "$stamp" ]; then
+    uv=$(command -v uv || true)
+    if ! [ -n "$uv" ] || ! "$uv" --version >/dev/null 2>&1; then
+        uv=.cache/uv/bin/uv
+        if [ ! -x "$uv" ]; then
+            python3 -m pip install --quiet --disable-pip-version-check --target .cache/uv uv || {
+                echo "setup: neither uv nor 'python3 -m pip' works here; install one of them first" >&2
+                exit 1
+            }
+        fi
+    fi
+    echo "setup: installing the locked packages into .venv (several GB the first time)" >&2
+    [ -x .venv/bin/python ] || "$uv" venv --quiet --clear --python '>=3.11' .venv
+    export UV_LINK_MODE=${UV_LINK_MODE:-hardlink} VIRTUAL_ENV="$PWD/.venv"
+    "$uv" pip sync --quiet --require-hashes requirements.lock
+    "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+    rm -f .venv/.installed-*
+    touch "$stamp"
+fi
+export PATH="$PWD/.venv/bin:$PATH"
+# Importing PyTorch without its bytecode costs ten seconds a process.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$PWD/.cache/bytecode"

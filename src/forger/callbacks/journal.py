@@ -1,0 +1,52 @@
+"""The run's rows: one sink for terms, signals and scores, read by the record, the loggers and the bar."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import WandbLogger
+
+from forger.callbacks.budget import Budget
+from forger.games.base import Game
+from forger.records import RunFolder
+
+
+class Journal(Callback):
+    """Appends to ``metrics.jsonl`` and the loggers; rank 0 alone writes.
+
+    Args:
+        folder: the run folder.
+        budget: tells the seconds trained.
+        every: rounds between two rows of training terms; values are those of the round itself.
+    """
+
+    def __init__(self, folder: RunFolder, budget: Budget, every: Annotated[int, Ge(1)] = 20) -> None:
+        self.folder = folder
+        self.budget = budget
+        self.every = every
+        #: The latest value of everything written, by name.
+        self.latest: dict[str, float] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Game) -> None:
+        pl_module.observe_every = self.every
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
+        if pl_module.iteration % self.every == 0:
+            self.write(trainer, pl_module, {name: float(value) for name, value in pl_module.observed.items()})
+
+    def write(self, trainer: Trainer, game: Game, values: dict[str, float]) -> None:
+        """One row at the game's present clock."""
+        self.latest |= values
+        if not trainer.is_global_zero:
+            return
+        clock = {"iterations": game.iteration, "images": game.shown}
+        self.folder.append_metrics({**clock, **values, "seconds": round(self.budget.seconds, 3)})
+        for logger in trainer.loggers:
+            logger.log_metrics({**clock, **values}, step=game.iteration)
+
+    def picture(self, trainer: Trainer, game: Game, name: str, path: Path) -> None:
+        """Show a picture of the run folder in W&B."""
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+                logger.log_image(name, [str(path)], step=game.iteration, caption=[f"{game.shown:,} images"])

@@ -1,0 +1,70 @@
+"""A progress bar in images, with speed, losses and the latest score."""
+
+import time
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from forger.callbacks.journal import Journal
+from forger.games.base import Game
+
+
+class ProgressBar(Callback):
+    """Drawn on a terminal only; a log file gets the lines that `Scoring` writes.
+
+    Args:
+        total: budget in images, None when only minutes limit the run.
+        journal: where the latest values are.
+        seconds_between: least time between two updates.
+    """
+
+    def __init__(self, total: int | None, journal: Journal, seconds_between: float = 0.25) -> None:
+        self.total = total
+        self.journal = journal
+        self.seconds_between = seconds_between
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._drawn = (0.0, 0)
+
+    def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
+        console = Console(stderr=True)
+        if not (trainer.is_global_zero and console.is_terminal):
+            return
+        columns = [TextColumn("{task.fields[speed]:>6,.0f} images/s"), BarColumn(20), TaskProgressColumn()]
+        self._progress = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[values]}"), console=console)
+        self._task = self._progress.add_task("", total=self.total, completed=pl_module.shown, speed=0.0, values="")
+        self._progress.start()
+        self._drawn = (time.monotonic(), pl_module.shown)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
+        if self._progress is None:
+            return
+        now, (then, shown) = time.monotonic(), self._drawn
+        if now - then >= self.seconds_between:
+            speed = (pl_module.shown - shown) / (now - then)
+            self._progress.update(self._task, completed=pl_module.shown, speed=speed, values=self._values())
+            self._drawn = (now, pl_module.shown)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
+        self._stop(pl_module)
+
+    def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
+        self._stop(pl_module)
+
+    def _stop(self, game: Game) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=game.shown, values=self._values())
+            self._progress.stop()
+            self._progress = None
+
+    def _values(self) -> str:
+        losses: dict[str, float] = {}
+        for name, value in self.journal.latest.items():
+            kind, _, rest = name.partition("/")
+            if kind == "train":
+                player = rest.partition("/")[0]
+                losses[player] = losses.get(player, 0.0) + value
+        scores = [(name[6:], value) for name, value in self.journal.latest.items() if name.startswith("score/")]
+        return "  ".join(f"{name} {value:.3g}" for name, value in [*losses.items(), *scores[:1]])

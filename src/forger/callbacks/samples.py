@@ -1,0 +1,51 @@
+"""Pictures of the same latents through training."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from pytorch_lightning import Callback, Trainer
+
+from forger.callbacks.clock import due
+from forger.callbacks.journal import Journal
+from forger.games.base import Game
+from forger.pictures import natural_picture, save_picture
+from forger.randomness import generator
+
+
+class Samples(Callback):
+    """Draws the game's natural picture at intervals and at the end into ``samples/<images>.png``.
+
+    Args:
+        folder: the run's ``samples`` folder.
+        journal: shows the pictures to the loggers.
+        every_images: interval in real images shown.
+        n: number of samples in a picture.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        journal: Journal,
+        every_images: Annotated[int, Ge(1)] | None,
+        n: Annotated[int, Ge(1)] = 100,
+    ) -> None:
+        self.folder = folder
+        self.journal = journal
+        self.every_images = every_images
+        self.n = n
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
+        if due(pl_module, self.every_images):
+            self.draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
+        self.draw(trainer, pl_module)
+
+    def draw(self, trainer: Trainer, game: Game) -> None:
+        """Write the picture of this moment."""
+        if not trainer.is_global_zero:
+            return
+        path = self.folder / f"{game.shown:09d}.png"
+        save_picture(natural_picture(game, self.n, generator(game.seed, "samples")), path)
+        self.journal.picture(trainer, game, "samples", path)

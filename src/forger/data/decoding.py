@@ -1,0 +1,160 @@
+"""Picture files of any size and mode to uint8 tensors, once, before training; every error names its file."""
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from forger.data.images import hashed
+
+Channels = Literal[1, 3, 4]
+MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SPLITS = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+}
+log = logging.getLogger(__name__)
+
+
+def converted(picture: Image.Image, channels: int) -> tuple[Image.Image, str | None]:
+    """A picture as 8-bit grey (1 channel), RGB (3) or RGBA (4), and what had to be done to it, if that loses anything.
+
+    EXIF orientation is applied. Transparency is composited on white (kept with 4 channels), a palette looked
+    up. Raises ValueError for more than 8 bits a channel, which Pillow would cut or clip in silence.
+    """
+    stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "RGB;16B" where the mode says RGB
+    if picture.mode.startswith(("I", "F")) or any(re.search(r";16[BLN]", raw) for raw in stored):
+        raise ValueError(f"more than 8 bits a channel (mode {picture.mode}): convert it to 8 bits first")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == MODES[channels]:
+        return picture, None
+    if picture.has_transparency_data and channels != 4:
+        picture = picture.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(paper, picture).convert(
+            MODES[channels]
+        ), "transparency composited on white"
+    done = None
+    if picture.mode == "P":
+        done = "palette looked up"
+    elif channels == 1 and picture.mode != "1":
+        done = "colour reduced to luma"
+    return picture.convert(MODES[channels]), done
+
+
+def square(picture: Image.Image, size: int) -> Image.Image:
+    """The largest centred square of a picture, resized to `size` with an antialiased bicubic filter."""
+    width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    if width == height == size:
+        return picture
+    box = (left, top, left + side, top + side)
+    return picture.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def as_tensor(picture: Image.Image) -> Tensor:
+    """uint8 (c, h, w)."""
+    pixels = torch.from_numpy(np.array(picture))
+    return pixels.reshape(picture.height, picture.width, -1).permute(2, 0, 1)
+
+
+def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, list[str]]:
+    """One picture file as uint8 (channels, h, w), cut and resized to a square of `size` if given; notes on what was done.
+
+    Raises ValueError with the path for what is no readable 8-bit picture, FileNotFoundError for what is not
+    there.
+    """
+    try:
+        with Image.open(path) as opened:
+            picture, done = converted(opened, channels)
+            notes = [done] if done else []
+            if size is not None:
+                if min(picture.size) < size:
+                    notes.append(f"enlarged to {size}")
+                picture = square(picture, size)
+            return as_tensor(picture), notes
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing") from None
+    except (
+        Exception
+    ) as error:  # Pillow's readers raise OSError, SyntaxError, struct.error, … as the damage has it
+        why = str(error) if "8 bits" in str(error) else f"can't be read ({error}): replace or remove it"
+        raise ValueError(f"{path}: {' '.join(why.split())}") from error
+
+
+def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
+    """Picture files as uint8 (n, channels, size, size), decoded by a pool of threads; logs what was converted."""
+    result = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
+    notes = Counter[str]()
+    for index, (pixels, done) in enumerate(_decoded(paths, channels, size)):
+        result[index] = pixels
+        notes.update(done)
+    if notes:
+        told = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
+        log.info("%d pictures from %s: %s", len(paths), paths[0].parent, told)
+    return result
+
+
+def _decoded(paths: Sequence[Path], channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
+    # Pillow lets go of the interpreter's lock while it decodes and resizes. In portions, so that pictures don't pile up.
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(paths), 1024):
+            yield from pool.map(lambda path: decode(path, channels, size), paths[start : start + 1024])
+
+
+def listing(root: Path) -> list[Path]:
+    """The picture files below a folder, relative to it, sorted; hidden ones left out.
+
+    Raises FileNotFoundError where there is no folder, ValueError where no picture is in it.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")
+    found = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    if not paths:
+        raise ValueError(f"no pictures in {root} (looked for {' '.join(SUFFIXES)}, in subfolders too)")
+    return sorted(paths, key=Path.as_posix)
+
+
+def partition(root: Path, *, fraction: float = 0.1) -> dict[str, list[Path]]:
+    """The pictures below a folder as "train", "validation" and "test", relative paths.
+
+    A folder with a subfolder `train` is split by its subfolders train, validation (or valid, val) and test.
+    What has no subfolder is `fraction` of the training pictures, at least one, chosen by a hash of their
+    relative paths.
+    """
+    parts: dict[str, list[Path]] = {"train": [], "validation": [], "test": []}
+    paths = listing(root)
+    declared = (root / "train").is_dir()
+    for path in paths:
+        if declared and path.parts[0] not in SPLITS:
+            raise ValueError(
+                f"{root / path} lies beside {root / 'train'}: put it into train, validation or test"
+            )
+        parts[SPLITS[path.parts[0]] if declared else "train"].append(path)
+    wanting = [name for name in ("test", "validation") if not parts[name]]
+    count = max(1, round(fraction * len(parts["train"])))
+    if len(parts["train"]) <= count * len(wanting):
+        raise ValueError(
+            f"{root} has {len(paths)} pictures; train, validation and test need at least one each"
+        )
+    # The rank of the hash, and not its value, so that no split of a small folder is empty.
+    order = sorted(parts["train"], key=lambda path: hashed(path.as_posix()))
+    for name in wanting:
+        parts[name], order = sorted(order[:count]), order[count:]
+    parts["train"] = sorted(order)
+    return parts

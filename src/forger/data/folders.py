@@ -1,0 +1,177 @@
+"""Pictures in files: a folder of any pictures, CelebA with an attribute as label, Hugging Face data sets."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+from PIL import Image
+from torch import Tensor
+
+from forger.data.decoding import SPLITS, Channels, as_tensor, converted, decode_all, partition, square
+from forger.data.images import Data, Split, permutation
+
+
+def image_folder(
+    root: str, size: Annotated[int, Ge(4)], channels: Channels = 3, classes: Annotated[int, Ge(0)] = 0
+) -> Data:
+    """Any pictures below `root`, of any size: centred square, antialiased resize to `size`, `channels` 1, 3 or 4.
+
+    Splits are the subfolders train, validation and test, or else a tenth each by a hash of the relative path.
+    With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
+    labels. Raises FileNotFoundError without a folder, ValueError for an empty one, for subfolders that don't
+    fit and for a picture that can't be read, by its path.
+    """
+    folder = Path(root)
+    parts = partition(folder)
+    declared = (folder / "train").is_dir()
+    names = _class_names(folder, parts, int(declared), classes) if classes else []
+
+    def split(paths: Sequence[Path]) -> Split:
+        arrays = {"image": decode_all([folder / path for path in paths], channels, size)}
+        if classes:
+            arrays["label"] = torch.tensor([names.index(path.parts[int(declared)]) for path in paths])
+        return Split(arrays)
+
+    return Data(folder.name, **{name: split(paths) for name, paths in parts.items()}, classes=classes)
+
+
+def _class_names(root: Path, parts: dict[str, list[Path]], depth: int, classes: int) -> list[str]:
+    paths = [path for part in parts.values() for path in part]
+    loose = [path for path in paths if len(path.parts) < depth + 2]
+    if loose:
+        raise ValueError(f"{root / loose[0]} lies in no class subfolder: move it, or set data.classes=0")
+    names = sorted({path.parts[depth] for path in paths})
+    if len(names) != classes:
+        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise ValueError(f"{root} has {len(names)} class subfolders ({some}), but data.classes={classes}")
+    return names
+
+
+def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smiling") -> Data:
+    """CelebA (Liu et al. 2015), aligned and cropped faces: centred square, resized to `size`; official splits.
+
+    `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none.
+    `root` holds img_align_celeba/*.jpg, list_eval_partition.txt and list_attr_celeba.txt. Raises
+    FileNotFoundError for what is missing there, ValueError for an unknown attribute.
+    """
+    folder = Path(root)
+    tables = [folder / "list_eval_partition.txt"] + ([folder / "list_attr_celeba.txt"] if label else [])
+    missing = [path.name for path in (*tables, folder / "img_align_celeba") if not path.exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{', '.join(missing)} missing in {folder}: put CelebA's img_align_celeba/*.jpg, list_eval_partition.txt "
+            "and list_attr_celeba.txt there (mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
+        )
+    rows = [line.split() for line in tables[0].read_text().splitlines() if line.strip()]
+    smiles = _attribute(tables[1], label) if label else {}
+
+    def split(number: str) -> Split:
+        names = [name for name, part in rows if part == number]
+        if not names:
+            raise ValueError(f"{tables[0]} has no picture of split {number} (0 train, 1 validation, 2 test)")
+        arrays = {"image": decode_all([folder / "img_align_celeba" / name for name in names], 3, size)}
+        if label:
+            arrays["label"] = torch.tensor([smiles[name] for name in names])
+        return Split(arrays)
+
+    parts = [split(number) for number in "012"]
+    return Data("celeba", *parts, classes=2 if label else 0)
+
+
+def _attribute(path: Path, label: str) -> dict[str, int]:
+    """One column of list_attr_celeba.txt: a count, the 40 names, then a file and 40 times 1 or -1 in each row."""
+    _, header, *lines = path.read_text().splitlines()
+    names = header.split()
+    if label not in names:
+        close = difflib.get_close_matches(label, names, n=1, cutoff=0)
+        raise ValueError(f"data.label={label} is no attribute in {path}; did you mean {' or '.join(close)}?")
+    column = names.index(label) + 1
+    return {row[0]: int(row[column] == "1") for row in map(str.split, lines) if row}
+
+
+def huggingface(
+    path: str,
+    size: Annotated[int, Ge(4)],
+    channels: Channels = 3,
+    classes: Annotated[int, Ge(0)] = 0,
+    config: str | None = None,
+    split: str = "train",
+    image_key: str = "image",
+    label_key: str = "label",
+) -> Data:
+    """A Hugging Face data set, by its name on the hub (and `config`), or a folder that `save_to_disk` wrote.
+
+    Pictures of any size become squares of `size`. `split` is trained on; the splits validation (or valid,
+    val) and test are used where the set has them, and else are a tenth of `split` each. Labels 0..`classes`-1
+    are read from `label_key` if `classes` > 0. Raises ValueError for a set that doesn't fit, by column, split
+    or row, and without the package `datasets`; FileNotFoundError for a set that can't be had.
+    """
+    tables = _tables(path, config)
+    if split not in tables:
+        raise ValueError(f"{path} has no split {split!r}; it has {', '.join(tables)}")
+    columns = tables[split].column_names
+    for key in [image_key] + ([label_key] if classes else []):
+        if key not in columns:
+            raise ValueError(f"{path} has no column {key!r}; it has {', '.join(columns)}")
+    parts = {SPLITS[name]: table for name, table in tables.items() if name in SPLITS and name != split}
+    order, count = permutation(len(tables[split]), "huggingface"), max(1, len(tables[split]) // 10)
+    for name in ("test", "validation"):
+        if name not in parts:
+            parts[name], order = tables[split].select(order[:count].tolist()), order[count:]
+    if not len(order):
+        raise ValueError(
+            f"{path} has {len(tables[split])} rows in {split!r}; train, validation and test need some each"
+        )
+    parts["train"] = tables[split].select(order.sort().values.tolist())
+
+    def read(part: str) -> Split:
+        where = f"{path}, {part}"
+        arrays = {"image": _pictures(parts[part], image_key, channels, size, where)}
+        if classes:
+            labels = parts[part][label_key]
+            unfit = [label for label in labels if not isinstance(label, int) or not 0 <= label < classes]
+            if unfit:
+                raise ValueError(
+                    f"{where}: {label_key}={unfit[0]!r}, but data.classes={classes} allows 0..{classes - 1}"
+                )
+            arrays["label"] = torch.tensor(list(labels))
+        return Split(arrays)
+
+    return Data(Path(path).name, read("train"), read("validation"), read("test"), classes=classes)
+
+
+def _tables(path: str, config: str | None) -> dict[str, Any]:
+    try:
+        import datasets  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError:
+        raise ValueError(
+            "data=huggingface needs the package datasets: pip install 'forger[huggingface]'"
+        ) from None
+
+    try:
+        if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):
+            found = datasets.load_from_disk(path)
+        else:
+            found = datasets.load_dataset(path, config)
+    except Exception as error:  # the hub's client, its cache and fsspec each have their own
+        why = " ".join(str(error).split())
+        raise FileNotFoundError(
+            f"no Hugging Face data set {path} ({why}): name one of the hub, or a folder that save_to_disk wrote"
+        ) from error
+    return dict(found) if isinstance(found, dict) else {"train": found}
+
+
+def _pictures(table: Any, key: str, channels: int, size: int, where: str) -> Tensor:
+    result = torch.empty(len(table), channels, size, size, dtype=torch.uint8)
+    for row in range(len(table)):
+        try:
+            picture = table[row][key]
+            if not isinstance(picture, Image.Image):
+                raise ValueError(f"{key} is a {type(picture).__name__}, not a picture")
+            result[row] = as_tensor(square(converted(picture, channels)[0], size))
+        except Exception as error:  # as in `decode`: a damaged picture fails in many ways
+            raise ValueError(f"{where}, row {row}: {' '.join(str(error).split())}") from error
+    return result

@@ -1,0 +1,103 @@
+"""Batches of a resident data set: every one a function of (seed, position), so that a position is all the state."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from forger.data.images import Split
+from forger.randomness import generator
+
+
+class Batches:
+    """An endless stream of batches, each a dict of tensors sliced from the split on `device`.
+
+    `position` tells how many global batches have been consumed; it is asked once, when iteration begins, and
+    the stream goes on from there exactly as if it had never stopped. Each epoch is one permutation, a
+    function of (seed, epoch); its ragged last batch is dropped. Of each global batch of `batch_size` samples
+    the ranks take turns, so that together they see what one process would. The arrays of `split.independent`
+    go through permutations of their own, over epochs of their own length. With `flip`, each image is mirrored
+    left to right in half of the epochs, by (seed, epoch, index); images that belong together (`image`,
+    `truth`) are mirrored together.
+
+    Lightning takes it as it is: it has no length, and is no DataLoader whose sampler could be replaced.
+
+    Raises ValueError for a batch larger than the data or not divisible by `world`, and for flipped points.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        seed: int,
+        position: Callable[[], int],
+        rank: int = 0,
+        world: int = 1,
+        device: str | torch.device = "cpu",
+        flip: bool = False,
+    ) -> None:
+        assert 0 <= rank < world
+        if batch_size < 1 or batch_size % world:
+            raise ValueError(f"data.batch_size={batch_size} can't be shared equally by {world} processes")
+        tables = {"order": split.arrays, "order/independent": split.independent}
+        for table in tables.values():
+            for name, array in table.items():
+                if len(array) < batch_size:
+                    raise ValueError(
+                        f"data.batch_size={batch_size} is larger than the data: {len(array)} samples of {name!r} "
+                        f"to train on; set data.batch_size to {len(array) - len(array) % world} or less"
+                    )
+                if flip and name == "image" and array.ndim != 4:
+                    raise ValueError("data.flip=true mirrors images; these data are points")
+        self._tables = {
+            tag: {name: array.to(device) for name, array in table.items()}
+            for tag, table in tables.items()
+            if table
+        }
+        self._batch_size, self._seed, self._position = batch_size, seed, position
+        self._rank, self._world, self._device, self._flip = rank, world, device, flip
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        position = self._position()
+        streams = [self._stream(tag, table, position) for tag, table in self._tables.items()]
+        while True:
+            batch: dict[str, Tensor] = {}
+            for stream in streams:
+                batch.update(next(stream))
+            yield batch
+
+    def _stream(self, tag: str, table: Mapping[str, Tensor], position: int) -> Iterator[dict[str, Tensor]]:
+        n = len(next(iter(table.values())))
+        epoch, offset = divmod(position, n // self._batch_size)
+        while True:
+            batches = self._epoch(n, tag, epoch)
+            mirrored = self._mirrored(n, tag, epoch)
+            for index in batches[offset:].unbind():
+                batch = {name: array.index_select(0, index) for name, array in table.items()}
+                if mirrored is not None:
+                    chosen = mirrored[index].reshape(-1, 1, 1, 1)
+                    for name, array in batch.items():
+                        if array.ndim == 4:
+                            batch[name] = torch.where(chosen, array.flip(-1), array)
+                yield batch
+            epoch, offset = epoch + 1, 0
+
+    def _epoch(self, n: int, tag: str, epoch: int) -> Tensor:
+        """This rank's indices for every batch of an epoch, int64 (batches, batch_size / world)."""
+        order = torch.randperm(
+            n, generator=generator(self._seed, tag, epoch)
+        )  # on the CPU: the same on any device
+        batches = order[: n - n % self._batch_size].reshape(-1, self._batch_size)
+        return batches[:, self._rank :: self._world].contiguous().to(self._device)
+
+    def _mirrored(self, n: int, tag: str, epoch: int) -> Tensor | None:
+        if not self._flip:
+            return None
+        coins = torch.randint(2, (n,), generator=generator(self._seed, tag, "flip", epoch))
+        return coins.bool().to(self._device)
+
+
+def share(n: int, rank: int, world: int) -> Tensor:
+    """The indices of range(n) that a rank works on when nothing may be done twice: int64, rank, rank + world, …"""
+    return torch.arange(rank, n, world)

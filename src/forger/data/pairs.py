@@ -1,0 +1,184 @@
+"""Two domains for translation, paired or not, and patches of photographs for super-resolution."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from forger.data.decoding import Channels, decode, decode_all, listing, partition
+from forger.data.images import Data, Split, digits, permutation, stratified
+from forger.randomness import generator
+
+
+def digits_inverted() -> Data:
+    """Unpaired translation with a hidden truth: digits ↔ inverted digits (255 - x)."""
+    return _digits_and("digits_inverted", lambda images: 255 - images)
+
+
+def digits_rotated() -> Data:
+    """Unpaired translation with a hidden truth: digits ↔ digits turned by 90° counter-clockwise."""
+    return _digits_and("digits_rotated", lambda images: images.rot90(1, (2, 3)).contiguous())
+
+
+def _digits_and(name: str, translate: Callable[[Tensor], Tensor]) -> Data:
+    """Domain A is one half of the training digits, domain B the translated other half: no digit is in both.
+
+    In validation and test "truth" is the right translation of each "image"; "target" are the same
+    translations in another order.
+    """
+    source = digits()
+    images, labels = source.train.arrays["image"], source.train.arrays["label"]
+    a, b = (half.sort().values for half in stratified(labels, name).chunk(2))
+
+    def measured(split: Split) -> Split:
+        truth, order = translate(split.arrays["image"]), permutation(len(split), name)
+        return Split(
+            {**split.arrays, "truth": truth},
+            {"target": truth[order], "target_label": split.arrays["label"][order]},
+        )
+
+    return Data(
+        name,
+        train=Split(
+            {"image": images[a], "label": labels[a]},
+            {"target": translate(images[b]), "target_label": labels[b]},
+        ),
+        validation=measured(source.validation),
+        test=measured(source.test),
+        classes=10,
+    )
+
+
+def unpaired_folders(
+    root_a: str,
+    root_b: str,
+    size: Annotated[int, Ge(4)],
+    channels: Channels = 3,
+    test_a: str | None = None,
+    test_b: str | None = None,
+) -> Data:
+    """Two folders of pictures of any size, domain A ("image") and domain B ("target"); no picture has a partner.
+
+    Each is split like an `image_folder`; with `test_a` and `test_b` (CycleGAN's trainA, trainB, testA, testB)
+    the tests are those folders. Raises ValueError or FileNotFoundError for a folder that doesn't fit.
+    """
+    if (test_a is None) != (test_b is None):
+        raise ValueError("test_a and test_b come together: name both folders or neither")
+    if Path(root_a).resolve() == Path(root_b).resolve():
+        raise ValueError(f"root_a and root_b are the same folder, {root_a}: a translation needs two domains")
+
+    def domain(root: str, test: str | None) -> dict[str, Tensor]:
+        paths = {name: [Path(root) / path for path in part] for name, part in partition(Path(root)).items()}
+        if test is not None:
+            paths["train"] += paths["test"]
+            paths["test"] = [Path(test) / path for path in listing(Path(test))]
+        return {name: decode_all(part, channels, size) for name, part in paths.items()}
+
+    a, b = domain(root_a, test_a), domain(root_b, test_b)
+    parts = {name: Split({"image": a[name]}, {"target": b[name]}) for name in a}
+    return Data(f"{Path(root_a).name}-{Path(root_b).name}", **parts)
+
+
+def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3) -> Data:
+    """`root`/A and `root`/B with the same file names: an unpaired task whose truth is known, so that it can be measured.
+
+    As in `digits_inverted`, one half of the training pairs lends its A, the other its B, and only validation
+    and test show partners ("image" and "truth"). Raises ValueError, by its path, for a picture without a
+    partner.
+    """
+    folder = Path(root)
+    names_a, names_b = listing(folder / "A"), listing(folder / "B")
+    for here, there, alone in (
+        ("A", "B", set(names_a) - set(names_b)),
+        ("B", "A", set(names_b) - set(names_a)),
+    ):
+        if alone:
+            first = min(alone)
+            raise ValueError(
+                f"{folder / here / first} has no partner {folder / there / first} ({len(alone)} such)"
+            )
+
+    def split(paths: list[Path], hidden: bool) -> Split:
+        order = permutation(len(paths), "paired_folder")
+        of_a, of_b = order.tensor_split(2) if hidden else (torch.arange(len(paths)), order)
+        a = decode_all([folder / "A" / paths[i] for i in of_a], channels, size)
+        b = decode_all([folder / "B" / paths[i] for i in of_b], channels, size)
+        if hidden:
+            return Split({"image": a}, {"target": b})
+        return Split({"image": a, "truth": b[order.argsort()]}, {"target": b})
+
+    parts = partition(folder / "A")
+    if len(parts["train"]) < 2:
+        raise ValueError(
+            f"{folder} has {len(names_a)} pairs; it needs two to train on, and one each to measure"
+        )
+    return Data(folder.name, **{name: split(paths, hidden=name == "train") for name, paths in parts.items()})
+
+
+def photos(
+    patch: Annotated[int, Ge(16)] = 48, stride: Annotated[int, Ge(1)] = 8, turns: Annotated[int, Ge(1)] = 4
+) -> Data:
+    """Patches of scikit-learn's photographs china.jpg and flower.jpg (427×640), for super-resolution; split by region.
+
+    Train: overlapping patches every `stride` pixels of china's columns 0..383 and flower's 0..479, each
+    turned by 0 to `turns` - 1 quarters. Validation: china's columns 384..479, test: 480..639, cut into
+    patches that don't overlap. `extra` has each test strip whole, uint8 (1, 3, 424, 160): "china", and
+    "flower", which is smooth blur and never averaged in.
+    """
+    from sklearn.datasets import load_sample_image
+
+    china, flower = (
+        torch.from_numpy(np.array(load_sample_image(name))).permute(2, 0, 1)
+        for name in ("china.jpg", "flower.jpg")
+    )
+    if patch > 96:
+        raise ValueError(f"patch={patch} is wider than the validation strip: at most 96")
+    crops = torch.cat(
+        [_patches(china[:, :, :384], patch, stride), _patches(flower[:, :, :480], patch, stride)]
+    )
+    strips = {"china": china[:, :424, 480:], "flower": flower[:, :424, 480:]}
+    return Data(
+        "photos",
+        train=Split({"image": torch.cat([crops.rot90(turn, (2, 3)) for turn in range(turns)])}),
+        validation=Split({"image": _patches(china[:, :, 384:480], patch, patch)}),
+        test=Split({"image": _patches(china[:, :, 480:], patch, patch)}),
+        extra={name: Split({"image": strip[None].contiguous()}) for name, strip in strips.items()},
+    )
+
+
+def _patches(image: Tensor, patch: int, stride: int) -> Tensor:
+    """Every patch at multiples of `stride`: uint8 (n, c, patch, patch) of an image (c, h, w)."""
+    grid = image.unfold(1, patch, stride).unfold(2, patch, stride)
+    return grid.permute(1, 2, 0, 3, 4).reshape(-1, len(image), patch, patch).contiguous()
+
+
+def patches_of_folder(
+    root: str, patch: Annotated[int, Ge(16)] = 48, channels: Channels = 3, crops: Annotated[int, Ge(1)] = 64
+) -> Data:
+    """`crops` random patches, always the same, of each picture below `root`, for super-resolution.
+
+    Split by picture, as an `image_folder`; nothing is resized. Raises ValueError for a picture smaller than a
+    patch.
+    """
+    folder = Path(root)
+
+    def split(paths: list[Path]) -> Split:
+        result = torch.empty(len(paths), crops, channels, patch, patch, dtype=torch.uint8)
+        for path, out in zip(paths, result, strict=True):
+            picture, _ = decode(folder / path, channels)
+            room = [extent - patch + 1 for extent in picture.shape[1:]]
+            if min(room) < 1:
+                size = f"{picture.shape[2]}×{picture.shape[1]}"
+                raise ValueError(
+                    f"{folder / path} is {size}, smaller than a patch of {patch}: remove it or set data.size"
+                )
+            corners = torch.rand(crops, 2, generator=generator(0, "patches_of_folder", path.as_posix()))
+            for crop, (top, left) in zip(out, (corners * torch.tensor(room)).long().tolist(), strict=True):
+                crop.copy_(picture[:, top : top + patch, left : left + patch])
+        return Split({"image": result.flatten(0, 1)})
+
+    return Data(folder.name, **{name: split(paths) for name, paths in partition(folder).items()})

@@ -1,0 +1,120 @@
+"""Any exception as one line for the user and an exit code, Hydra's and OmegaConf's among them."""
+
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from forger.errors import ConfigError, ForgerError, closest
+
+
+def explain(error: BaseException, groups: Iterable[str] = ()) -> tuple[str, int]:
+    """The line to show for an exception, and the exit code of the command.
+
+    Args:
+        error: what was raised.
+        groups: names of config groups, offered as matches for an unknown key at the top.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, ForgerError):
+        return one_line(str(error)), error.exit_code
+    if (line := _composition(error, list(groups))) is not None:
+        return line, ConfigError.exit_code
+    if _named(error, "hydra.errors.InstantiationException"):
+        return _instantiation(error, groups)
+    if isinstance(error, ValueError | FileNotFoundError):
+        return one_line(str(error)), ConfigError.exit_code
+    if isinstance(error, OSError):
+        return one_line(str(error)), ForgerError.exit_code
+    return f"failed: {type(error).__name__}: {one_line(str(error))} (FORGER_DEBUG=1 shows the traceback)", 1
+
+
+def one_line(text: str, longest: int = 1000) -> str:
+    """Text without line breaks or control characters, cut where it is endless."""
+    line = re.sub(r"[\x00-\x1f\x7f\s]+", " ", text).strip()
+    return line if len(line) <= longest else line[:longest] + " …"
+
+
+def _named(error: BaseException, name: str) -> bool:
+    # By name: if the class's module was never imported, the error can't be of that class.
+    module, _, attribute = name.rpartition(".")
+    kind = getattr(sys.modules.get(module), attribute, None)
+    return kind is not None and isinstance(error, kind)
+
+
+def _composition(error: BaseException, groups: list[str]) -> str | None:
+    """The line for an error of Hydra's composition or of OmegaConf; None if it is neither."""
+    unknown = error.__cause__ if _named(error, "hydra.errors.ConfigCompositionException") else error
+    if _named(unknown or error, "omegaconf.errors.ConfigKeyError") or _named(
+        unknown or error, "omegaconf.errors.ConfigAttributeError"
+    ):
+        return _unknown_key(unknown, str(error), groups)
+    if _named(error, "hydra.errors.MissingConfigException"):
+        return _missing_config(error)
+    if _named(error, "hydra.errors.OverrideParseException"):
+        return _syntax(error)
+    if _named(error, "omegaconf.errors.MissingMandatoryValue"):
+        key = getattr(error, "full_key", None) or "config"
+        return f"{key}: a value is missing; set {key}=…"
+    if _named(error, "omegaconf.errors.InterpolationResolutionError"):
+        child = getattr(error, "child_node", None)
+        value = child._value() if child is not None else "?"
+        return one_line(f"{getattr(error, 'full_key', '?')}={value}: {_first_line(error)}")
+    if _named(error, "yaml.YAMLError"):
+        mark = getattr(error, "problem_mark", None)
+        where = f"{mark.name}, line {mark.line + 1}: " if mark else ""
+        return one_line(f"{where}not valid YAML: {getattr(error, 'problem', None) or error}")
+    if _named(error, "hydra.errors.HydraException") and not _named(error, "hydra.errors.InstantiationException"):
+        return one_line(re.sub(r"See https://hydra\.cc\S*( for \w+)?", "", str(error)))
+    if _named(error, "omegaconf.errors.OmegaConfBaseException"):
+        key = getattr(error, "full_key", None)
+        return one_line(f"{key}: {_first_line(error)}" if key else _first_line(error))
+    return None
+
+
+def _unknown_key(error: Any, message: str, groups: list[str]) -> str:
+    key = error.full_key or error.key
+    override = re.search(r"use \+(\S.*)$", message)
+    told = override[1] if override and override[1].startswith(key) else key
+    parent = error.parent_node
+    valid = {str(name) for name in parent} - {"hydra"} if parent is not None else set()
+    if "." not in key:
+        valid |= set(groups)
+    if not valid:
+        return one_line(f"{told}: no such key")
+    return one_line(f"{told}: no such key; {closest(str(error.key), valid)}")
+
+
+def _missing_config(error: Any) -> str:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    if error.options is None or not group:
+        return one_line(str(error).partition("Config search path")[0])
+    where = re.match(r"In '([^']+)': ", str(error))
+    place = f"{where[1]}: " if where and where[1] != "train" else ""
+    return one_line(f"{place}{group}={name}: no such config; {closest(name, error.options, 'available')}")
+
+
+def _syntax(error: Any) -> str:
+    lines = [line for line in error.message.splitlines() if line.strip(" ^")]
+    problem = next((line for line in lines if not line.startswith(("Error parsing", "See http"))), "")
+    if "Exception:" in problem or error.override in problem:
+        problem = "unexpected character"
+    return one_line(
+        f"{error.override}: not an override ({problem}); write key=value, and quote a value with special "
+        "characters: key='\"a, b\"'"
+    )
+
+
+def _instantiation(error: BaseException, groups: Iterable[str]) -> tuple[str, int]:
+    """What the constructor said, with the key of its node in the config."""
+    key = re.search(r"full_key: (\S+)", str(error))
+    prefix = f"{key[1]}: " if key else ""
+    if error.__cause__ is None:
+        return one_line(prefix + re.sub(r"full_key: \S+", "", str(error))), ConfigError.exit_code
+    line, code = explain(error.__cause__, groups)
+    return (line if isinstance(error.__cause__, ForgerError) else prefix + line), code
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]

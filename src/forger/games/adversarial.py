@@ -1,0 +1,124 @@
+"""The adversarial game of a generator and a discriminator."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Lt
+from torch import Tensor, nn
+
+from forger.games.base import Batch, Game, Player, Terms
+from forger.games.ema import MovingAverage
+from forger.losses.adversarial import is_paired
+from forger.losses.penalties import Penalty
+
+
+class AdversarialGame(Game):
+    """min_G max_D V(D, G) and its relatives (Goodfellow et al., 2014, eq. 1): the loss says which.
+
+    GAN, DCGAN, conditional, least squares, hinge, Wasserstein and relativistic games differ in their networks,
+    loss and penalties alone. Fakes are drawn once a round: the discriminator is trained on them detached, the
+    generator on the same ones through the discriminator that has just moved.
+
+    Args:
+        generator: (z, labels) → images in [-1, 1], or points.
+        discriminator: (images, labels) → logits.
+        loss: a function of `forger.losses.adversarial`.
+        players: ``discriminator`` and ``generator``, in the order of play.
+        latent: dimension of z.
+        penalties: named penalties on the discriminator.
+        prior: distribution of z: standard normal, or uniform on [-1, 1].
+        ema: decay of the generator's moving average per move; None samples from the live weights.
+        classes: labels run from 0 to ``classes - 1``; 0 when there are none.
+        seed: seed of every random stream.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: Callable[..., Terms],
+        players: Mapping[str, Player],
+        latent: Annotated[int, Ge(1)],
+        penalties: Mapping[str, Penalty] | None = None,
+        prior: Literal["normal", "uniform"] = "normal",
+        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
+        classes: Annotated[int, Ge(0)] = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(players, seed)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.average = MovingAverage(generator, ema) if ema is not None else None
+        self.loss = loss
+        self.penalties = dict(penalties or {})
+        self.latent = latent
+        self.prior = prior
+        self.classes = classes
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Adds the round's fakes: shared by both players, with a graph only if the generator moves."""
+        batch = super().prepared(batch)
+        z = self.mine(self._latents(len(batch["image"]) * self.world, self.stream("latents")))
+        with torch.set_grad_enabled("generator" in self.round()):
+            batch["fake"] = self.generator(z, batch.get("label"))
+        return batch
+
+    def objective(self, player: str, batch: Batch) -> Terms:
+        return self._detect(batch) if player == "discriminator" else self._forge(batch)
+
+    def _detect(self, batch: Batch) -> Terms:
+        real, fake, labels = batch["image"], batch["fake"].detach(), batch.get("label")
+        real_logits, fake_logits = self._judge(real, labels), self._judge(fake, labels)
+        terms = self.loss("discriminator", real_logits, fake_logits)
+        for name, penalty in self.penalties.items():
+            if self.iteration % penalty.every == 0:
+                terms[name] = penalty(lambda x: self._judge(x, labels), real, fake, self.stream(name))
+        if self.observing:
+            self.observe("watch/d_real", real_logits.sigmoid().mean())
+            self.observe("watch/d_fake", fake_logits.sigmoid().mean())
+        return terms
+
+    def _forge(self, batch: Batch) -> Terms:
+        labels = batch.get("label")
+        real_logits = self._judge(batch["image"], labels) if is_paired(self.loss) else None
+        return self.loss("generator", real_logits, self._judge(batch["fake"], labels))
+
+    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        return self.discriminator(images, labels).float()
+
+    def after_move(self, name: str) -> None:
+        if name == "generator" and self.average is not None:
+            self.average.update(self.generator, self.iteration // self.players[name].every)
+
+    def _latents(self, n: int, stream: torch.Generator) -> Tensor:
+        shape = (n, self.latent)
+        if self.prior == "normal":
+            return torch.randn(shape, generator=stream, device=stream.device)
+        return torch.rand(shape, generator=stream, device=stream.device).mul_(2).sub_(1)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        raw: bool = False,
+    ) -> Tensor:
+        """``n`` fakes from the averaged generator (the live one if ``raw`` or without an average).
+
+        Labels, where the game has classes, default to 0, 1, 2, … in turn.
+        """
+        z = self._latents(n, generator or torch.Generator().manual_seed(self.seed)).to(self.device)
+        if labels is None and self.classes:
+            labels = torch.arange(n) % self.classes
+        labels = labels.to(self.device) if labels is not None else None
+        network = self.generator if raw or self.average is None else self.average
+        training = network.training
+        network.eval()
+        images = torch.cat([
+            network(z[i : i + 512], labels[i : i + 512] if labels is not None else None).float()
+            for i in range(0, n, 512)
+        ])
+        network.train(training)
+        return images

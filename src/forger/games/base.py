@@ -1,0 +1,220 @@
+"""The game: players that take turns in optimising their own objective over shared batches."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import torch
+import torch.distributed
+from annotated_types import Ge, Gt
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from forger.data.ranges import to_float
+from forger.errors import Diverged
+from forger.randomness import derived_seed, generator
+
+Batch = dict[str, Tensor]
+Terms = dict[str, Tensor]
+
+
+@dataclass
+class Player:
+    """One side of a game: which networks it moves, with which optimiser, and when.
+
+    Args:
+        optimizer: called with the player's parameters, gives its optimiser.
+        networks: names of the game's networks it trains; the player's own name when empty.
+        every: the player moves in each ``every``-th round (``n_critic = 5`` is ``every: 5`` for the generator).
+        clip: largest Euclidean norm of the player's gradient; None leaves it alone.
+        schedule: learning-rate factor as a function of the images shown so far (`forger.games.schedules`).
+    """
+
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
+    networks: list[str] = field(default_factory=list)
+    every: Annotated[int, Ge(1)] = 1
+    clip: Annotated[float, Gt(0)] | None = None
+    schedule: Callable[[int], float] | None = None
+
+
+class Game(LightningModule):
+    """Rounds of alternating moves with manual optimisation: the only training step there is.
+
+    In each round every player whose turn it is moves once, in the order of ``players``: the others' networks
+    are frozen, its objective's terms are summed and minimised by one step of its optimiser.
+
+    A game says who plays (`round`), for what (`objective`) and how to draw from it (`sample`). Its clock is
+    ``iteration`` (rounds) and ``shown`` (real images); all randomness is a function of the seed and the clock.
+
+    Args:
+        players: name to `Player`, in the order of play.
+        seed: seed of every random stream.
+    """
+
+    def __init__(self, players: Mapping[str, Player], seed: int = 0) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.players = dict(players)
+        self.seed = seed
+        self.iteration = 0
+        self.shown = self.shown_before = 0
+        self.rank, self.world = 0, 1
+        self.observe_every = 1
+        #: Terms and signals of the latest observed round, by full name, as detached scalars.
+        self.observed: dict[str, Tensor] = {}
+        self._parameters_of: dict[str, list[nn.Parameter]] = {}
+
+    # What a game is ---------------------------------------------------------------------------------------
+
+    def round(self) -> list[str]:
+        """Names of the players that move in this round, in order."""
+        return [name for name, player in self.players.items() if self.iteration % player.every == 0]
+
+    def objective(self, player: str, batch: Batch) -> Terms:
+        """Named scalar terms whose sum the player minimises on this batch (images in [-1, 1])."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def sample(self, n: int, labels: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """``n`` new images in [-1, 1], shape (n, c, h, w), or points (n, d), on the CPU's random stream."""
+        raise NotImplementedError
+
+    # How it is played -------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        torch.manual_seed(derived_seed(self.seed, "layers", self.iteration, self.rank))
+        self._silence_reducer()
+        self._freeze_all_but(*self.players)
+        batch = self.prepared(batch)
+        self.observed = {} if self.observing else self.observed
+        optimizers = dict(zip(self.players, self._optimizers(), strict=True))
+        for name in self.round():
+            self._freeze_all_but(name)
+            self._move(name, optimizers[name], self.objective(name, batch))
+        self.iteration += 1
+        self.shown_before, self.shown = self.shown, self.shown + len(batch["image"]) * self.world
+
+    def _move(self, name: str, optimizer: Any, terms: Terms) -> None:
+        player = self.players[name]
+        total = torch.stack(list(terms.values())).sum()
+        if self.observing or total.device.type == "cpu":
+            self._refuse_divergence(name, terms)
+        for group in optimizer.param_groups:
+            group["lr"] = self._rate(player, group)
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(total)
+        self._average_over_ranks(name)
+        if player.clip is not None:
+            self._clip(optimizer, player.clip)
+        optimizer.step()
+        self.after_move(name)
+        if self.observing:
+            self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
+
+    def after_move(self, name: str) -> None:
+        """Called when a player has stepped: the place for moving averages of its networks."""
+
+    @property
+    def observing(self) -> bool:
+        """Whether this round's values are wanted by anybody (known before it is played)."""
+        return (self.iteration + 1) % self.observe_every == 0
+
+    def observe(self, name: str, value: Tensor) -> None:
+        """Keep a scalar that is no part of an objective; call it only while ``observing``."""
+        self.observed[name] = value.detach()
+
+    def prepared(self, batch: Batch) -> Batch:
+        """The round's batch with uint8 images as floats in [-1, 1], channels last.
+
+        A game adds what its players share, such as fakes: here no network is frozen yet.
+        """
+        return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
+
+    def stream(self, purpose: str) -> torch.Generator:
+        """This round's random stream for a purpose, the same on every rank."""
+        return generator(self.seed, purpose, self.iteration, device=self.device)
+
+    def mine(self, shared: Tensor) -> Tensor:
+        """This rank's share of a tensor drawn for the global batch, laid out as the loader deals batches."""
+        return shared[self.rank :: self.world]
+
+    # Freezing, averaging, clipping ------------------------------------------------------------------------
+
+    def trained_by(self, name: str) -> list[nn.Parameter]:
+        """Parameters of a player's networks."""
+        if name not in self._parameters_of:
+            modules = [self.get_submodule(network) for network in self.players[name].networks or [name]]
+            self._parameters_of[name] = [parameter for module in modules for parameter in module.parameters()]
+        return self._parameters_of[name]
+
+    def _freeze_all_but(self, *names: str) -> None:
+        for player in self.players:
+            for parameter in self.trained_by(player):
+                parameter.requires_grad_(False)
+        for player in names:
+            for parameter in self.trained_by(player):
+                parameter.requires_grad_(True)
+
+    def _silence_reducer(self) -> None:
+        """Keep DistributedDataParallel from averaging: it expects every parameter in each backward pass.
+
+        No game with several players can give that; `_average_over_ranks` does it per player instead.
+        """
+        if self.world > 1:
+            wrapper = self.trainer.strategy.model
+            assert isinstance(wrapper, DistributedDataParallel)
+            wrapper.require_backward_grad_sync = False
+
+    def _average_over_ranks(self, name: str) -> None:
+        """Average the player's gradients, and its running statistics, over ranks in one flat message."""
+        if self.world == 1:
+            return
+        tensors = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
+        modules = [self.get_submodule(network) for network in self.players[name].networks or [name]]
+        tensors += [b for module in modules for b in module.buffers() if b.is_floating_point()]
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        torch.distributed.all_reduce(flat)
+        flat /= self.world
+        for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(mean.view_as(tensor))
+
+    def _clip(self, optimizer: Any, largest: float) -> None:
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is not None:
+            scaler.unscale_(optimizer.optimizer)
+        self.clip_gradients(optimizer, gradient_clip_val=largest, gradient_clip_algorithm="norm")
+
+    def _rate(self, player: Player, group: dict[str, Any]) -> float:
+        base = group["initial_lr"]
+        return base if player.schedule is None else base * player.schedule(self.shown)
+
+    def _refuse_divergence(self, name: str, terms: Terms) -> None:
+        for term, value in terms.items():
+            if not math.isfinite(value.item()):
+                raise Diverged(player=name, term=term, value=value.item(), iteration=self.iteration)
+
+    # Lightning --------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizers = [player.optimizer(self.trained_by(name)) for name, player in self.players.items()]
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+        return optimizers
+
+    def _optimizers(self) -> list[Any]:
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def on_fit_start(self) -> None:
+        self.rank, self.world = self.trainer.global_rank, self.trainer.world_size
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["clock"] = {"iteration": self.iteration, "images": self.shown}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.iteration, self.shown = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]

@@ -1,0 +1,182 @@
+"""The extractors there are: `digits` (shipped), `inception`, and any module by import path or exported file."""
+
+import importlib
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import safetensors.torch
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from forger.metrics.features import Extractor, Features, file_sha256, tensors_sha256
+from forger.metrics.inception import InceptionExtractor
+
+__all__ = ["DigitsExtractor", "Extractor", "Features", "InceptionExtractor", "ModuleExtractor", "build"]
+
+DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
+# Printed by scripts/train_extractor.py. Another file is another extractor, whose scores do not compare.
+DIGITS_SHA256 = "a9f934980dbca96b86e70cea53fd952901d82c0b1aadf2099b377553453f4f02"
+
+
+class DigitsNetwork(nn.Module):
+    """A small CNN for 8×8 grey digits: float (n, 1, 8, 8) in [0, 1] → 64 GELU features and 10 logits.
+
+    GELU, since a ReLU feature that never fires makes the covariance singular.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.GELU(),
+            nn.Conv2d(32, 64, 3, padding=1, stride=2),
+            nn.BatchNorm2d(64),
+            nn.GELU(),
+            nn.Conv2d(64, 64, 3, padding=1, stride=2),
+            nn.BatchNorm2d(64),
+            nn.GELU(),
+            nn.Flatten(),
+            nn.Linear(256, 64),
+            nn.GELU(),
+        )
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(images)
+        return features, self.head(features)
+
+
+class DigitsExtractor(Extractor):
+    """The extractor behind `fd_digits`: DigitsNetwork, trained on the training split and shipped with forger.
+
+    Takes grey 8×8 images only. Everybody's weights are the same: a file with another hash raises ValueError.
+    """
+
+    def __init__(self) -> None:
+        if file_sha256(DIGITS_WEIGHTS) != DIGITS_SHA256:
+            raise ValueError(f"{DIGITS_WEIGHTS} is not the file that forger ships: install forger again")
+        network = DigitsNetwork()
+        network.load_state_dict(safetensors.torch.load_file(DIGITS_WEIGHTS))
+        super().__init__("digits", network.eval(), DIGITS_SHA256, "uint8 (1, 8, 8) / 255")
+
+    def check(self, images: Tensor) -> None:
+        super().check(images)
+        if images.shape[1:] != (1, 8, 8):
+            channels, height, width = images.shape[1:]
+            raise ValueError(
+                f"the digits extractor takes grey 8×8 images, got {channels} channels of {height}×{width}: "
+                "use the inception extractor or a module of your own"
+            )
+
+    def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network(images.float() / 255)
+
+
+class ModuleExtractor(Extractor):
+    """Any `torch.nn.Module` as an extractor, with its preprocessing stated.
+
+    `target`: an import path (`package.module.Class`, or a function that returns a module), called with `arguments`;
+    or a `.pt2` file written by `torch.export.save` with a dynamic batch dimension. The module gets float32 images
+    and returns features (n, ...), which are flattened, or the pair (features, logits).
+    Preprocessing, in this order: uint8 → [0, 1]; one channel repeated to `channels`; resized to `size`×`size`
+    bilinearly, with `antialias` or without (0 keeps the size); (x − mean) / std per channel.
+    `weights`: a state dict, `.safetensors` or a file that `torch.load(weights_only=True)` reads.
+    `name`: names the scores; by default the last part of `target`. Raises ValueError for what does not fit.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        weights: str | Path | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        size: Annotated[int, Ge(0)] = 0,
+        antialias: bool = True,
+        channels: Literal[1, 3] = 3,
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
+        name: str | None = None,
+    ) -> None:
+        exported = target.endswith(".pt2")
+        stem = Path(target).stem if exported else target.rpartition(".")[2]
+        name = name or re.sub(r"\W+", "_", stem).lower()
+        if name in ("inception", "digits"):
+            raise ValueError(f"{name} is the name of forger's own extractor: give {target} another name")
+        if any(len(values) not in (1, channels) for values in (mean, std)) or min(std) <= 0:
+            raise ValueError(f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0")
+        if exported and (weights or arguments):
+            raise ValueError(f"{target} holds its own weights: it takes neither weights nor arguments")
+        network, sha256 = _exported(Path(target)) if exported else _imported(target, arguments or {}, weights)
+        resize = f"bilinear to {size} {'with' if antialias else 'without'} antialias" if size else "no resize"
+        steps = f"uint8 / 255, {channels} channels, {resize}, mean {tuple(mean)}, std {tuple(std)}"
+        super().__init__(name, network, sha256, steps)
+        self.size, self.antialias, self.channels = size, antialias, channels
+        for key, values in (("mean", mean), ("std", std)):
+            self.register_buffer(key, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
+
+    def check(self, images: Tensor) -> None:
+        super().check(images)
+        if images.shape[1] not in (1, self.channels):
+            raise ValueError(f"the {self.name} extractor takes {self.channels} channels, got {images.shape[1]}")
+
+    def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        pixels = images.expand(-1, self.channels, -1, -1).float() / 255
+        if self.size:
+            pixels = nn.functional.interpolate(
+                pixels, (self.size, self.size), mode="bilinear", antialias=self.antialias, align_corners=False
+            )
+        output = self.network((pixels - self.get_buffer("mean")) / self.get_buffer("std"))
+        features, logits = output if isinstance(output, tuple | list) else (output, None)
+        return features.flatten(1), logits
+
+
+def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
+    """`inception`, `digits`, else ModuleExtractor of that import path or `.pt2` file with its `preprocessing`."""
+    if target == "digits":
+        if weights is not None or preprocessing:
+            raise ValueError("the digits extractor is shipped whole: it takes neither weights nor preprocessing")
+        return DigitsExtractor()
+    if target == "inception":
+        if preprocessing:
+            raise ValueError(f"the inception extractor does its own preprocessing: take out {', '.join(preprocessing)}")
+        return InceptionExtractor(weights)
+    if "." not in target:
+        raise ValueError(
+            f"no extractor {target}: there are digits, inception, an import path (package.module.Class) or a .pt2 file"
+        )
+    return ModuleExtractor(target, weights=weights, **preprocessing)
+
+
+def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | None) -> tuple[nn.Module, str]:
+    module, _, attribute = target.rpartition(".")
+    try:
+        network = getattr(importlib.import_module(module), attribute)(**arguments)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise ValueError(f"the extractor {target} can't be made: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"the extractor {target} gives a {type(network).__name__}, not a torch.nn.Module")
+    if weights is not None:
+        try:
+            if Path(weights).suffix == ".safetensors":
+                state = safetensors.torch.load_file(weights)
+            else:
+                state = torch.load(weights, map_location="cpu", weights_only=True)
+            network.load_state_dict(state)
+        except Exception as error:  # unpickling, zip, safetensors and key errors alike
+            line = " ".join(str(error).split())[:200]
+            raise ValueError(f"{weights} holds no weights for {target}: {line}") from error
+    network.eval().requires_grad_(False).float()
+    return network, tensors_sha256(network.state_dict())
+
+
+def _exported(path: Path) -> tuple[nn.Module, str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"no exported program at {path}: write one with torch.export.save")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is no exported program: write one with torch.export.save")
+    return torch.export.load(path).module(), file_sha256(path)

@@ -1,0 +1,97 @@
+"""What every feature extractor is: uint8 images in, features and logits out, and nothing that training can change."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Features(NamedTuple):
+    """What an extractor says about n images: features float32 (n, d), and logits float32 (n, k) if it classifies."""
+
+    features: Tensor
+    logits: Tensor | None = None
+
+
+class FixedPrecision:
+    """A mixin for modules and metrics: `.to()` moves tensors between devices but never changes their type.
+
+    `half()`, `to(torch.bfloat16)` and a trainer's precision setting reach every submodule through `_apply`.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Any:
+        def moved(tensor: Tensor) -> Tensor:
+            result = fn(tensor)
+            return result if result.dtype == tensor.dtype else tensor.to(result.device)
+
+        return super()._apply(moved, *args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Extractor(FixedPrecision, nn.Module):
+    """Base of all extractors. `forward(images)`: uint8 (n, c, h, w) → Features, in float32 whatever surrounds it.
+
+    `train()` has no effect, no gradient flows, autocast and half precision do not reach inside.
+    `name` goes into the names of scores, `weights_sha256` and `preprocessing` into their passport.
+    Subclasses say in `extract` how, and in `check` which images they take.
+    """
+
+    def __init__(self, name: str, network: nn.Module, weights_sha256: str, preprocessing: str) -> None:
+        super().__init__()
+        self.name = name
+        self.network = network
+        self.weights_sha256 = weights_sha256
+        self.preprocessing = preprocessing
+        self.training = False
+
+    def train(self, mode: bool = True) -> "Extractor":
+        return self
+
+    def check(self, images: Tensor) -> None:
+        """Raise ValueError unless these are images that this extractor takes."""
+        if images.dtype != torch.uint8:
+            raise ValueError(
+                f"the {self.name} extractor takes uint8 images in [0, 255], got {images.dtype}: "
+                "scale, round and convert them first"
+            )
+        if images.ndim != 4:
+            raise ValueError(f"images must have shape (n, channels, height, width), got {tuple(images.shape)}")
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Features:
+        self.check(images)
+        with torch.autocast(images.device.type, enabled=False):
+            features, logits = self.extract(images)
+        for output in (features, logits):
+            if output is not None and not bool(torch.isfinite(output).all()):
+                raise ValueError(f"the {self.name} extractor put out NaN or infinity: are its weights whole?")
+        return Features(features.float(), None if logits is None else logits.float())
+
+    def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features (n, d) and logits (n, k) or None, for images that passed `check`."""
+        raise NotImplementedError
+
+
+def extract(extractor: Extractor, images: Tensor, batch_size: int = 256) -> Features:
+    """Features of many images, a batch at a time, on the CPU; `images` may lie on another device than the network."""
+    tensors = (*extractor.parameters(), *extractor.buffers())
+    device = tensors[0].device if tensors else images.device
+    parts = [extractor(batch.to(device)) for batch in images.split(batch_size)]
+    logits = [part.logits.cpu() for part in parts if part.logits is not None]
+    return Features(torch.cat([part.features.cpu() for part in parts]), torch.cat(logits) if logits else None)
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> str:
+    """sha256 over names, types, shapes and raw bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(dict(tensors).items(), key=lambda item: item[0]):
+        digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,115 @@
+"""Pieces that several networks share: sizes, norms, labels, minibatch statistics, spectral normalisation."""
+
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+Count = Annotated[int, Ge(1)]
+Classes = Annotated[int, Ge(0)]
+Size = Annotated[int, Ge(8), Le(256)]
+Norm = Literal["batch", "layer", "instance", "none"]
+DiscriminatorNorm = Literal["batch", "layer", "instance", "none", "spectral"]
+Condition = Literal["projection", "embedding"]
+
+
+def halvings(size: int) -> tuple[int, int]:
+    """(base, k) with size = base * 2^k, 4 <= base <= 7, k >= 1: where strided convolutions end, and how many.
+
+    Raises ValueError, naming the nearest sizes that fit, for any other size and outside 8 to 256.
+    """
+    sizes = {base << k: (base, k) for base in range(4, 8) for k in range(1, 7) if base << k <= 256}
+    if size not in sizes:
+        nearest = [max((s for s in sizes if s < size), default=None)]
+        nearest += [min((s for s in sizes if s > size), default=None)]
+        names = " or ".join(str(s) for s in nearest if s is not None)
+        raise ValueError(f"size {size} is not 4 to 7 times a power of two from 8 to 256; resize to {names}")
+    return sizes[size]
+
+
+def widths(width: int, count: int, max_width: int) -> list[int]:
+    """`count` channel counts from the image inwards: `width`, doubled at each halving up to `max_width`."""
+    return [min(width << i, max(width, max_width)) for i in range(count)]
+
+
+def norms(kind: DiscriminatorNorm, channels: int) -> list[nn.Module]:
+    """The normalisation layer for (N, channels, h, w), or none (spectral normalisation is no layer)."""
+    if kind == "batch":
+        return [nn.BatchNorm2d(channels)]
+    if kind == "layer":
+        return [nn.GroupNorm(1, channels)]
+    if kind == "instance":
+        return [nn.InstanceNorm2d(channels, affine=True)]
+    return []
+
+
+def with_label(x: Tensor, labels: Tensor | None, embedding: nn.Embedding | None) -> Tensor:
+    """Mirza & Osindero 2014: the embedded label as further inputs, to (N, d) or (N, c, h, w)."""
+    if embedding is None:
+        return x
+    assert labels is not None, "a conditional network needs labels"
+    e = embedding(labels)
+    e = e.reshape(*e.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
+    return torch.cat([x, e.to(x.dtype)], dim=1)
+
+
+class Projection(nn.Module):
+    """Miyato & Koyama 2018, eq. 3: the label's part of the logit, embed(y) · φ(x)."""
+
+    def __init__(self, classes: int, features: int):
+        super().__init__()
+        self.embedding = nn.Embedding(classes, features)
+        nn.init.normal_(self.embedding.weight, 0, 0.02)
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        """Features (N, d) and labels (N,) to (N,)."""
+        assert labels is not None, "a conditional network needs labels"
+        return (self.embedding(labels) * features).sum(1)
+
+
+class MinibatchStd(nn.Module):
+    """Karras et al. 2018 (ProGAN), section 3: the batch's mean standard deviation as one more channel.
+
+    Of features (N, c, h, w) or (N, c), over the whole batch. Couples the samples of a batch, as batch norm.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        # the small term keeps the slope of the root finite where all samples agree
+        deviation = (x.float().var(0, correction=0) + 1e-8).sqrt().mean().to(x.dtype)
+        return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], dim=1)
+
+
+class SelfAttention(nn.Module):
+    """Zhang et al. 2019 (SAGAN), eq. 1-3: x + γ · attention over all positions, γ = 0 at the start.
+
+    As in the authors' code, keys and values are pooled 2×2 to save memory. (N, c, h, w) to the same.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        inner = max(channels // 8, 1)
+        self.query = nn.Conv2d(channels, inner, 1, bias=False)
+        self.key = nn.Conv2d(channels, inner, 1, bias=False)
+        self.value = nn.Conv2d(channels, max(channels // 2, 1), 1, bias=False)
+        self.output = nn.Conv2d(max(channels // 2, 1), channels, 1, bias=False)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.query(x).flatten(2)
+        key = nn.functional.max_pool2d(self.key(x), 2).flatten(2)
+        value = nn.functional.max_pool2d(self.value(x), 2).flatten(2)
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (N, positions, pooled positions)
+        attended = (value @ weights.transpose(1, 2)).reshape(len(x), -1, *x.shape[2:])
+        return x + self.gain * self.output(attended)
+
+
+def spectral(network: nn.Module) -> None:
+    """Miyato et al. 2018: divide every weight matrix of the network by its largest singular value, in place.
+
+    After initialisation, since a parametrised weight can no longer be filled in place.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
+            parametrizations.spectral_norm(module)

@@ -1,0 +1,34 @@
+"""The adversarial game as a plain PyTorch loop: what `AdversarialGame` must equal, and its readable version."""
+
+import torch
+
+from forger.data.ranges import to_float
+from forger.randomness import derived_seed, generator
+
+
+def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, decay=0.998, average=None):
+    """Alternate one step of D and one of G over uint8 batches; ``average`` follows G."""
+    opt_d, opt_g = optimizer(D.parameters()), optimizer(G.parameters())
+    for step, batch in enumerate(batches):
+        torch.manual_seed(derived_seed(seed, "layers", step, 0))
+        real, labels = to_float(batch["image"]), batch.get("label")
+        fake = G(torch.randn(len(real), latent, generator=generator(seed, "latents", step)), labels)
+
+        terms = loss("discriminator", D(real, labels), D(fake.detach(), labels))
+        for name, penalty in (penalties or {}).items():
+            terms[name] = penalty(lambda x, y=labels: D(x, y), real, fake.detach(), generator(seed, name, step))
+        opt_d.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        opt_d.step()
+
+        D.requires_grad_(False)
+        opt_g.zero_grad()
+        sum(loss("generator", D(real, labels), D(fake, labels)).values()).backward()
+        opt_g.step()
+        D.requires_grad_(True)
+
+        if average is not None:
+            d = min(decay, (1 + step) / (10 + step))
+            pairs = zip([*average.parameters(), *average.buffers()], [*G.parameters(), *G.buffers()], strict=True)
+            for mean, value in pairs:
+                mean.data.lerp_(value.data, 1 - d) if mean.is_floating_point() else mean.data.copy_(value)
