@@ -2,9 +2,9 @@
 
     python scripts/train_extractor.py [--out FILE]
 
-A few seconds on one core. The file's sha256, printed at the end, belongs into forger/metrics/extractors.py: new
-weights are a new extractor, and every published fd_digits changes with them. Hence also one thread and a fixed seed:
-the same machine and versions give the same file.
+A few seconds on one core. The file's sha256, printed at the end, belongs into forger/metrics/extractors.py:
+new weights are a new extractor, and every published fd_digits changes with them. Hence also one thread and a
+fixed seed: the same machine and versions give the same file.
 """
 
 import argparse
@@ -21,22 +21,29 @@ from forger.metrics.extractors import DIGITS_WEIGHTS, DigitsNetwork
 from forger.metrics.features import file_sha256
 from forger.randomness import generator
 
-SEED, EPOCHS, BATCH, RATE = 0, 30, 50, 4e-3
+SEED, EPOCHS, BATCH, RATE, NOISE = 0, 30, 50, 4e-3, 0.1
 
 
 def train(split: Split, seed: int) -> DigitsNetwork:
-    """Cross-entropy by AdamW under a cosine decay. No augmentation: a shifted digit is not one of the data."""
+    """Cross-entropy by AdamW under a cosine decay, with noise on the pixels and dropout.
+
+    Chosen on the validation split among variants with and without batch norm, noise and dropout: the best
+    accuracy, and the best conditioned covariance of features. No shifts or turns: those are differences that
+    a score must see.
+    """
     torch.manual_seed(seed)
     network = DigitsNetwork().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.05)
     images, labels = split.arrays["image"].float() / 255, split.arrays["label"]
+    noise = generator(seed, "extractor", "noise")
     for epoch in range(EPOCHS):
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1 + math.cos(math.pi * epoch / EPOCHS)) / 2
         order = torch.randperm(len(split), generator=generator(seed, "extractor", epoch))
         for rows in order.split(BATCH):
             optimizer.zero_grad(set_to_none=True)
-            nn.functional.cross_entropy(network(images[rows])[1], labels[rows]).backward()
+            noisy = images[rows] + NOISE * torch.randn(len(rows), 1, 8, 8, generator=noise)
+            nn.functional.cross_entropy(network(noisy)[1], labels[rows]).backward()
             optimizer.step()
     return network.eval()
 
@@ -58,7 +65,11 @@ def main() -> None:
     print(f"trained in {time.process_time() - start:.1f} CPU s")
     for name in ("train", "validation", "test"):
         print(f"accuracy on {name}: {accuracy(network, getattr(data, name)):.4f}")
-    state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    state = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
     safetensors.torch.save_file(state, out)
     print(f"{out}: {out.stat().st_size / 1000:.0f} kB, sha256 {file_sha256(out)}")
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST_LIST = 30
+
 
 class ForgerError(Exception):
     """A failure that forger names itself; the command ends with ``exit_code``."""
@@ -46,8 +48,9 @@ class Interrupted(ForgerError):
 
 
 def closest(name: str, valid: Iterable[str], label: str = "valid") -> str:
-    """What to say after refusing a name: the closest valid one and the list of them, as a clause."""
+    """What to say after refusing a name: the closest valid one, and the list of them unless it is long."""
     names = sorted(set(valid))
     matches = get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean '{matches[0]}'? " if matches else ""
-    return f"{hint}({label}: {', '.join(names) or 'none'})"
+    shown = names if len(names) <= _LONGEST_LIST else [*names[:_LONGEST_LIST], "…"]
+    return hint.strip() if matches and shown != names else f"{hint}({label}: {', '.join(shown) or 'none'})"

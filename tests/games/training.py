@@ -10,13 +10,13 @@ from forger.games.base import Batch, Game
 
 
 class Stream:
-    """An endless or finite stream that Lightning takes as it is."""
+    """The first batches of a stream, which is opened when training begins."""
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
-        self.batches = batches
+    def __init__(self, batches: Iterable[Batch], rounds: int) -> None:
+        self.batches, self.rounds = batches, rounds
 
     def __iter__(self):
-        return iter(self.batches)
+        return itertools.islice(self.batches, self.rounds)
 
 
 def train(game: Game, batches: Iterable[Batch], rounds: int, **options: Any) -> Game:
@@ -26,5 +26,5 @@ def train(game: Game, batches: Iterable[Batch], rounds: int, **options: Any) -> 
         | {"enable_progress_bar": False, "enable_model_summary": False, "barebones": False}
         | options,
     )
-    trainer.fit(game, Stream(itertools.islice(batches, rounds)))
+    trainer.fit(game, Stream(batches, rounds))
     return game

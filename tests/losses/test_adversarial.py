@@ -82,10 +82,10 @@ def test_soft_labels_are_the_cross_entropy_of_both_outcomes(loss):
 @pytest.mark.parametrize("label", [0.0, 0.1, 1.0])
 def test_cross_entropy_agrees_with_torch(label):
     logits = torch.linspace(-30, 30, 41, dtype=torch.float64)
-    mine = non_saturating("discriminator", logits, logits, real_label=label, fake_label=label)
-    theirs = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
-    torch.testing.assert_close(mine["real"], theirs, rtol=1e-8, atol=1e-9)
-    torch.testing.assert_close(mine["fake"], theirs, rtol=1e-8, atol=1e-9)
+    ours = non_saturating("discriminator", logits, logits, real_label=label, fake_label=label)
+    torchs = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+    torch.testing.assert_close(ours["real"], torchs, rtol=1e-8, atol=1e-9)
+    torch.testing.assert_close(ours["fake"], torchs, rtol=1e-8, atol=1e-9)
 
 
 def test_small_losses_keep_their_digits_in_single_precision():
@@ -178,7 +178,7 @@ def test_slopes_agree_with_finite_differences(loss, player):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_half_precision_logits_are_averaged_in_single(loss):
-    """1,000 logits of 1.5 sum past what bfloat16 can count in steps of 1.5."""
+    """bfloat16 has 8 bits: an average in it would be off in the third digit."""
     logits = torch.full((1000,), 1.5, dtype=torch.bfloat16)
     for player in ("discriminator", "generator"):
         for name, term in loss(player, logits, logits).items():

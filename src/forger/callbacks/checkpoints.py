@@ -5,7 +5,7 @@ import io
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import IO, Annotated, Any
 
 import torch
 from annotated_types import Ge
@@ -14,7 +14,8 @@ from pytorch_lightning import Callback, Trainer
 
 from forger.callbacks.clock import due
 from forger.games.base import Game
-from forger.records import fsync_folder
+from forger.files import atomic_file
+from forger.records import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -33,24 +34,14 @@ class VerifiedCheckpointIO(CheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                hashing = _Hashing(file)
-                try:
-                    torch.save(checkpoint, hashing)
-                except RuntimeError:
-                    # torch reports a full disk as an internal error of its archive writer.
-                    raise hashing.error or RuntimeError(f"{path}: could not be written") from None
-                file.write(_MARK + hashing.digest.hexdigest().encode())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            fsync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_file(Path(path)) as file:
+            hashing = _Hashing(file)
+            try:
+                torch.save(checkpoint, hashing)
+            except RuntimeError:
+                # torch reports a full disk as an internal error of its archive writer.
+                raise hashing.error or RuntimeError(f"{path}: could not be written") from None
+            file.write(_MARK + hashing.digest.hexdigest().encode())
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
@@ -73,7 +64,7 @@ class VerifiedCheckpointIO(CheckpointIO):
 class _Hashing:
     """A write-only file that hashes what passes and remembers the error that torch's writer would hide."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.digest = hashlib.sha256()
         self.error: OSError | None = None
@@ -95,16 +86,20 @@ class Checkpoints(Callback):
 
     Args:
         folder: the run's ``checkpoints`` folder.
+        record: the run folder, whose counters are brought up to date at each save.
         every_images: interval in real images shown.
     """
 
-    def __init__(self, folder: Path, every_images: Annotated[int, Ge(1)] | None) -> None:
+    def __init__(self, folder: Path, record: RunFolder, every_images: Annotated[int, Ge(1)] | None) -> None:
         self.folder = folder
+        self.record = record
         self.every_images = every_images
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if due(pl_module, self.every_images):
             self.save_last(trainer)
+            if trainer.is_global_zero:
+                self.record.update(images=pl_module.shown, iterations=pl_module.iteration)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         self.save_last(trainer)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.loggers import WandbLogger
 
 from forger.callbacks.budget import Budget
 from forger.games.base import Game
 from forger.records import RunFolder
+from forger.tracking import log_picture
 
 
 class Journal(Callback):
@@ -46,7 +46,6 @@ class Journal(Callback):
             logger.log_metrics({**clock, **values}, step=game.iteration)
 
     def picture(self, trainer: Trainer, game: Game, name: str, path: Path) -> None:
-        """Show a picture of the run folder in W&B."""
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-                logger.log_image(name, [str(path)], step=game.iteration, caption=[f"{game.shown:,} images"])
+        """Show a picture of the run folder in the loggers."""
+        if trainer.is_global_zero:
+            log_picture(trainer.loggers, name, path, images=game.shown, iterations=game.iteration)

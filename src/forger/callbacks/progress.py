@@ -4,10 +4,10 @@ import time
 from typing import Any
 
 from pytorch_lightning import Callback, Trainer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from forger.callbacks.journal import Journal
+from forger.console import console
 from forger.games.base import Game
 
 
@@ -29,7 +29,6 @@ class ProgressBar(Callback):
         self._drawn = (0.0, 0)
 
     def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
-        console = Console(stderr=True)
         if not (trainer.is_global_zero and console.is_terminal):
             return
         columns = [TextColumn("{task.fields[speed]:>6,.0f} images/s"), BarColumn(20), TaskProgressColumn()]

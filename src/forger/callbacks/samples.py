@@ -8,15 +8,18 @@ from pytorch_lightning import Callback, Trainer
 
 from forger.callbacks.clock import due
 from forger.callbacks.journal import Journal
+from forger.data.images import Data
 from forger.games.base import Game
-from forger.pictures import natural_picture, save_picture
-from forger.randomness import generator
+from forger.pictures import draw
+from forger.pictures.files import save_picture
+from forger.pictures.request import Request
 
 
 class Samples(Callback):
     """Draws the game's natural picture at intervals and at the end into ``samples/<images>.png``.
 
     Args:
+        data: the data set, for games whose picture shows real images too.
         folder: the run's ``samples`` folder.
         journal: shows the pictures to the loggers.
         every_images: interval in real images shown.
@@ -25,11 +28,13 @@ class Samples(Callback):
 
     def __init__(
         self,
+        data: Data,
         folder: Path,
         journal: Journal,
         every_images: Annotated[int, Ge(1)] | None,
         n: Annotated[int, Ge(1)] = 100,
     ) -> None:
+        self.data = data
         self.folder = folder
         self.journal = journal
         self.every_images = every_images
@@ -46,6 +51,7 @@ class Samples(Callback):
         """Write the picture of this moment."""
         if not trainer.is_global_zero:
             return
-        path = self.folder / f"{game.shown:09d}.png"
-        save_picture(natural_picture(game, self.n, generator(game.seed, "samples")), path)
+        frames = draw(game, self.data, Request(n=self.n, seed=game.seed))
+        path = self.folder / f"{game.shown:09d}.{'gif' if len(frames) > 1 else 'png'}"
+        save_picture(frames, path)
         self.journal.picture(trainer, game, "samples", path)

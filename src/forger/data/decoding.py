@@ -19,6 +19,7 @@ from forger.data.images import hashed
 Channels = Literal[1, 3, 4]
 MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SPLIT_NAMES = ("train", "validation", "test")
 SPLITS = {
     "train": "train",
     "validation": "validation",
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def converted(picture: Image.Image, channels: int) -> tuple[Image.Image, str | None]:
-    """A picture as 8-bit grey (1 channel), RGB (3) or RGBA (4), and what had to be done to it, if that loses anything.
+    """A picture as 8-bit grey (1 channel), RGB (3) or RGBA (4); and a note where that loses something.
 
     EXIF orientation is applied. Transparency is composited on white (kept with 4 channels), a palette looked
     up. Raises ValueError for more than 8 bits a channel, which Pillow would cut or clip in silence.
@@ -39,20 +40,19 @@ def converted(picture: Image.Image, channels: int) -> tuple[Image.Image, str | N
     if picture.mode.startswith(("I", "F")) or any(re.search(r";16[BLN]", raw) for raw in stored):
         raise ValueError(f"more than 8 bits a channel (mode {picture.mode}): convert it to 8 bits first")
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode == MODES[channels]:
-        return picture, None
+    mode = MODES[channels]
     if picture.has_transparency_data and channels != 4:
         picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(paper, picture).convert(
-            MODES[channels]
-        ), "transparency composited on white"
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        return picture.convert(mode), "transparency composited on white"
+    if picture.mode == mode:
+        return picture, None
     done = None
-    if picture.mode == "P":
-        done = "palette looked up"
-    elif channels == 1 and picture.mode != "1":
+    if channels == 1 and picture.mode != "1":
         done = "colour reduced to luma"
-    return picture.convert(MODES[channels]), done
+    elif picture.mode == "P":
+        done = "palette looked up"
+    return picture.convert(mode), done
 
 
 def square(picture: Image.Image, size: int) -> Image.Image:
@@ -62,8 +62,9 @@ def square(picture: Image.Image, size: int) -> Image.Image:
     left, top = (width - side) // 2, (height - side) // 2
     if width == height == size:
         return picture
-    box = (left, top, left + side, top + side)
-    return picture.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    # Cut first: with resize's own `box` the filter would reach beyond the square.
+    middle = picture.crop((left, top, left + side, top + side))
+    return middle.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def as_tensor(picture: Image.Image) -> Tensor:
@@ -73,7 +74,7 @@ def as_tensor(picture: Image.Image) -> Tensor:
 
 
 def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, list[str]]:
-    """One picture file as uint8 (channels, h, w), cut and resized to a square of `size` if given; notes on what was done.
+    """One picture file as uint8 (channels, h, w), made a square of `size` if given; notes on what was done.
 
     Raises ValueError with the path for what is no readable 8-bit picture, FileNotFoundError for what is not
     there.
@@ -89,15 +90,13 @@ def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, 
             return as_tensor(picture), notes
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing") from None
-    except (
-        Exception
-    ) as error:  # Pillow's readers raise OSError, SyntaxError, struct.error, … as the damage has it
+    except Exception as error:  # OSError, SyntaxError, struct.error, …, as the damage has it
         why = str(error) if "8 bits" in str(error) else f"can't be read ({error}): replace or remove it"
         raise ValueError(f"{path}: {' '.join(why.split())}") from error
 
 
 def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
-    """Picture files as uint8 (n, channels, size, size), decoded by a pool of threads; logs what was converted."""
+    """Picture files as uint8 (n, channels, size, size); one line in the log says what was converted."""
     result = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
     notes = Counter[str]()
     for index, (pixels, done) in enumerate(_decoded(paths, channels, size)):
@@ -110,7 +109,7 @@ def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
 
 
 def _decoded(paths: Sequence[Path], channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
-    # Pillow lets go of the interpreter's lock while it decodes and resizes. In portions, so that pictures don't pile up.
+    # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), 1024):
             yield from pool.map(lambda path: decode(path, channels, size), paths[start : start + 1024])
@@ -123,7 +122,9 @@ def listing(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")
-    found = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = []
+    for place, _, names in os.walk(root, followlinks=True):  # Path.rglob skips linked subfolders
+        found += [(Path(place) / name).relative_to(root) for name in names if name.lower().endswith(SUFFIXES)]
     paths = [path for path in found if not any(part.startswith(".") for part in path.parts)]
     if not paths:
         raise ValueError(f"no pictures in {root} (looked for {' '.join(SUFFIXES)}, in subfolders too)")

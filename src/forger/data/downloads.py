@@ -19,10 +19,11 @@ def mnist(
     download: bool = True,
     validation: Annotated[int, Ge(1)] = 5000,
 ) -> Data:
-    """MNIST (LeCun et al. 1998), grey, 28×28 or resized to `size`: the official test split, `validation` of train.
+    """MNIST (LeCun et al. 1998), grey, 28×28 or resized to `size`.
 
-    The files lie in `root`/MNIST/raw. Raises FileNotFoundError, saying what to put where, when they are
-    missing and can't be downloaded; ValueError when they are damaged.
+    The official test split; `validation` of the training images, always the same, are set aside. The files
+    lie in `root`/MNIST/raw. Raises FileNotFoundError, saying what to put where, when they are missing and
+    can't be downloaded; ValueError when they are damaged.
     """
     return _idx("mnist", "MNIST", root, size, download, validation)
 
@@ -74,19 +75,17 @@ def _idx(name: str, dataset_name: str, root: str, size: int, download: bool, val
 
 
 def _official(dataset: Callable[..., Any], root: str, download: bool, place: str) -> list[Any]:
-    """The official train and test set of a torchvision class, fetched first if need be, by one process at a time."""
+    """torchvision's train and test part of a set, downloaded if need be, by one process at a time."""
 
     def load(download: bool) -> list[Any]:
         return [dataset(root, train=train, download=download) for train in (True, False)]
 
     try:
         return load(download=False)
-    except RuntimeError:  # torchvision's 'Dataset not found'
+    except Exception as error:  # torchvision's readers assert, reshape and unpack as the damage has it
+        if "not found" not in str(error):
+            raise ValueError(f"damaged files below {root} ({_line(error)}): delete them") from error
         why = "download=false"
-    except Exception as error:  # its readers assert, index and unpack as the damage has it
-        raise ValueError(
-            f"damaged files below {root} ({_line(error)}): delete them and start again"
-        ) from error
     if download:
         Path(root).mkdir(parents=True, exist_ok=True)
         try:

@@ -1,6 +1,5 @@
 """Pictures in files: a folder of any pictures, CelebA with an attribute as label, Hugging Face data sets."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,14 +9,24 @@ from annotated_types import Ge
 from PIL import Image
 from torch import Tensor
 
-from forger.data.decoding import SPLITS, Channels, as_tensor, converted, decode_all, partition, square
+from forger.data.decoding import (
+    SPLIT_NAMES,
+    SPLITS,
+    Channels,
+    as_tensor,
+    converted,
+    decode_all,
+    partition,
+    square,
+)
 from forger.data.images import Data, Split, permutation
+from forger.errors import closest
 
 
 def image_folder(
     root: str, size: Annotated[int, Ge(4)], channels: Channels = 3, classes: Annotated[int, Ge(0)] = 0
 ) -> Data:
-    """Any pictures below `root`, of any size: centred square, antialiased resize to `size`, `channels` 1, 3 or 4.
+    """Any pictures below `root`: centred square, antialiased resize to `size`, `channels` 1, 3 or 4.
 
     Splits are the subfolders train, validation and test, or else a tenth each by a hash of the relative path.
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
@@ -35,7 +44,8 @@ def image_folder(
             arrays["label"] = torch.tensor([names.index(path.parts[int(declared)]) for path in paths])
         return Split(arrays)
 
-    return Data(folder.name, **{name: split(paths) for name, paths in parts.items()}, classes=classes)
+    train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)
+    return Data(folder.resolve().name, train, validation, test, classes=classes)
 
 
 def _class_names(root: Path, parts: dict[str, list[Path]], depth: int, classes: int) -> list[str]:
@@ -51,7 +61,7 @@ def _class_names(root: Path, parts: dict[str, list[Path]], depth: int, classes: 
 
 
 def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smiling") -> Data:
-    """CelebA (Liu et al. 2015), aligned and cropped faces: centred square, resized to `size`; official splits.
+    """CelebA (Liu et al. 2015), aligned faces: centred square, resized to `size`; official splits.
 
     `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none.
     `root` holds img_align_celeba/*.jpg, list_eval_partition.txt and list_attr_celeba.txt. Raises
@@ -62,11 +72,16 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
     missing = [path.name for path in (*tables, folder / "img_align_celeba") if not path.exists()]
     if missing:
         raise FileNotFoundError(
-            f"{', '.join(missing)} missing in {folder}: put CelebA's img_align_celeba/*.jpg, list_eval_partition.txt "
-            "and list_attr_celeba.txt there (mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
+            f"{', '.join(missing)} missing in {folder}: put CelebA's img_align_celeba/*.jpg, "
+            "list_eval_partition.txt and list_attr_celeba.txt there (mmlab.ie.cuhk.edu.hk/projects/CelebA)"
         )
     rows = [line.split() for line in tables[0].read_text().splitlines() if line.strip()]
-    smiles = _attribute(tables[1], label) if label else {}
+    unfit = [row for row in rows if len(row) != 2]
+    if unfit:
+        raise ValueError(
+            f"{tables[0]} is damaged at {' '.join(unfit[0])!r}: a line is a file name and 0, 1 or 2"
+        )
+    attribute = _attribute(tables[1], label) if label else {}
 
     def split(number: str) -> Split:
         names = [name for name, part in rows if part == number]
@@ -74,7 +89,10 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
             raise ValueError(f"{tables[0]} has no picture of split {number} (0 train, 1 validation, 2 test)")
         arrays = {"image": decode_all([folder / "img_align_celeba" / name for name in names], 3, size)}
         if label:
-            arrays["label"] = torch.tensor([smiles[name] for name in names])
+            unknown = [name for name in names if name not in attribute]
+            if unknown:
+                raise ValueError(f"{tables[1]} has no complete line for {unknown[0]} ({len(unknown)} such)")
+            arrays["label"] = torch.tensor([attribute[name] for name in names])
         return Split(arrays)
 
     parts = [split(number) for number in "012"]
@@ -82,14 +100,12 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
 
 
 def _attribute(path: Path, label: str) -> dict[str, int]:
-    """One column of list_attr_celeba.txt: a count, the 40 names, then a file and 40 times 1 or -1 in each row."""
-    _, header, *lines = path.read_text().splitlines()
-    names = header.split()
+    """One column of list_attr_celeba.txt: a count, 40 names, then a file and 40 times 1 or -1 in each row."""
+    _, names, *rows = [*map(str.split, path.read_text().splitlines()), [], []]
     if label not in names:
-        close = difflib.get_close_matches(label, names, n=1, cutoff=0)
-        raise ValueError(f"data.label={label} is no attribute in {path}; did you mean {' or '.join(close)}?")
+        raise ValueError(f"data.label={label} is no attribute of CelebA {closest(label, names, str(path))}")
     column = names.index(label) + 1
-    return {row[0]: int(row[column] == "1") for row in map(str.split, lines) if row}
+    return {row[0]: int(row[column] == "1") for row in rows if len(row) == len(names) + 1}
 
 
 def huggingface(
@@ -159,16 +175,17 @@ def _tables(path: str, config: str | None) -> dict[str, Any]:
     except Exception as error:  # the hub's client, its cache and fsspec each have their own
         why = " ".join(str(error).split())
         raise FileNotFoundError(
-            f"no Hugging Face data set {path} ({why}): name one of the hub, or a folder that save_to_disk wrote"
+            f"no Hugging Face data set {path} ({why}): name one on the hub, or a folder of save_to_disk"
         ) from error
     return dict(found) if isinstance(found, dict) else {"train": found}
 
 
 def _pictures(table: Any, key: str, channels: int, size: int, where: str) -> Tensor:
+    column = table.select_columns([key])
     result = torch.empty(len(table), channels, size, size, dtype=torch.uint8)
     for row in range(len(table)):
         try:
-            picture = table[row][key]
+            picture = column[row][key]
             if not isinstance(picture, Image.Image):
                 raise ValueError(f"{key} is a {type(picture).__name__}, not a picture")
             result[row] = as_tensor(square(converted(picture, channels)[0], size))

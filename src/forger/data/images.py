@@ -78,10 +78,9 @@ class Data:
         return digest.hexdigest()
 
     def check(self, declared: Mapping[str, Any]) -> None:
-        """Compare the facts that a config declares (size, channels, dimension, classes) with the data themselves.
+        """Compare what a config declares (size, channels, dimension, classes) with the data themselves.
 
-        `classes: 0` is always right: it means that labels are not used. Raises ValueError on the first
-        difference.
+        `classes: 0` is always right: labels are not used then. Raises ValueError on the first difference.
         """
         if self.kind == "points":
             facts = {"dimension": self.shape[0], "classes": self.classes}

@@ -1,4 +1,4 @@
-"""Batches of a resident data set: every one a function of (seed, position), so that a position is all the state."""
+"""Batches of a resident data set, functions of (seed, position): a position is all the state there is."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -45,7 +45,7 @@ class Batches:
             for name, array in table.items():
                 if len(array) < batch_size:
                     raise ValueError(
-                        f"data.batch_size={batch_size} is larger than the data: {len(array)} samples of {name!r} "
+                        f"data.batch_size={batch_size} is larger than the data: {len(array)} of {name!r} "
                         f"to train on; set data.batch_size to {len(array) - len(array) % world} or less"
                     )
                 if flip and name == "image" and array.ndim != 4:
@@ -99,5 +99,5 @@ class Batches:
 
 
 def share(n: int, rank: int, world: int) -> Tensor:
-    """The indices of range(n) that a rank works on when nothing may be done twice: int64, rank, rank + world, …"""
+    """This rank's part of range(n) when nothing may be done twice: int64, rank, rank + world, …"""
     return torch.arange(rank, n, world)

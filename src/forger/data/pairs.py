@@ -6,10 +6,10 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
-from forger.data.decoding import Channels, decode, decode_all, listing, partition
+from forger.data.decoding import SPLIT_NAMES, Channels, decode, decode_all, listing, partition
 from forger.data.images import Data, Split, digits, permutation, stratified
 from forger.randomness import generator
 
@@ -61,7 +61,7 @@ def unpaired_folders(
     test_a: str | None = None,
     test_b: str | None = None,
 ) -> Data:
-    """Two folders of pictures of any size, domain A ("image") and domain B ("target"); no picture has a partner.
+    """Two folders of pictures of any size, domain A ("image") and domain B ("target"), without partners.
 
     Each is split like an `image_folder`; with `test_a` and `test_b` (CycleGAN's trainA, trainB, testA, testB)
     the tests are those folders. Raises ValueError or FileNotFoundError for a folder that doesn't fit.
@@ -79,12 +79,12 @@ def unpaired_folders(
         return {name: decode_all(part, channels, size) for name, part in paths.items()}
 
     a, b = domain(root_a, test_a), domain(root_b, test_b)
-    parts = {name: Split({"image": a[name]}, {"target": b[name]}) for name in a}
-    return Data(f"{Path(root_a).name}-{Path(root_b).name}", **parts)
+    train, validation, test = (Split({"image": a[name]}, {"target": b[name]}) for name in SPLIT_NAMES)
+    return Data(f"{Path(root_a).name}-{Path(root_b).name}", train, validation, test)
 
 
 def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3) -> Data:
-    """`root`/A and `root`/B with the same file names: an unpaired task whose truth is known, so that it can be measured.
+    """`root`/A and `root`/B with the same file names: an unpaired task with a hidden truth.
 
     As in `digits_inverted`, one half of the training pairs lends its A, the other its B, and only validation
     and test show partners ("image" and "truth"). Raises ValueError, by its path, for a picture without a
@@ -116,18 +116,21 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
         raise ValueError(
             f"{folder} has {len(names_a)} pairs; it needs two to train on, and one each to measure"
         )
-    return Data(folder.name, **{name: split(paths, hidden=name == "train") for name, paths in parts.items()})
+    train, validation, test = (split(parts[name], hidden=name == "train") for name in SPLIT_NAMES)
+    return Data(folder.resolve().name, train, validation, test)
 
 
 def photos(
-    patch: Annotated[int, Ge(16)] = 48, stride: Annotated[int, Ge(1)] = 8, turns: Annotated[int, Ge(1)] = 4
+    patch: Annotated[int, Ge(16), Le(96)] = 48,
+    stride: Annotated[int, Ge(1)] = 8,
+    turns: Annotated[int, Ge(1), Le(4)] = 4,
 ) -> Data:
-    """Patches of scikit-learn's photographs china.jpg and flower.jpg (427×640), for super-resolution; split by region.
+    """Patches of scikit-learn's photographs china.jpg and flower.jpg, for super-resolution; split by region.
 
     Train: overlapping patches every `stride` pixels of china's columns 0..383 and flower's 0..479, each
     turned by 0 to `turns` - 1 quarters. Validation: china's columns 384..479, test: 480..639, cut into
-    patches that don't overlap. `extra` has each test strip whole, uint8 (1, 3, 424, 160): "china", and
-    "flower", which is smooth blur and never averaged in.
+    patches that don't overlap, so `patch` is at most 96. `extra` has each test strip whole, uint8
+    (1, 3, 424, 160): "china", and "flower", which is smooth blur and never averaged in.
     """
     from sklearn.datasets import load_sample_image
 
@@ -135,8 +138,6 @@ def photos(
         torch.from_numpy(np.array(load_sample_image(name))).permute(2, 0, 1)
         for name in ("china.jpg", "flower.jpg")
     )
-    if patch > 96:
-        raise ValueError(f"patch={patch} is wider than the validation strip: at most 96")
     crops = torch.cat(
         [_patches(china[:, :, :384], patch, stride), _patches(flower[:, :, :480], patch, stride)]
     )
@@ -172,7 +173,7 @@ def patches_of_folder(
             picture, _ = decode(folder / path, channels)
             room = [extent - patch + 1 for extent in picture.shape[1:]]
             if min(room) < 1:
-                size = f"{picture.shape[2]}×{picture.shape[1]}"
+                size = f"{picture.shape[2]} x {picture.shape[1]}"
                 raise ValueError(
                     f"{folder / path} is {size}, smaller than a patch of {patch}: remove it or set data.size"
                 )
@@ -181,4 +182,6 @@ def patches_of_folder(
                 crop.copy_(picture[:, top : top + patch, left : left + patch])
         return Split({"image": result.flatten(0, 1)})
 
-    return Data(folder.name, **{name: split(paths) for name, paths in partition(folder).items()})
+    parts = partition(folder)
+    train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)
+    return Data(folder.resolve().name, train, validation, test)

@@ -72,7 +72,7 @@ def ring8(n: Annotated[int, Ge(1)] = 100_000) -> Data:
 
 
 def grid25(n: Annotated[int, Ge(1)] = 100_000) -> Data:
-    """25 Gaussians of σ 0.05 on a 5×5 grid of spacing 2 about 0 (Srivastava et al. 2017, VEEGAN); label = mode."""
+    """25 Gaussians of σ 0.05 on a 5×5 grid about 0, spacing 2 (Srivastava et al. 2017); label = mode."""
     line = torch.arange(-4.0, 5.0, 2.0)
     return _drawn("grid25", _equal(torch.cartesian_prod(line, line), 0.05), n)
 

@@ -33,6 +33,8 @@ class AdversarialGame(Game):
         seed: seed of every random stream.
     """
 
+    draws = ("grid", "classes")
+
     def __init__(
         self,
         generator: nn.Module,
@@ -103,22 +105,30 @@ class AdversarialGame(Game):
         n: int,
         labels: Tensor | None = None,
         generator: torch.Generator | None = None,
+        *,
         raw: bool = False,
+        only: Tensor | None = None,
     ) -> Tensor:
         """``n`` fakes from the averaged generator (the live one if ``raw`` or without an average).
 
         Labels, where the game has classes, default to 0, 1, 2, … in turn.
         """
-        z = self._latents(n, generator or torch.Generator().manual_seed(self.seed)).to(self.device)
+        z = self._latents(n, generator or torch.Generator().manual_seed(self.seed))
         if labels is None and self.classes:
             labels = torch.arange(n) % self.classes
-        labels = labels.to(self.device) if labels is not None else None
+        if only is not None:
+            z, labels = z[only], None if labels is None else labels[only]
+        return self.decode(z, labels, raw=raw)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, labels: Tensor | None = None, *, raw: bool = False) -> Tensor:
+        """Fakes of given latents (n, latent), in evaluation mode."""
         network = self.generator if raw or self.average is None else self.average
         training = network.training
         network.eval()
-        images = torch.cat([
-            network(z[i : i + 512], labels[i : i + 512] if labels is not None else None).float()
-            for i in range(0, n, 512)
-        ])
+        parts = [
+            network(z[i : i + 512].to(self.device), None if labels is None else labels[i : i + 512].to(self.device))
+            for i in range(0, len(z), 512)
+        ]
         network.train(training)
-        return images
+        return torch.cat(parts).float()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.distributed
@@ -55,6 +55,9 @@ class Game(LightningModule):
         seed: seed of every random stream.
     """
 
+    #: Names of the pictures this game can draw (`forger.pictures`), the natural one first.
+    draws: ClassVar[tuple[str, ...]] = ("grid",)
+
     def __init__(self, players: Mapping[str, Player], seed: int = 0) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -78,9 +81,24 @@ class Game(LightningModule):
         """Named scalar terms whose sum the player minimises on this batch (images in [-1, 1])."""
         raise NotImplementedError
 
-    @torch.no_grad()
-    def sample(self, n: int, labels: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """``n`` new images in [-1, 1], shape (n, c, h, w), or points (n, d), on the CPU's random stream."""
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        *,
+        raw: bool = False,
+        only: Tensor | None = None,
+    ) -> Tensor:
+        """``n`` new images in [-1, 1], shape (n, c, h, w), or points (n, d).
+
+        Args:
+            n: how many.
+            labels: their classes (n,), where the game has any.
+            generator: random stream of the latents (on the CPU, so that every device draws the same).
+            raw: from the live weights instead of their moving average.
+            only: indices of the samples wanted of the ``n``, a rank's share.
+        """
         raise NotImplementedError
 
     # How it is played -------------------------------------------------------------------------------------

@@ -118,20 +118,22 @@ class DRAGAN(Penalty):
         self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
     ) -> Tensor:
         noise = torch.randn(real.shape, generator=rng, device=rng.device).to(real.device)
-        return (norms(input_gradients(discriminator, real + self.deviation * noise)) - 1).square()
+        around = real.detach() + self.deviation * noise
+        return (norms(input_gradients(discriminator, around)) - 1).square()
 
 
 def interpolates(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """One point on the line from each real to its fake, at a uniform place; (N, ...) as both inputs."""
     assert real.shape == fake.shape, "interpolation needs one fake for each real"
-    share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=rng, device=rng.device).to(real.device)
-    return torch.lerp(real.detach(), fake.detach().to(real.dtype), share.to(real.dtype))
+    real, fake = _full(real.detach()), _full(fake.detach())
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=rng, device=rng.device)
+    return real + share.to(real) * (fake - real)
 
 
 def input_gradients(discriminator: Discriminator, inputs: Tensor) -> Tensor:
     """∇D at each input, (N, features), at least float32, differentiable with respect to D's parameters."""
     with torch.autocast(inputs.device.type, enabled=False), torch.enable_grad():
-        inputs = inputs.detach().to(torch.promote_types(inputs.dtype, torch.float32)).requires_grad_()
+        inputs = _full(inputs.detach()).requires_grad_()
         logits = discriminator(inputs)
         values = logits.flatten(1).mean(1) if logits.ndim > 1 else logits
         (gradients,) = torch.autograd.grad(values.sum(), inputs, create_graph=True)
@@ -146,3 +148,7 @@ def squared_norms(gradients: Tensor) -> Tensor:
 def norms(gradients: Tensor) -> Tensor:
     """‖g‖ of each row; vector_norm has slope 0, not NaN, where a gradient vanishes."""
     return torch.linalg.vector_norm(gradients, dim=1)
+
+
+def _full(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""The extractors there are: `digits` (shipped), `inception`, and any module by import path or exported file."""
+"""The extractors: `digits` (shipped), `inception`, and any module by import path or exported file."""
 
 import importlib
 import re
@@ -12,14 +12,15 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from forger.metrics.features import Extractor, Features, file_sha256, tensors_sha256
+from forger.identity import weights_sha256
+from forger.metrics.features import Extractor, Features, file_sha256
 from forger.metrics.inception import InceptionExtractor
 
 __all__ = ["DigitsExtractor", "Extractor", "Features", "InceptionExtractor", "ModuleExtractor", "build"]
 
 DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
 # Printed by scripts/train_extractor.py. Another file is another extractor, whose scores do not compare.
-DIGITS_SHA256 = "a9f934980dbca96b86e70cea53fd952901d82c0b1aadf2099b377553453f4f02"
+DIGITS_SHA256 = "7ad524e22796ba86894b27e6d5016cb0c578128548a47c368b3c0acc77066c53"
 
 
 class DigitsNetwork(nn.Module):
@@ -41,10 +42,11 @@ class DigitsNetwork(nn.Module):
             nn.BatchNorm2d(64),
             nn.GELU(),
             nn.Flatten(),
+            nn.Dropout(0.2),
             nn.Linear(256, 64),
             nn.GELU(),
         )
-        self.head = nn.Linear(64, 10)
+        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(64, 10))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(images)
@@ -69,7 +71,7 @@ class DigitsExtractor(Extractor):
         if images.shape[1:] != (1, 8, 8):
             channels, height, width = images.shape[1:]
             raise ValueError(
-                f"the digits extractor takes grey 8×8 images, got {channels} channels of {height}×{width}: "
+                f"the digits extractor takes grey 8x8 images, got {channels} channels of {height}x{width}: "
                 "use the inception extractor or a module of your own"
             )
 
@@ -80,13 +82,13 @@ class DigitsExtractor(Extractor):
 class ModuleExtractor(Extractor):
     """Any `torch.nn.Module` as an extractor, with its preprocessing stated.
 
-    `target`: an import path (`package.module.Class`, or a function that returns a module), called with `arguments`;
-    or a `.pt2` file written by `torch.export.save` with a dynamic batch dimension. The module gets float32 images
-    and returns features (n, ...), which are flattened, or the pair (features, logits).
+    `target`: an import path (`package.module.Class`, or a function that returns a module), called with
+    `arguments`; or a `.pt2` file written by `torch.export.save` with a dynamic batch dimension. The module
+    gets float32 images and returns features (n, ...), which are flattened, or the pair (features, logits).
     Preprocessing, in this order: uint8 → [0, 1]; one channel repeated to `channels`; resized to `size`×`size`
-    bilinearly, with `antialias` or without (0 keeps the size); (x − mean) / std per channel.
-    `weights`: a state dict, `.safetensors` or a file that `torch.load(weights_only=True)` reads.
-    `name`: names the scores; by default the last part of `target`. Raises ValueError for what does not fit.
+    bilinearly, with `antialias` or without (0 keeps the size); (x − mean) / std per channel. `weights`: a
+    state dict, `.safetensors` or a file that `torch.load(weights_only=True)` reads. `name`: names the scores;
+    by default the last part of `target`. Raises ValueError for what does not fit.
     """
 
     def __init__(
@@ -108,7 +110,9 @@ class ModuleExtractor(Extractor):
         if name in ("inception", "digits"):
             raise ValueError(f"{name} is the name of forger's own extractor: give {target} another name")
         if any(len(values) not in (1, channels) for values in (mean, std)) or min(std) <= 0:
-            raise ValueError(f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0")
+            raise ValueError(
+                f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0"
+            )
         if exported and (weights or arguments):
             raise ValueError(f"{target} holds its own weights: it takes neither weights nor arguments")
         network, sha256 = _exported(Path(target)) if exported else _imported(target, arguments or {}, weights)
@@ -117,12 +121,16 @@ class ModuleExtractor(Extractor):
         super().__init__(name, network, sha256, steps)
         self.size, self.antialias, self.channels = size, antialias, channels
         for key, values in (("mean", mean), ("std", std)):
-            self.register_buffer(key, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
+            self.register_buffer(
+                key, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1), persistent=False
+            )
 
     def check(self, images: Tensor) -> None:
         super().check(images)
         if images.shape[1] not in (1, self.channels):
-            raise ValueError(f"the {self.name} extractor takes {self.channels} channels, got {images.shape[1]}")
+            raise ValueError(
+                f"the {self.name} extractor takes {self.channels} channels, got {images.shape[1]}"
+            )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         pixels = images.expand(-1, self.channels, -1, -1).float() / 255
@@ -136,18 +144,23 @@ class ModuleExtractor(Extractor):
 
 
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
-    """`inception`, `digits`, else ModuleExtractor of that import path or `.pt2` file with its `preprocessing`."""
+    """`inception`, `digits`, else ModuleExtractor of that import path or `.pt2` file with `preprocessing`."""
     if target == "digits":
         if weights is not None or preprocessing:
-            raise ValueError("the digits extractor is shipped whole: it takes neither weights nor preprocessing")
+            raise ValueError(
+                "the digits extractor is shipped whole: it takes neither weights nor preprocessing"
+            )
         return DigitsExtractor()
     if target == "inception":
         if preprocessing:
-            raise ValueError(f"the inception extractor does its own preprocessing: take out {', '.join(preprocessing)}")
+            raise ValueError(
+                f"the inception extractor does its own preprocessing: take out {', '.join(preprocessing)}"
+            )
         return InceptionExtractor(weights)
     if "." not in target:
         raise ValueError(
-            f"no extractor {target}: there are digits, inception, an import path (package.module.Class) or a .pt2 file"
+            f"no extractor {target}: there are digits, inception, "
+            "any import path (package.module.Class) and any .pt2 file"
         )
     return ModuleExtractor(target, weights=weights, **preprocessing)
 
@@ -171,7 +184,7 @@ def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | N
             line = " ".join(str(error).split())[:200]
             raise ValueError(f"{weights} holds no weights for {target}: {line}") from error
     network.eval().requires_grad_(False).float()
-    return network, tensors_sha256(network.state_dict())
+    return network, weights_sha256(network.state_dict())
 
 
 def _exported(path: Path) -> tuple[nn.Module, str]:

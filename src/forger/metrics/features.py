@@ -1,7 +1,7 @@
-"""What every feature extractor is: uint8 images in, features and logits out, and nothing that training can change."""
+"""What every extractor is: uint8 images in, features and logits out, and nothing that training can change."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Features(NamedTuple):
-    """What an extractor says about n images: features float32 (n, d), and logits float32 (n, k) if it classifies."""
+    """Output for n images: features float32 (n, d), and from a classifier logits float32 (n, k)."""
 
     features: Tensor
     logits: Tensor | None = None
@@ -31,7 +31,7 @@ class FixedPrecision:
 
 
 class Extractor(FixedPrecision, nn.Module):
-    """Base of all extractors. `forward(images)`: uint8 (n, c, h, w) → Features, in float32 whatever surrounds it.
+    """Base of all extractors. `forward(images)`: uint8 (n, c, h, w) → Features, always in float32.
 
     `train()` has no effect, no gradient flows, autocast and half precision do not reach inside.
     `name` goes into the names of scores, `weights_sha256` and `preprocessing` into their passport.
@@ -57,7 +57,9 @@ class Extractor(FixedPrecision, nn.Module):
                 "scale, round and convert them first"
             )
         if images.ndim != 4:
-            raise ValueError(f"images must have shape (n, channels, height, width), got {tuple(images.shape)}")
+            raise ValueError(
+                f"images must have shape (n, channels, height, width), got {tuple(images.shape)}"
+            )
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:
@@ -75,7 +77,7 @@ class Extractor(FixedPrecision, nn.Module):
 
 
 def extract(extractor: Extractor, images: Tensor, batch_size: int = 256) -> Features:
-    """Features of many images, a batch at a time, on the CPU; `images` may lie on another device than the network."""
+    """Features of many images, a batch at a time, collected on the CPU; the images may lie on any device."""
     tensors = (*extractor.parameters(), *extractor.buffers())
     device = tensors[0].device if tensors else images.device
     parts = [extractor(batch.to(device)) for batch in images.split(batch_size)]
@@ -86,12 +88,3 @@ def extract(extractor: Extractor, images: Tensor, batch_size: int = 256) -> Feat
 def file_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def tensors_sha256(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> str:
-    """sha256 over names, types, shapes and raw bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(dict(tensors).items(), key=lambda item: item[0]):
-        digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()

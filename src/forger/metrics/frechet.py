@@ -41,10 +41,10 @@ def frechet_distance_from_features(features1: Tensor, features2: Tensor) -> floa
 def extrapolated_frechet_distance(
     features: Tensor, mean: Tensor, cov: Tensor, *, seed: int, sizes: int = 10, smallest: float = 0.2
 ) -> float:
-    """Chong & Forsyth 2020, section 4 (FID∞): the distance at n images is linear in 1/n; its value at 1/n = 0.
+    """Chong & Forsyth 2020, section 4 (FID∞): the distance is linear in 1/n; its value at 1/n = 0.
 
-    `sizes` seeded subsets without replacement, evenly spaced in 1/n between `smallest`·n and all n fakes, and a
-    least-squares line through their distances to the reference (mean, cov). Unlike the distance itself it
+    `sizes` seeded subsets without replacement, evenly spaced in 1/n between `smallest`·n and all n fakes, and
+    a least-squares line through their distances to the reference (mean, cov). Unlike the distance itself it
     may fall a little below 0. Raises ValueError with too few images for a straight line: subsets no larger
     than the number of dimensions leave the linear regime.
     """

@@ -1,16 +1,15 @@
-"""The Inception network behind `fid`, `is` and `kid`: torch-fidelity's, with the weights of the original papers."""
+"""The Inception network behind `fid`, `is` and `kid`: torch-fidelity's, with the original papers' weights."""
 
 import io
 import logging
-import os
 import shutil
-import tempfile
 import urllib.request
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from forger.files import atomic_file
 from forger.metrics.features import Extractor, file_sha256
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -23,9 +22,9 @@ log = logging.getLogger(__name__)
 class InceptionExtractor(Extractor):
     """torch-fidelity's InceptionV3 (Szegedy et al. 2016, the FID network of Heusel et al. 2017).
 
-    Features (n, 2048) of the last pooling, logits (n, 1008) without bias as the Inception Score uses them. Takes 1 or
-    3 channels of any size; grey is repeated, and the network resizes to 299×299 as TensorFlow 1 did, without
-    antialiasing. `weights`: a file; None looks where torch-fidelity keeps it, then downloads.
+    Features (n, 2048) of the last pooling, logits (n, 1008) without bias as the Inception Score uses them.
+    Takes 1 or 3 channels of any size; grey is repeated, and the network resizes to 299×299 as TensorFlow 1
+    did, without antialiasing. `weights`: a file; None looks where torch-fidelity keeps it, then downloads.
     Raises FileNotFoundError or ValueError with one line that names the file, its place and its hash.
     """
 
@@ -42,13 +41,15 @@ class InceptionExtractor(Extractor):
                 sha256[:8],
                 HASH_PREFIX,
             )
-        steps = "uint8, grey repeated to 3 channels, TensorFlow-1 bilinear to 299 without antialias, (x − 128) / 128"
+        steps = "uint8, grey to 3 channels, TensorFlow-1 bilinear to 299 without antialias, (x - 128) / 128"
         super().__init__("inception", _network(path), sha256, steps)
 
     def check(self, images: Tensor) -> None:
         super().check(images)
         if images.shape[1] not in (1, 3):
-            raise ValueError(f"the inception extractor takes grey or RGB images, got {images.shape[1]} channels")
+            raise ValueError(
+                f"the inception extractor takes grey or RGB images, got {images.shape[1]} channels"
+            )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.network(images.expand(-1, 3, -1, -1))
@@ -64,39 +65,37 @@ def _network(path: Path) -> nn.Module:
     empty = io.BytesIO()
     torch.save({}, empty)
     empty.seek(0)
-    network = Unloaded("inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty)
+    network = Unloaded(
+        "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty
+    )
     try:
         nn.Module.load_state_dict(network, torch.load(path, weights_only=True))
     except Exception as error:  # unpickling, zip and key errors alike
         line = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} holds no Inception weights ({line}): get {URL}, sha256 {HASH_PREFIX}…") from error
+        raise ValueError(
+            f"{path} holds no Inception weights ({line}): get {URL}, sha256 {HASH_PREFIX}…"
+        ) from error
     return network
 
 
 def _standard_weights() -> Path:
-    """The weights in torch's hub folder, where torch-fidelity keeps them too, downloaded if they are not there."""
+    """The file in torch's hub folder, where torch-fidelity keeps it too, downloaded if it is not there."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if path.is_file():
         if not file_sha256(path).startswith(HASH_PREFIX):
             raise ValueError(f"{path} is damaged (its sha256 must begin with {HASH_PREFIX}): delete it")
         return path
     log.info("downloading %s to %s", URL, path)
-    partial = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Several processes may download at once: each into a file of its own, and the last one stays.
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            partial = Path(file.name)
-            with urllib.request.urlopen(URL, timeout=15) as source:
-                shutil.copyfileobj(source, file)
-        if not file_sha256(partial).startswith(HASH_PREFIX):
-            raise OSError("the download is damaged")
-        os.replace(partial, path)
+        with atomic_file(path) as file, urllib.request.urlopen(URL, timeout=15) as source:
+            shutil.copyfileobj(source, file)
+            file.flush()
+            if not file_sha256(Path(file.name)).startswith(HASH_PREFIX):
+                raise OSError("the download is damaged")
     except OSError as error:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
         raise FileNotFoundError(
-            f"the Inception weights are not here and can't be downloaded ({error}): get {URL} elsewhere and put it "
-            f"at {path} (sha256 {HASH_PREFIX}…), or name the file as the extractor's weights"
+            f"the Inception weights are not here and can't be downloaded ({error}): get {URL} elsewhere and "
+            f"put it at {path} (sha256 {HASH_PREFIX}…), or name the file as the extractor's weights"
         ) from error
     return path

@@ -1,0 +1,104 @@
+"""Scores through training on the validation split, and the published ones on the test split at the end."""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+from pytorch_lightning import Callback, Trainer
+
+from forger.callbacks.checkpoints import Checkpoints
+from forger.callbacks.clock import due
+from forger.callbacks.journal import Journal
+from forger.data.images import Data
+from forger.errors import ConfigError, closest
+from forger.games.base import Game
+from forger.metrics.evaluation import Evaluation
+
+logger = logging.getLogger(__name__)
+
+
+class Scoring(Callback):
+    """Evaluates the game at intervals and keeps ``best.ckpt`` by one of the scores.
+
+    Choices look at validation; `published` gives the scores on test.
+
+    Args:
+        evaluations: what to compute.
+        data: the data set; its validation and test splits are the references.
+        journal: gets the scores.
+        checkpoints: saves the best state.
+        every_images: interval in real images shown.
+        n: number of fakes.
+        best: the score that chooses, by name; None keeps no best checkpoint.
+        seed: of the fakes' latents.
+    """
+
+    def __init__(
+        self,
+        evaluations: Mapping[str, Evaluation],
+        data: Data,
+        journal: Journal,
+        checkpoints: Checkpoints,
+        every_images: Annotated[int, Ge(1)] | None,
+        n: Annotated[int, Ge(2)],
+        best: str | None,
+        seed: int = 0,
+    ) -> None:
+        self.evaluations = dict(evaluations)
+        self.data = data
+        self.journal = journal
+        self.checkpoints = checkpoints
+        self.every_images = every_images
+        self.n = n
+        self.best = best
+        self.seed = seed
+        self.best_value: float | None = None
+        self.best_scores: dict[str, dict[str, Any]] = {}
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
+        if due(pl_module, self.every_images):
+            self.score(trainer, pl_module)
+
+    def score(self, trainer: Trainer, game: Game) -> None:
+        """Validation scores of this moment: a row, a line in the log, and ``best.ckpt`` if they are the best yet."""
+        scores = self._evaluate(game, "validation")
+        values = {name: score["value"] for name, score in scores.items()}
+        self.journal.write(trainer, game, {f"score/{name}": value for name, value in values.items()})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        logger.info("%s images: %s (validation)", f"{game.shown:,}", shown)
+        if self.best is None or not values:
+            return
+        if self.best not in values:
+            raise ConfigError(f"metrics.best={self.best}: no such score; {closest(self.best, values)}")
+        value = values[self.best]
+        sign = -1 if scores[self.best]["higher_is_better"] else 1
+        if math.isfinite(value) and (self.best_value is None or sign * value < sign * self.best_value):
+            self.best_value = value
+            self.best_scores = {name: {**score, "images": game.shown} for name, score in scores.items()}
+            self.checkpoints.save(trainer, "best")
+
+    def published(self, game: Game) -> dict[str, dict[str, Any]]:
+        """The scores on the test split: name → value, direction and passport."""
+        return self._evaluate(game, "test")
+
+    def _evaluate(self, game: Game, split: str) -> dict[str, dict[str, Any]]:
+        scores: dict[str, dict[str, Any]] = {}
+        # Scoring must not move the training's random stream.
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            for evaluation in self.evaluations.values():
+                values = evaluation.evaluate(game, self.data, split, n=self.n, seed=self.seed)
+                passport = evaluation.passport(game, self.data, split, n=self.n, seed=self.seed)
+                for name, value in values.items():
+                    direction = evaluation.higher_is_better(name)
+                    scores[name] = {"value": value, "higher_is_better": direction, "passport": passport}
+        return scores
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_value": self.best_value, "best_scores": self.best_scores}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_value = state_dict["best_value"]
+        self.best_scores = state_dict["best_scores"]

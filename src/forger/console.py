@@ -1,0 +1,47 @@
+"""What a run says: lines on the terminal, the same lines with their time in ``log.txt``."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """A line for the user, kept in the run's log where one is open."""
+    logging.getLogger("forger").info("%s", line)
+
+
+class _Terminal(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # Through the console of the progress bar, which moves out of the way.
+        console.print(self.format(record), markup=False)
+
+
+def show_lines() -> None:
+    """Send forger's log to the terminal, once."""
+    logger = logging.getLogger("forger")
+    if not any(isinstance(handler, _Terminal) for handler in logger.handlers):
+        logger.addHandler(_Terminal())
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+@contextmanager
+def keep_log(path: Path) -> Iterator[None]:
+    """Add forger's lines to a file while the block runs."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    formatter.converter = time.localtime
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("forger")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,58 @@
+"""What makes two runs the same run, and two sets of weights the same weights."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What does not determine the result, by its place in the config. The data's fingerprint stands for all that
+# their source was told, paths among it.
+_NOT_IDENTITY = {
+    (): {"logger", "run", "progress"},
+    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "progress"},
+    ("data",): {"root", "source"},
+    ("callbacks",): {"progress"},
+}
+
+
+def run_id(config: Mapping[str, Any], package_version: str, data_fingerprint: str) -> str:
+    """The run's identity: 12 hexadecimal digits of what determines its result.
+
+    That is the resolved config less loggers, paths, progress display and placement (accelerator, devices,
+    nodes, strategy, threads; precision counts), the package's version and the data's fingerprint.
+    ``1`` and ``1.0`` are the same value here.
+    """
+    document = {
+        "config": _identity(config, ()),
+        "forger": package_version,
+        "data": data_fingerprint,
+    }
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _identity(node: Any, place: tuple[str, ...]) -> Any:
+    if isinstance(node, Mapping):
+        left_out = _NOT_IDENTITY.get(place, set())
+        return {str(k): _identity(v, (*place, str(k))) for k, v in node.items() if k not in left_out}
+    if isinstance(node, list | tuple):
+        return [_identity(value, (*place, "[]")) for value in node]
+    if isinstance(node, float) and node.is_integer():
+        return int(node)
+    return node
+
+
+def weights_sha256(state_dict: Mapping[str, "Tensor"]) -> str:
+    """sha256 over the tensors of a state dict, sorted by name: name, type, shape and raw bytes of each."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name in sorted(state_dict):
+        tensor = state_dict[name].detach().cpu().contiguous()
+        header = json.dumps([name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)])
+        digest.update(header.encode() + b"\n")
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""`forger train`: Hydra composes, `forger.run.train` runs; one line and an exit code for whatever fails."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from forger.cli import conf_folder, config_groups, tell
+from forger.errors import ConfigError, closest
+
+_HELP = """\
+forger train [OVERRIDES] [HYDRA'S FLAGS]
+
+  forger train                                  the default experiment
+  forger train experiment=NAME seed=1           another one
+  forger train data=mnist budget.images=1e6     any key of the config, any option of a group
+  forger train -m seed=0,1,2 model=dcgan,gan    a sweep over the grid
+  forger train --config-dir FOLDER …            your own configs in front of the shipped ones
+  forger train --cfg job                        show the config, train nothing
+  eval "$(forger -sc install=bash)"             completion in this shell
+
+The same command is the same run: finished, it says so; interrupted, it continues;
+run.restart=true starts over.
+"""
+
+#: Hydra's flags and how many values each takes; None: one of the listed ones, or none.
+_FLAGS: dict[str, int | None] = {
+    "--help": 0, "--hydra-help": 0, "--version": 0, "--resolve": 0, "--run": 0, "--multirun": 0,
+    "--shell-completion": 0, "--cfg": 1, "--package": 1, "--config-path": 1, "--config-name": 1,
+    "--config-dir": 1, "--experimental-rerun": 1, "--info": None,
+}  # fmt: skip
+_SHORT = {
+    "-h": "--help", "-r": "--run", "-m": "--multirun", "-sc": "--shell-completion", "-c": "--cfg",
+    "-p": "--package", "-cp": "--config-path", "-cn": "--config-name", "-cd": "--config-dir", "-i": "--info",
+}  # fmt: skip
+_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+
+#: Exit codes from good to bad: a failure weighs more than a wrong input, and that more than a divergence.
+_SEVERITY = (0, 3, 2, 1)
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Compose a config from Hydra's arguments and run it, or each job of a multirun; the worst exit code.
+
+    Hydra reads ``sys.argv``; while jobs run, it is what the user typed, since Lightning starts the other
+    ranks of a distributed run with it.
+    """
+    flags, overrides = parsed(arguments)
+    if "--help" in flags:
+        print(_help())
+        return 0
+    # Otherwise Hydra prints its own version of an exception and ends the process.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    import hydra
+
+    owner, codes, typed = os.getpid(), [0], [sys.argv[0], "train", *arguments]
+
+    def task(config: Any) -> None:
+        sys.argv = typed
+        code = _job(config, flags)
+        codes.append(code)
+        if code >= 128:
+            raise SystemExit(code)  # interrupted: no further jobs
+        if code and os.getpid() != owner:
+            raise RuntimeError(f"a job ended with exit code {code}")  # in a launcher's worker: tell Hydra
+
+    sys.argv = [sys.argv[0], *flags, *overrides]
+    try:
+        hydra.main(config_path=str(conf_folder()), config_name="train", version_base="1.3")(task)()
+    finally:
+        sys.argv = typed
+    return max(codes, key=_SEVERITY.index)
+
+
+def complete(arguments: Sequence[str], commands: Sequence[str]) -> int:
+    """Answer Hydra's shell completion, which knows nothing of commands: it asks the bare ``forger``."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) == 2:
+        print(" ".join(command for command in commands if command.startswith(words[1])))
+        return 0
+    if len(words) > 2:
+        if words[1] != "train":
+            return 0
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
+    return train(arguments)
+
+
+def parsed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags (long, each with its value) and the overrides, apart: Hydra wants overrides in a row.
+
+    Raises:
+        ConfigError: no such flag, or its value is missing.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        if not argument.startswith("-"):
+            overrides.append(argument)
+            continue
+        name, has_value, value = argument.partition("=")
+        name = _SHORT.get(name, name)
+        if name == "--from":
+            raise ConfigError("'train --from' can't do anything yet")
+        if name not in _FLAGS:
+            raise ConfigError(f"{argument}: no such option of forger train; {closest(name, _FLAGS)}")
+        flags.append(name)
+        if name == "--info":
+            flags[-1] += f"={value or (queue.pop(0) if queue and queue[0] in _INFO else 'all')}"
+        elif _FLAGS[name]:
+            if not has_value and not queue:
+                raise ConfigError(f"{argument}: needs a value")
+            flags.append(value if has_value else queue.pop(0))
+    return flags, overrides
+
+
+def _help() -> str:
+    groups = (f"  {group}: {', '.join(options)}" for group, options in config_groups().items())
+    return "\n".join([_HELP, "Config groups and their options:", *groups])
+
+
+def _job(config: Any, flags: list[str]) -> int:
+    """One run, and its exit code; exceptions are told here, so that the other jobs of a multirun go on."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    job = HydraConfig.get()
+    try:
+        if job.mode == RunMode.MULTIRUN:
+            print(f"forger: job {job.job.num}: {' '.join(job.overrides.task)}", file=sys.stderr, flush=True)
+            if _is_distributed(config):
+                return _fresh_process(job.overrides, flags)
+        from forger.run import train
+
+        return train(config)
+    except (Exception, KeyboardInterrupt) as error:
+        return tell(error)
+
+
+def _is_distributed(config: Any) -> bool:
+    """Whether Lightning would start further processes for this config, if in doubt yes."""
+    from omegaconf import ListConfig, OmegaConf
+
+    devices = OmegaConf.select(config, "trainer.devices", default=1)
+    if isinstance(devices, ListConfig):
+        several = len(devices) > 1
+    elif devices == "auto":
+        several = OmegaConf.select(config, "trainer.accelerator") != "cpu"
+    else:
+        several = devices not in (0, 1)
+    return several or OmegaConf.select(config, "trainer.num_nodes", default=1) != 1
+
+
+def _fresh_process(overrides: Any, flags: list[str]) -> int:
+    """Run a job of a multirun as a process of its own.
+
+    Lightning starts the other ranks with this process's command line. Under ``-m`` each of them would begin
+    the whole multirun anew, and train something else than rank 0.
+    """
+    flags = [flag for flag in flags if flag != "--multirun"]
+    of_hydra = [override for override in overrides.hydra if not override.startswith("hydra.mode=")]
+    command = [sys.executable, "-m", "forger", "train", *flags, *of_hydra, *overrides.task]
+    # A group of its own, so that Ctrl-C in a terminal reaches it once: through us.
+    process = subprocess.Popen(command, process_group=0)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if in_main_thread else ()
+    former = {number: signal.signal(number, lambda n, _: process.send_signal(n)) for number in numbers}
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,67 @@
+"""What must be known about a score before it may be compared with another."""
+
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from typing import Any, Literal
+
+# Packages whose release can move a score in the last digits.
+PACKAGES = ("forger", "torch", "torchvision", "torchmetrics", "torch-fidelity", "numpy")
+
+
+def installed_versions() -> dict[str, str]:
+    return {package: version(package) for package in PACKAGES}
+
+
+@dataclass(frozen=True)
+class Passport:
+    """Where a score comes from. Scores compare when all fields but `seed` and `versions` agree.
+
+    `split` and `fingerprint`: the real images (fingerprint: sha256 of their pixels). `n_real`, `n_fake`:
+    counts, since most scores depend on them. `weights`: whether the generator's averaged or raw weights drew
+    the fakes, "none" for images that come from elsewhere. `truncation`: factor on the latents, 1 for none.
+    """
+
+    extractor: str
+    weights_sha256: str
+    preprocessing: str
+    n_real: int
+    n_fake: int
+    split: str
+    fingerprint: str
+    weights: Literal["ema", "raw", "none"]
+    seed: int
+    truncation: float = 1.0
+    versions: dict[str, str] = field(default_factory=installed_versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers, for `record.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Passport":
+        return cls(**values)
+
+
+# Not a difference in kind: another seed is another draw, and versions are for finding out about a last digit.
+_NOT_COMPARED = ("seed", "versions")
+_WORDS = {
+    "extractor": "extractors",
+    "weights_sha256": "weights of the extractor",
+    "preprocessing": "preprocessing",
+    "n_real": "numbers of real images",
+    "n_fake": "numbers of fakes",
+    "split": "reference splits",
+    "fingerprint": "reference images",
+    "weights": "generator weights",
+    "truncation": "truncation",
+}
+
+
+def comparable(one: Passport, other: Passport) -> str | None:
+    """None if scores with these passports may be ranked, else why not, in one line."""
+    for name in (entry.name for entry in fields(Passport) if entry.name not in _NOT_COMPARED):
+        a, b = getattr(one, name), getattr(other, name)
+        if a != b:
+            shown = [value[:12] if name in ("weights_sha256", "fingerprint") else value for value in (a, b)]
+            return f"different {_WORDS[name]}: {shown[0]} and {shown[1]}"
+    return None

@@ -1,0 +1,124 @@
+"""Real images as scores see them, extracted once and kept on disk."""
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors.torch
+from filelock import FileLock
+from safetensors import SafetensorError
+from torch import Tensor
+
+from forger.files import write_atomically
+from forger.identity import weights_sha256
+from forger.metrics.features import Extractor, Features, extract
+from forger.metrics.frechet import moments
+
+SCHEMA = 1  # another number makes every cached file unknown: raise it when what is stored, or how, changes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Features of n real images, with what a passport needs to know about them.
+
+    `features` float32 (n, d) and `logits` (n, k) or None, on the CPU; `mean` (d,), `cov` (d, d) float64.
+    """
+
+    extractor: str
+    weights_sha256: str
+    preprocessing: str
+    split: str
+    fingerprint: str
+    features: Tensor = field(repr=False)
+    logits: Tensor | None = field(repr=False)
+    mean: Tensor = field(repr=False)
+    cov: Tensor = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def rows(self) -> Features:
+        return Features(self.features, self.logits)
+
+    @classmethod
+    def build(
+        cls,
+        extractor: Extractor,
+        images: Tensor,
+        *,
+        split: str,
+        cache: Path | None = None,
+        batch_size: int = 256,
+    ) -> "Reference":
+        """The reference of real uint8 images (n, c, h, w), from the folder `cache` if it knows them.
+
+        `split` says which images these are ("digits/test"). The key covers pixels, split, extractor, weights
+        and preprocessing. Several processes may ask at once: one extracts, the others wait for its file.
+        Without `cache` nothing is read or written; `default_cache()` is the usual folder.
+        Raises ValueError for images that the extractor refuses, or fewer than two.
+        """
+        extractor.check(images)
+        fingerprint = weights_sha256({"images": images})
+        identity = {
+            "schema": str(SCHEMA),
+            "extractor": extractor.name,
+            "weights_sha256": extractor.weights_sha256,
+            "preprocessing": extractor.preprocessing,
+            "split": split,
+            "fingerprint": fingerprint,
+        }
+        tensors = None
+        if cache is not None:
+            key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+            try:
+                cache.mkdir(parents=True, exist_ok=True)
+                with FileLock(cache / f"{key}.lock"):
+                    tensors = _read(cache / f"{key}.safetensors")
+                    if tensors is None:
+                        tensors = _extracted(extractor, images, batch_size)
+                        _write(cache / f"{key}.safetensors", tensors, identity)
+            except OSError as error:
+                log.warning("real statistics can't be kept in %s (%s)", cache, error)
+        if tensors is None:
+            tensors = _extracted(extractor, images, batch_size)
+        known = {name: value for name, value in identity.items() if name != "schema"}
+        return cls(**known, **{"logits": None, **tensors})
+
+
+def default_cache() -> Path:
+    """`$FORGER_CACHE/references`, else `~/.cache/forger/references`."""
+    return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "references"
+
+
+def _extracted(extractor: Extractor, images: Tensor, batch_size: int) -> dict[str, Tensor]:
+    rows = extract(extractor, images, batch_size)
+    mean, cov = moments(rows.features)
+    tensors = {"features": rows.features, "mean": mean, "cov": cov}
+    return tensors if rows.logits is None else {**tensors, "logits": rows.logits}
+
+
+def _read(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a cache file; None if there is none, or if it is not what was written."""
+    if not path.is_file():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            digest = file.metadata()["sha256"]
+    except (SafetensorError, KeyError, TypeError):
+        digest, tensors = None, {}
+    if digest != weights_sha256(tensors):
+        log.warning("%s is damaged: extracting again", path)
+        return None
+    return tensors
+
+
+def _write(path: Path, tensors: dict[str, Tensor], identity: dict[str, str]) -> None:
+    digest = weights_sha256(tensors)
+    write_atomically(path, safetensors.torch.save(tensors, {**identity, "sha256": digest}))

@@ -1,0 +1,174 @@
+"""Scores that need every feature, or every logit, at once: torchmetrics metrics over kept rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torchmetrics.utilities import dim_zero_cat
+
+from forger.metrics import functional, neighbours
+from forger.metrics.features import Features
+from forger.metrics.frechet import extrapolated_frechet_distance, refuse_not_finite
+from forger.metrics.reference import Reference
+from forger.metrics.streams import FeatureMetric
+
+
+class Rows(FeatureMetric):
+    """Base of scores that need every image: keeps the `columns` ("features", "logits") in float32.
+
+    After a sync the rows stand in the order of a single process, if rank r of w was given images r, r + w, r
+    + 2w, …: so subsets, shuffles and therefore results are the same on any number of ranks, evenly divided or
+    not.
+    """
+
+    full_state_update = True  # `count` can't be merged, only gathered
+    columns: ClassVar[tuple[str, ...]] = ("features",)
+    count: Tensor
+
+    def __init__(self, reference: Reference, columns: Sequence[str] | None = None) -> None:
+        super().__init__(reference)
+        self.kept = tuple(columns or self.columns)
+        self.widths = {}
+        for column in self.kept:
+            real = getattr(reference, column)
+            if real is None:
+                raise ValueError(f"the {reference.extractor} extractor has no {column}, which a score needs")
+            self.widths[column] = real.shape[1]
+            self.add_state(column, [], dist_reduce_fx="cat")
+        self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx=None)
+        self.reset()
+
+    def reset(self) -> None:
+        super().reset()
+        for column in self.kept:
+            # A rank without any image must offer the others a table of the right width.
+            getattr(self, column).append(
+                torch.empty(0, self.widths[column], device=self.device, dtype=torch.float32)
+            )
+
+    def update(self, fake: Features, labels: Tensor | None = None) -> None:
+        for column in self.kept:
+            rows = getattr(fake, column)
+            refuse_not_finite(rows)
+            getattr(self, column).append(rows.float())
+        self.count = self.count + len(fake.features)
+
+    def gathered(self) -> dict[str, Tensor]:
+        """The columns of all ranks (inside a sync) or of this one, in the order of a single process."""
+        counts = self.count.flatten().tolist()
+        place = torch.cat([torch.arange(n) * len(counts) + rank for rank, n in enumerate(counts)])
+        order = place.argsort(stable=True).to(self.device)
+        return {column: dim_zero_cat(getattr(self, column))[order] for column in self.kept}
+
+    def values(self) -> dict[str, float]:
+        return self.evaluate(self.gathered())
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        """The numbers for these columns, wherever they were kept."""
+        raise NotImplementedError
+
+    def real(self, fake: Tensor) -> Tensor:
+        return self.reference.features.to(fake.device)
+
+
+class InceptionScore(Rows):
+    """Salimans et al. 2016, section 4: mean over `splits` of shuffled images; `is_std` with more than one."""
+
+    names = ("is", "is_std")
+    columns = ("logits",)
+    higher_is_better = True
+
+    def __init__(self, reference: Reference, splits: int = 1, seed: int = 2020) -> None:
+        super().__init__(reference)
+        self.splits, self.seed = splits, seed
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        mean, spread = functional.inception_score(fake["logits"], self.splits, seed=self.seed)
+        return {"is": mean, "is_std": spread} if self.splits > 1 else {"is": mean}
+
+
+class KernelDistance(Rows):
+    """Bińkowski et al. 2018 (KID): unbiased, over all images or `subsets` of `subset_size`; and its error."""
+
+    names = ("kd", "kd_error")
+    higher_is_better = False
+
+    def __init__(
+        self, reference: Reference, subsets: int | None = None, subset_size: int = 1000, seed: int = 2020
+    ) -> None:
+        super().__init__(reference)
+        self.subsets, self.subset_size, self.seed = subsets, subset_size, seed
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        rows = fake["features"]
+        value, error = functional.kernel_distance(
+            rows, self.real(rows), subsets=self.subsets, subset_size=self.subset_size, seed=self.seed
+        )
+        return {"kd": value, "kd_error": error}
+
+
+class ExtrapolatedFrechetDistance(Rows):
+    """Chong & Forsyth 2020 (FID∞): the distance for infinitely many fakes."""
+
+    names = ("fd_infinity",)
+    higher_is_better = False
+
+    def __init__(self, reference: Reference, seed: int = 2020) -> None:
+        super().__init__(reference)
+        self.seed = seed
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        moments = (self.reference.mean, self.reference.cov)
+        return {"fd_infinity": extrapolated_frechet_distance(fake["features"], *moments, seed=self.seed)}
+
+
+class PrecisionRecall(Rows):
+    """Kynkäänniemi et al. 2019: quality and variety, by balls up to the k-th neighbour."""
+
+    names = ("precision", "recall")
+    higher_is_better = True
+
+    def __init__(self, reference: Reference, k: int = 3) -> None:
+        super().__init__(reference)
+        self.k = k
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        rows = fake["features"]
+        return dict(zip(self.names, neighbours.precision_recall(rows, self.real(rows), self.k), strict=True))
+
+
+class DensityCoverage(Rows):
+    """Naeem et al. 2020: the same two questions, robust against outliers."""
+
+    names = ("density", "coverage")
+    higher_is_better = True
+
+    def __init__(self, reference: Reference, k: int = 5) -> None:
+        super().__init__(reference)
+        self.k = k
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        rows = fake["features"]
+        return dict(zip(self.names, neighbours.density_coverage(rows, self.real(rows), self.k), strict=True))
+
+
+class Memorisation(Rows):
+    """Are fakes nearer to training images than the held-out reference is? As `neighbours.memorisation`."""
+
+    names = ("memorisation", "neighbour_ratio")
+    higher_is_better = False
+
+    def __init__(self, reference: Reference, train: Reference, seed: int = 2020) -> None:
+        super().__init__(reference)
+        if train.fingerprint == reference.fingerprint:
+            raise ValueError(
+                "memorisation compares training images with held-out ones: both are the same here"
+            )
+        self.train_features, self.seed = train.features, seed
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        rows = fake["features"]
+        train = self.train_features.to(rows.device)
+        values = neighbours.memorisation(rows, train, self.real(rows), seed=self.seed)
+        return dict(zip(self.names, values, strict=True))

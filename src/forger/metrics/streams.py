@@ -1,0 +1,127 @@
+"""Scores that need no feature twice: torchmetrics metrics over running sums in float64."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from forger.metrics import functional
+from forger.metrics.features import Features, FixedPrecision
+from forger.metrics.frechet import frechet_distance, refuse_not_finite
+from forger.metrics.reference import Reference
+
+
+class FeatureMetric(FixedPrecision, Metric):
+    """Base of all scores: `update(features, labels)` takes an extractor's output on fakes.
+
+    `values()` gives the numbers by name. `compute()` syncs over ranks first (so all ranks must call it) and
+    gives a float64 scalar, or a dict of them when there are several.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    names: ClassVar[tuple[str, ...]]  # the numbers this score can give, without the extractor's name
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__()
+        self.reference = reference
+
+    def update(self, fake: Features, labels: Tensor | None = None) -> None:
+        raise NotImplementedError
+
+    def values(self) -> dict[str, float]:
+        raise NotImplementedError
+
+    def compute(self) -> Tensor | dict[str, Tensor]:
+        values = {
+            name: torch.tensor(value, dtype=torch.float64, device=self.device)
+            for name, value in self.values().items()
+        }
+        return values if len(values) > 1 else next(iter(values.values()))
+
+
+class FrechetDistance(FeatureMetric):
+    """Heusel et al. 2017, equation 6 (FID). Keeps float64 sums and no features: memory d² for any number."""
+
+    names = ("fd",)
+    higher_is_better = False
+    n: Tensor
+    total: Tensor
+    outer: Tensor
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__(reference)
+        d = len(reference.mean)
+        self.add_state("n", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(d, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("outer", torch.zeros(d, d, dtype=torch.float64), dist_reduce_fx="sum")
+        # Sums about the real mean: about 0 the covariance would be a small difference of large numbers.
+        self.register_buffer("origin", reference.mean, persistent=False)
+
+    def update(self, fake: Features, labels: Tensor | None = None) -> None:
+        refuse_not_finite(fake.features)
+        centred = fake.features.double() - self.get_buffer("origin")
+        self.n = self.n + len(centred)
+        self.total = self.total + centred.sum(dim=0)
+        self.outer = self.outer + centred.T @ centred
+
+    def values(self) -> dict[str, float]:
+        n = int(self.n)
+        if n < 2:
+            raise ValueError(f"a Fréchet distance needs at least 2 images, got {n}")
+        mean = self.total / n
+        cov = (self.outer - n * torch.outer(mean, mean)) / (n - 1)
+        origin = self.get_buffer("origin")
+        return {"fd": frechet_distance(mean + origin, cov, self.reference.mean, self.reference.cov)}
+
+
+class Vendi(FeatureMetric):
+    """Friedman & Dieng 2023: effective number of different images, and its ratio to the reals'. Streaming."""
+
+    names = ("vendi", "vendi_ratio")
+    higher_is_better = True
+    n: Tensor
+    outer: Tensor
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__(reference)
+        d = len(reference.mean)
+        self.add_state("n", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("outer", torch.zeros(d, d, dtype=torch.float64), dist_reduce_fx="sum")
+        self.real = functional.vendi_score(reference.features)
+
+    def update(self, fake: Features, labels: Tensor | None = None) -> None:
+        refuse_not_finite(fake.features)
+        rows = functional.normalised(fake.features)
+        self.n = self.n + len(rows)
+        self.outer = self.outer + rows.T @ rows
+
+    def values(self) -> dict[str, float]:
+        value = functional.vendi_from_outer(self.outer, int(self.n))
+        return {"vendi": value, "vendi_ratio": value / self.real}
+
+
+class Accuracy(FeatureMetric):
+    """Share of fakes that the extractor's classifier takes for the class that was asked for. Streaming."""
+
+    names = ("accuracy",)
+    higher_is_better = True
+    n: Tensor
+    right: Tensor
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__(reference)
+        self.add_state("n", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("right", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, fake: Features, labels: Tensor | None = None) -> None:
+        if labels is None or fake.logits is None:
+            raise ValueError("accuracy needs the labels that were asked for and an extractor with logits")
+        self.n = self.n + len(labels)
+        self.right = self.right + (fake.logits.argmax(dim=1) == labels).sum()
+
+    def values(self) -> dict[str, float]:
+        if int(self.n) == 0:
+            raise ValueError("accuracy needs at least 1 image")
+        return {"accuracy": int(self.right) / int(self.n)}

@@ -1,0 +1,130 @@
+"""R3GAN (Huang et al. 2024, section 3.4), the modern baseline: for the loss `relativistic` with R1 and R2.
+
+No normalisation anywhere: grouped bottleneck blocks, Fixup initialisation, bilinear resampling, one learned
+base image. For any size from 8 to 256 that is 4 to 7 times a power of two.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from forger.networks.blocks import Classes, Count, Projection, Size, halvings, widths, with_label
+
+
+class Generator(nn.Module):
+    """z (N, latent), labels (N,) to images (N, channels, size, size) in [-1, 1].
+
+    A learned image of base size, each channel scaled by a linear function of z (and of the embedded label),
+    then `blocks` residual blocks at each resolution. Tanh is ours: the paper leaves the output unbounded.
+    Raises ValueError for a size that does not fit.
+    """
+
+    def __init__(
+        self,
+        latent: Count,
+        size: Size,
+        channels: Count,
+        width: Count = 64,
+        classes: Classes = 0,
+        blocks: Count = 2,
+        embedding: Count = 16,
+        max_width: Count = 512,
+    ):
+        super().__init__()
+        base, count = halvings(size)
+        steps = widths(width, count + 1, max_width)[::-1]
+        self.embedding = nn.Embedding(classes, embedding) if classes else None
+        self.image = nn.Parameter(torch.randn(steps[0], base, base))
+        self.project = nn.Linear(latent + (embedding if classes else 0), steps[0], bias=False)
+        total = blocks * len(steps)
+        self.stages = nn.Sequential(_stage(steps[0], blocks, total))
+        for a, b in pairwise(steps):
+            up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+            self.stages.append(nn.Sequential(_conv1(a, b), up, _stage(b, blocks, total)))
+        self.output = _conv1(width, channels)
+        _he(self.project, gain=1)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        scale = self.project(with_label(z, labels, self.embedding))[:, :, None, None]
+        return torch.tanh(self.output(self.stages(self.image * scale)))
+
+
+class Discriminator(nn.Module):
+    """Images (N, channels, size, size), labels (N,) to logits (N,): the generator mirrored.
+
+    With classes, a projection (Miyato & Koyama 2018) on the last features. Raises ValueError for a size
+    that does not fit.
+    """
+
+    def __init__(
+        self,
+        size: Size,
+        channels: Count,
+        width: Count = 64,
+        classes: Classes = 0,
+        blocks: Count = 2,
+        max_width: Count = 512,
+    ):
+        super().__init__()
+        base, count = halvings(size)
+        steps = widths(width, count + 1, max_width)
+        total = blocks * len(steps)
+        self.input = _conv1(channels, steps[0])
+        self.stages = nn.Sequential()
+        for a, b in pairwise(steps):
+            # the mean of 2×2 pixels is bilinear interpolation at half the size
+            self.stages.append(nn.Sequential(_stage(a, blocks, total), nn.AvgPool2d(2), _conv1(a, b)))
+        self.stages.append(_stage(steps[-1], blocks, total))
+        self.image = nn.Parameter(torch.randn(steps[-1], base, base) / base)
+        self.output = nn.Linear(steps[-1], 1)
+        self.projection = Projection(classes, steps[-1]) if classes else None
+        _he(self.output, gain=1)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        # the paper's depthwise convolution over the whole map, written as the inner products that it is
+        features = (self.stages(self.input(x)) * self.image).sum((2, 3))
+        logits = self.output(features).squeeze(1)
+        return logits if self.projection is None else logits + self.projection(features, labels)
+
+
+class Block(nn.Module):
+    """1×1 to twice the channels, grouped 3×3 (16 channels a group), 1×1 back, added to the input.
+
+    Fixup (Zhang et al. 2019): the last convolution starts at 0, the others at He's deviation times
+    total^(-1/4), for `total` blocks in the network, so that updates do not grow with depth.
+    """
+
+    def __init__(self, channels: int, total: int):
+        super().__init__()
+        inner = 2 * channels
+        groups = math.gcd(inner, max(inner // 16, 1))
+        self.expand = nn.Conv2d(channels, inner, 1)
+        self.mix = nn.Conv2d(inner, inner, 3, padding=1, groups=groups)
+        self.reduce = nn.Conv2d(inner, channels, 1, bias=False)
+        gain = math.sqrt(2 / (1 + 0.2**2)) * total**-0.25
+        _he(self.expand, gain)
+        _he(self.mix, gain)
+        nn.init.zeros_(self.reduce.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.reduce(F.leaky_relu(self.mix(F.leaky_relu(self.expand(x), 0.2)), 0.2))
+
+
+def _stage(channels: int, blocks: int, total: int) -> nn.Sequential:
+    return nn.Sequential(*[Block(channels, total) for _ in range(blocks)])
+
+
+def _conv1(inputs: int, outputs: int) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 1, bias=False)
+    _he(conv, gain=1)
+    return conv
+
+
+def _he(module: nn.Conv2d | nn.Linear, gain: float) -> None:
+    """Weights from N(0, gain² / fan-in), biases 0."""
+    nn.init.normal_(module.weight, 0, gain / math.sqrt(module.weight[0].numel()))
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,37 @@
+"""Tiles, and pictures on disk."""
+
+import io
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from forger.files import write_atomically
+
+#: Tiles smaller than this are enlarged, pixel by pixel.
+_TILE = 48
+
+
+def tiles(images: Tensor, columns: int | None = None) -> Image.Image:
+    """uint8 images (n, c, h, w) as tiles, row by row; nearly square without ``columns``."""
+    columns = columns or round(len(images) ** 0.5 + 0.499)
+    scale = max(1, _TILE // images.shape[-1])
+    images = images.cpu().repeat_interleave(scale, -1).repeat_interleave(scale, -2)
+    images = images[:, :3] if images.shape[1] >= 3 else images[:, :1]
+    picture = make_grid(images, columns, padding=2, pad_value=255)
+    return Image.fromarray(picture.permute(1, 2, 0).to(torch.uint8).numpy())
+
+
+def save_picture(frames: list[Image.Image], path: Path, seconds: float = 0.15) -> None:
+    """Write one frame in the format of the path's ending, or several as a GIF, atomically."""
+    buffer = io.BytesIO()
+    first, *rest = frames
+    if rest:
+        duration = [round(1000 * seconds)] * len(rest) + [2000]
+        first.save(buffer, "GIF", save_all=True, append_images=rest, duration=duration, loop=0)
+    else:
+        first.save(buffer, Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())

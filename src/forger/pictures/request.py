@@ -1,0 +1,33 @@
+"""What is asked of a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from forger.randomness import generator
+
+
+@dataclass(frozen=True)
+class Request:
+    """Options of a picture; one that a picture has no use for is ignored.
+
+    Args:
+        n: how many samples (or steps, or tiles).
+        seed: of the latents.
+        labels: classes to ask for; None for all in turn.
+        truncation: factor on the latents, 1 for none.
+        input: a picture or folder to work on, where the game takes one.
+        raw: draw from the live weights instead of their average.
+    """
+
+    n: int = 100
+    seed: int = 0
+    labels: tuple[int, ...] | None = None
+    truncation: float = 1.0
+    input: Path | None = None
+    raw: bool = False
+
+    def stream(self) -> torch.Generator:
+        """The latents' random stream: the same seed draws the same latents through training."""
+        return generator(self.seed, "samples")

@@ -1,0 +1,281 @@
+"""The run folder: a run's record, its rows, and one writer at a time."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from forger.errors import RunLocked
+from forger.files import (
+    append_row,
+    atomic_file,
+    finite,
+    fsync_folder,
+    read_rows,
+    rows_with_bytes,
+    write_atomically,
+)
+from forger.identity import run_id, weights_sha256
+
+__all__ = [
+    "FIELDS",
+    "SCHEMA",
+    "STATUSES",
+    "BrokenRecord",
+    "RunFolder",
+    "atomic_file",
+    "fsync_folder",
+    "read_rows",
+    "record_problem",
+    "run_id",
+    "weights_sha256",
+    "write_atomically",
+]
+
+
+#: Version of `record.json`; its JSON schema is `record.schema.json` beside this file.
+SCHEMA = 1
+
+#: Fields of a record in their order, with what a reader may rely on.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "schema": int,
+    "name": str,
+    "id": str,
+    "command": str,
+    "overrides": list,
+    "status": str,
+    "seed": int,
+    "images": int,
+    "iterations": int,
+    "seconds": (int, float),
+    "device": dict,
+    "versions": dict,
+    "git": (dict, type(None)),
+    "data": dict,
+    "scores": dict,
+    "weights_sha256": (str, type(None)),
+    "alerts": list,
+    "parent": (dict, type(None)),
+}
+STATUSES = ("running", "finished", "interrupted", "pruned", "stopped", "diverged", "failed")
+
+
+class BrokenRecord(ValueError):
+    """A folder without a readable record."""
+
+
+class RunFolder:
+    """One run's folder, ``root/name/id``.
+
+    Nothing is written before `lock` or `create`; only the process that holds the lock may write.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.record_file = self.path / "record.json"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.alerts_file = self.path / "alerts.jsonl"
+        self.log_file = self.path / "log.txt"
+        self.checkpoints = self.path / "checkpoints"
+        self.samples = self.path / "samples"
+        self._lock_file = self.path / ".lock"
+
+    @classmethod
+    def of(cls, root: str | Path, name: str, identity: str) -> "RunFolder":
+        """The folder of a run by its identity; it need not exist."""
+        return cls(Path(root) / name / identity)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    # One writer at a time
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; what an earlier one left half-written is removed.
+
+        Raises:
+            RunLocked: another process holds it; the message names that process and its machine.
+            OSError: the folder can't be made or written.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._acquire(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+            self._remove_leftovers()
+            yield
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int) -> None:
+        for attempt in range(10):
+            try:
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # `locked` below takes a shared lock for an instant; that is no reason to give up.
+                time.sleep(0.05 if attempt else 0.001)
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+        raise RunLocked(f"{self.path}: {holder} is at work on this run; wait for it or end it first")
+
+    @property
+    def locked(self) -> bool:
+        """Whether a process is at work on the run at this moment."""
+        try:
+            descriptor = os.open(self._lock_file, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _remove_leftovers(self) -> None:
+        for folder in (self.path, self.checkpoints, self.samples):
+            for file in folder.glob(".*"):
+                if file != self._lock_file and file.is_file():
+                    file.unlink()
+
+    # The record
+
+    def create(
+        self,
+        *,
+        name: str,
+        id: str,
+        command: str,
+        overrides: Sequence[str],
+        seed: int,
+        device: Mapping[str, Any],
+        versions: Mapping[str, str],
+        git: Mapping[str, Any] | None,
+        data: Mapping[str, Any],
+        parent: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Begin the run: empty folders and a record with status ``running``, which is returned."""
+        for folder in (self.path, self.checkpoints, self.samples):
+            folder.mkdir(parents=True, exist_ok=True)
+        record = {
+            "schema": SCHEMA,
+            "name": name,
+            "id": id,
+            "command": command,
+            "overrides": list(overrides),
+            "status": "running",
+            "seed": seed,
+            "images": 0,
+            "iterations": 0,
+            "seconds": 0.0,
+            "device": dict(device),
+            "versions": dict(versions),
+            "git": git and dict(git),
+            "data": dict(data),
+            "scores": {"final": {}, "best": {}},
+            "weights_sha256": None,
+            "alerts": [],
+            "parent": parent and dict(parent),
+        }
+        self._write(record)
+        return record
+
+    def read(self) -> dict[str, Any]:
+        """The record.
+
+        Raises:
+            BrokenRecord: there is none, it can't be read, or it is no record of this schema.
+        """
+        try:
+            record = json.loads(self.record_file.read_bytes())
+        except FileNotFoundError:
+            raise BrokenRecord(f"{self.path}: no record.json; this is no run folder") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise BrokenRecord(f"{self.record_file}: not readable ({error})") from None
+        if problem := record_problem(record):
+            raise BrokenRecord(f"{self.record_file}: {problem}")
+        return record
+
+    def update(self, **fields: Any) -> dict[str, Any]:
+        """Change fields of the record, which is returned. A finished run changes only by starting over."""
+        record = self.read()
+        status = fields.get("status", record["status"])
+        assert fields.keys() <= FIELDS.keys(), f"no such fields: {fields.keys() - FIELDS.keys()}"
+        assert record["status"] != "finished" or status == "finished", (
+            f"{self.path} is finished, not {status}"
+        )
+        record |= fields
+        self._write(record)
+        return record
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        record = finite(record)
+        problem = record_problem(record)
+        assert problem is None, problem
+        write_atomically(self.record_file, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+    def clear(self) -> None:
+        """Remove all that the run has left, to start over."""
+        for entry in self.path.iterdir():
+            if entry != self._lock_file:
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+    # Rows
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add a row with ``iterations`` and ``images``; NaN and infinity become null."""
+        append_row(self.metrics_file, row)
+
+    def append_alert(self, row: Mapping[str, Any]) -> None:
+        """Add a row with ``iterations`` and what the watch saw."""
+        append_row(self.alerts_file, row)
+
+    def log(self, message: str) -> None:
+        """Add a line with date and time to ``log.txt``."""
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+
+    def cut_back(self, iterations: int) -> None:
+        """Drop the rows of metrics and alerts after an iteration from which the run goes on."""
+        for path in (self.metrics_file, self.alerts_file):
+            kept = b"".join(
+                line for line, row in rows_with_bytes(path) if row.get("iterations", 0) <= iterations
+            )
+            if path.exists() and kept != path.read_bytes():
+                write_atomically(path, kept)
+
+
+def record_problem(record: Any) -> str | None:
+    """What is wrong with a record, in a few words; None if a reader may rely on its fields."""
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    if record.get("schema") != SCHEMA:
+        return f"schema {record.get('schema')!r}, but this forger reads {SCHEMA}"
+    for field, kind in FIELDS.items():
+        if field not in record:
+            return f"field '{field}' is missing"
+        if not isinstance(record[field], kind) or isinstance(record[field], bool):
+            return f"field '{field}' has the wrong type"
+    if record["status"] not in STATUSES:
+        return f"no such status: {record['status']!r}"
+    final, best = (record["scores"].get(moment) for moment in ("final", "best"))
+    if not all(isinstance(scores, dict) and all(map(_is_score, scores.values())) for scores in (final, best)):
+        return "field 'scores' has the wrong type"
+    return None
+
+
+def _is_score(score: Any) -> bool:
+    return isinstance(score, dict) and isinstance(score.get("value"), int | float | None)

@@ -1,0 +1,145 @@
+"""The dataclasses behind `conf/`: every key, its type and its range."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt, MinLen
+from omegaconf import DictConfig, OmegaConf
+from pydantic import StringConstraints
+
+from forger.errors import ConfigError
+from forger.targets import Node, checked
+from forger.typecheck import short
+
+Count = Annotated[int, Ge(1)]
+#: Folders below `run.root`; no way out of it, and nothing that a shell or a web page would trip over.
+Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.=,+-]*(/\w[\w.=,+-]*)*$", max_length=200)]
+
+
+@dataclass
+class Run:
+    root: Annotated[str, MinLen(1)]
+    name: Name
+    restart: bool = False
+    strict: bool = False
+
+
+@dataclass
+class Budget:
+    images: Count | None = None
+    minutes: Annotated[float, Gt(0)] | None = None
+
+
+@dataclass
+class Data:
+    name: Annotated[str, MinLen(1)]
+    source: Node
+    batch_size: Count
+    size: Count | None = None
+    channels: Count | None = None
+    classes: Annotated[int, Ge(0)] = 0
+    dimension: Count | None = None
+    flip: bool = False
+    root: str | None = None
+    label: str | None = None
+
+
+@dataclass
+class Trainer:
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: Count | Literal[-1, "auto"] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = 1
+    num_nodes: Count = 1
+    strategy: Annotated[str, MinLen(1)] = "auto"
+    precision: Literal["64-true", "32-true", "bf16-mixed", "bf16-true", "16-mixed", "16-true"] = "32-true"
+    threads: Count | None = None
+    deterministic: bool | Literal["warn"] = True
+
+
+@dataclass
+class Metrics:
+    every_images: Count | None = None
+    n: Annotated[int, Ge(2)] = 1000
+    best: str | None = None
+    evaluations: dict[str, Node] = field(default_factory=dict)
+    seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass
+class Log:
+    every: Count = 20
+
+
+@dataclass
+class Samples:
+    every_images: Count | None = None
+    n: Count = 100
+
+
+@dataclass
+class Checkpoint:
+    every_images: Count | None = None
+
+
+@dataclass
+class Watch:
+    action: Literal["warn", "stop", "rollback"] = "warn"
+
+
+@dataclass
+class Config:
+    run: Run
+    budget: Budget
+    data: Data
+    model: Node
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    trainer: Trainer = field(default_factory=Trainer)
+    metrics: Metrics = field(default_factory=Metrics)
+    log: Log = field(default_factory=Log)
+    samples: Samples = field(default_factory=Samples)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    watch: Watch = field(default_factory=Watch)
+    callbacks: dict[str, Node] = field(default_factory=dict)
+    logger: dict[str, Node] = field(default_factory=dict)
+
+
+def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False) -> dict[str, Any]:
+    """The resolved config as plain containers, every key and every `_target_` node checked.
+
+    Keys that are absent get their defaults; whole floats where integers are asked become integers.
+
+    Args:
+        config: as Hydra composed it, or plain containers.
+        untrusted: the config is somebody else's: `_target_`s are limited to `forger.trust.trusted_target`.
+
+    Raises:
+        ConfigError: the first fault, in one line.
+        omegaconf.errors.OmegaConfBaseException: a value is missing or an interpolation leads nowhere.
+    """
+    if isinstance(config, DictConfig):
+        config = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    assert isinstance(config, Mapping)
+    if "experiment" in config:
+        values = short(config["experiment"])
+        raise ConfigError(
+            f"experiment={values}: these values belong to the whole config; the first line of the "
+            "experiment's file must be '# @package _global_'"
+        )
+    result = _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
+    if result["budget"]["images"] is None and result["budget"]["minutes"] is None:
+        raise ConfigError(
+            "budget: neither budget.images nor budget.minutes is set, so training would never end"
+        )
+    return result
+
+
+def _with_defaults(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """The keys of a group in the order of its dataclass, absent ones by default."""
+    result = {}
+    for key in fields(kind):
+        default = key.default_factory() if key.default_factory is not MISSING else key.default
+        value = given.get(key.name, default)
+        if is_dataclass(key.type):
+            value = _with_defaults(value if isinstance(value, Mapping) else vars(value), key.type)
+        result[key.name] = value
+    return result

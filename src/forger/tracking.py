@@ -1,0 +1,180 @@
+"""Loggers of a run: W&B, CSV, TensorBoard. Views of it; the record is the run folder itself.
+
+Each builder is a node of `conf/logger` with `_partial_: true`, called with the run's `folder`, `run_id`,
+`name` and `config` when the run begins. Loggers get rows with `images` and `iterations`, and
+`step=iterations`.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from annotated_types import Gt
+from lightning_fabric.loggers.logger import rank_zero_experiment
+from PIL import Image
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from forger.wandb_account import Mode, chosen_mode
+
+if TYPE_CHECKING:
+    from wandb import Run
+
+logger = logging.getLogger(__name__)
+
+_CLOCKS = ("images", "iterations")
+
+
+def wandb_logger(
+    *,
+    folder: Path,
+    run_id: str,
+    name: str,
+    config: Mapping[str, Any],
+    project: str = "forger",
+    entity: str | None = None,
+    mode: Mode = "auto",
+    group: str | None = None,
+    job_type: str = "train",
+    tags: Sequence[str] = (),
+    init_timeout: Annotated[float, Gt(0)] = 15,
+    finish_timeout: Annotated[float, Gt(0)] = 15,
+) -> "RunLogger":
+    """A run of Weights & Biases with the run folder's id, its files in the folder.
+
+    Online, offline or as ``WANDB_MODE`` says, never with a prompt (`forger.wandb_account.chosen_mode`). A
+    dead network costs about the two timeouts, never the run. Checkpoints are not uploaded.
+
+    Args:
+        folder: the run folder.
+        run_id: its id: the same run continues under the same id.
+        name: of the run, shown with its id.
+        config: resolved, shown beside the run.
+        project, entity, group, job_type, tags: as W&B has them.
+        mode: ``auto``, ``online``, ``offline`` or ``disabled``.
+        init_timeout: seconds to wait for the server before going offline.
+        finish_timeout: seconds to wait for uploads at the end; the rest can be synced later.
+
+    Raises:
+        ConfigError: online was asked for and nobody is logged in.
+    """
+    folder = Path(folder).resolve()
+    _keep_payloads_beside(folder)
+    return RunLogger(
+        init_timeout,
+        finish_timeout,
+        name=f"{name} {run_id[:6]}",
+        id=run_id,
+        save_dir=folder,
+        project=project,
+        log_model=False,
+        entity=entity,
+        mode=chosen_mode(mode) if rank_zero_only.rank == 0 else "disabled",
+        group=group,
+        job_type=job_type,
+        tags=list(tags),
+        config=dict(config),
+    )
+
+
+def csv_logger(*, folder: Path, run_id: str, name: str, config: Mapping[str, Any]) -> CSVLogger:
+    """``csv/version_N/metrics.csv`` in the run folder, a new N each time the run is continued."""
+    return CSVLogger(folder, name="csv")
+
+
+def tensorboard_logger(
+    *, folder: Path, run_id: str, name: str, config: Mapping[str, Any]
+) -> TensorBoardLogger:
+    """Event files in ``tensorboard`` in the run folder."""
+    return TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False)
+
+
+class RunLogger(WandbLogger):
+    """Lightning's W&B logger with the images shown as x-axis, and a start and an end that are bounded."""
+
+    def __init__(self, init_timeout: float, finish_timeout: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._timeouts = init_timeout, finish_timeout
+        self._failed = False
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> "Run":
+        """The W&B run, begun when first asked for."""
+        if self._experiment is None:
+            self._experiment = self._begin()
+            for clock in _CLOCKS:
+                self._experiment.define_metric(clock, hidden=True)
+            self._experiment.define_metric("*", step_metric="images")
+        return self._experiment  # type: ignore[return-value]
+
+    def _begin(self) -> "Run":
+        import wandb
+        from wandb.errors import CommError
+
+        settings = wandb.Settings(silent=True, console="off")
+        settings.init_timeout, settings.finish_timeout = self._timeouts
+        given = {key: value for key, value in self._wandb_init.items() if value is not None}
+        # A run of its own, even if the caller has one: W&B would hand that one out again.
+        arguments = {**given, "settings": settings, "reinit": "create_new"}
+        try:
+            return wandb.init(**arguments)
+        except CommError as error:
+            logger.warning("W&B: offline, the server can't be used (%s)", " ".join(str(error).split())[:200])
+            return wandb.init(**{**arguments, "mode": "offline"})
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log a row. ``step`` is no axis here: rows carry their clocks. A failure ends only the logging."""
+        if self._failed:
+            return
+        try:
+            self.experiment.log(dict(metrics))
+        except Exception as error:
+            self._failed = True
+            logger.warning("W&B: no longer logged (%s); metrics.jsonl has every row", error)
+
+    def finish(self, exit_code: int = 0) -> None:
+        """End the run, if one was begun, within the time allowed."""
+        if self._experiment is not None:
+            self._experiment.finish(exit_code=exit_code)
+            self._experiment = None
+
+
+def log_picture(loggers: Iterable[Logger], name: str, path: Path, *, images: int, iterations: int) -> None:
+    """Show a picture file in every logger that can."""
+    for each in loggers:
+        if isinstance(each, WandbLogger):
+            import wandb
+
+            picture = wandb.Image(str(path), caption=f"{images:,} images")
+            each.log_metrics({name: picture, "images": images, "iterations": iterations})  # type: ignore[dict-item]
+        elif isinstance(each, TensorBoardLogger):
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            each.experiment.add_image(name, pixels, iterations, dataformats="HWC")
+
+
+def finish(loggers: Iterable[Logger], exit_code: int = 0) -> None:
+    """End every logger, whatever happened; a tracker that fails now does not fail the run."""
+    for each in loggers:
+        try:
+            each.finalize("success" if exit_code == 0 else "failed")
+            if isinstance(each, RunLogger):
+                each.finish(exit_code)
+        except Exception as error:
+            logger.warning("%s did not end well: %s", type(each).__name__, error)
+
+
+#: The value that this module itself gave to WANDB_DATA_DIR, as opposed to one that the user chose.
+_data_folder: str | None = None
+
+
+def _keep_payloads_beside(folder: Path) -> None:
+    """Have W&B keep artifacts and tables in the run folder, unless the user said where they belong."""
+    global _data_folder
+    if os.environ.get("WANDB_DATA_DIR") in (None, _data_folder):
+        _data_folder = str(folder / "wandb")
+        os.environ["WANDB_DATA_DIR"] = _data_folder

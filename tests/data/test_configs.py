@@ -1,0 +1,41 @@
+"""Every config of the group `data`: its source takes these keywords and is what the config declares."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_method
+from omegaconf import OmegaConf
+
+CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
+OFFLINE = [path for path in CONFIGS if "root:" not in path.read_text()]
+
+
+def load(path):
+    config = OmegaConf.create({"data": OmegaConf.load(path)})
+    return OmegaConf.to_container(config, resolve=True)["data"]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_fit_the_signature_of_their_source(path, monkeypatch):
+    monkeypatch.setenv("FORGER_DATA", "/elsewhere")
+    config = load(path)
+    assert config["name"] == path.stem
+    assert isinstance(config["classes"], int)
+    assert ("dimension" in config) != ("size" in config and "channels" in config)
+    assert config.get("root", f"/elsewhere/{path.stem}") == f"/elsewhere/{path.stem}"
+    source = config["source"]
+    target = get_method(source.pop("_target_"))
+    signature = inspect.signature(target)
+    signature.bind(**source)
+    assert all(parameter.annotation is not parameter.empty for parameter in signature.parameters.values())
+
+
+@pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.stem)
+def test_offline_sets_are_what_their_config_declares(path):
+    config = load(path)
+    source = config["source"]
+    data = get_method(source.pop("_target_"))(**source)
+    data.check(config)
+    assert config["classes"] == data.classes
+    assert len(data.train) >= config["batch_size"]

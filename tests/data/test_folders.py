@@ -1,0 +1,161 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.pictures import write
+from forger.data.folders import celeba, huggingface, image_folder
+
+
+def test_a_folder_of_any_pictures(tmp_path):
+    for i in range(20):
+        write(tmp_path / "faces" / f"{i}.png", size=(8 + i, 20), seed=i)
+    data = image_folder(str(tmp_path / "faces"), size=8, channels=3)
+    assert data.name == "faces"
+    assert [len(split) for split in data.splits.values()] == [16, 2, 2]
+    assert data.shape == (3, 8, 8)
+    assert data.classes == 0
+    assert set(data.train.arrays) == {"image"}
+    assert image_folder(str(tmp_path / "faces"), size=8, channels=1).shape == (1, 8, 8)
+    write(tmp_path / "faces" / "7.png", size=(15, 20), seed=99)
+    assert image_folder(str(tmp_path / "faces"), size=8).fingerprint != data.fingerprint
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_class_subfolders_become_labels(tmp_path, declared):
+    levels = {"cat": 0, "dog": 90, "emu": 180}
+    for part in ("train", "validation", "test") if declared else ("",):
+        for name, level in levels.items():
+            for i in range(10):
+                path = tmp_path / part / name / "deep" / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (9, 9), level).save(path)
+    data = image_folder(str(tmp_path), size=4, channels=1, classes=3)
+    assert data.classes == 3
+    assert len(data.train) == (30 if declared else 24)
+    for split in data.splits.values():
+        assert torch.equal(split.arrays["image"][:, 0, 0, 0] // 90, split.arrays["label"])
+
+
+def test_class_subfolders_that_do_not_fit_are_refused(tmp_path):
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
+        write(tmp_path / name)
+    with pytest.raises(ValueError, match=r"2 class subfolders \(cat, dog\), but data.classes=10"):
+        image_folder(str(tmp_path), size=8, classes=10)
+    write(tmp_path / "loose.png")
+    with pytest.raises(ValueError, match=r"loose.png lies in no class subfolder"):
+        image_folder(str(tmp_path), size=8, classes=2)
+
+
+ATTRIBUTES = ["5_o_Clock_Shadow", "Smiling", "Young"]
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """CelebA's layout: jpegs of 178×218, a partition file and an attribute file with its two header lines."""
+    names = [f"{i:06}.jpg" for i in range(1, 9)]
+    for i, name in enumerate(names):
+        write(tmp_path / "img_align_celeba" / name, size=(178, 218), seed=i, quality=95)
+    parts = [f"{name} {part}" for name, part in zip(names, [0, 0, 0, 0, 1, 1, 2, 2], strict=True)]
+    (tmp_path / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
+    rows = [f"{name} -1 {' 1' if i % 3 == 0 else '-1'}  1" for i, name in enumerate(names)]
+    (tmp_path / "list_attr_celeba.txt").write_text("\n".join(["8", " ".join(ATTRIBUTES) + " ", *rows]) + "\n")
+    return tmp_path
+
+
+def test_celeba_with_an_attribute(faces):
+    data = celeba(str(faces), size=16)
+    assert [len(split) for split in data.splits.values()] == [4, 2, 2]
+    assert data.shape == (3, 16, 16)
+    assert data.classes == 2
+    assert [split.arrays["label"].tolist() for split in data.splits.values()] == [
+        [1, 0, 0, 1],
+        [0, 0],
+        [1, 0],
+    ]
+    assert celeba(str(faces), size=16, label="Young").train.arrays["label"].tolist() == [1] * 4
+    with Image.open(faces / "img_align_celeba" / "000007.jpg") as picture:
+        middle = np.asarray(picture.crop((0, 20, 178, 198)).resize((16, 16), Image.Resampling.BICUBIC))
+    assert np.array_equal(data.test.arrays["image"][0].permute(1, 2, 0), middle)
+
+
+def test_celeba_without_labels_needs_no_attributes(faces):
+    (faces / "list_attr_celeba.txt").unlink()
+    data = celeba(str(faces), size=16, label=None)
+    assert data.classes == 0
+    assert set(data.train.arrays) == {"image"}
+    with pytest.raises(FileNotFoundError, match=r"list_attr_celeba.txt missing in .*: put CelebA's"):
+        celeba(str(faces), size=16)
+
+
+def test_celeba_says_what_is_wrong(faces):
+    with pytest.raises(ValueError, match=r"data.label=Smilling is no attribute .* did you mean 'Smiling'\?"):
+        celeba(str(faces), size=16, label="Smilling")
+    attributes = (faces / "list_attr_celeba.txt").read_text()
+    (faces / "list_attr_celeba.txt").write_text(attributes[:-5])
+    with pytest.raises(ValueError, match=r"no complete line for 000008.jpg \(1 such\)"):
+        celeba(str(faces), size=16)
+    (faces / "img_align_celeba" / "000002.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"000002.jpg is missing"):
+        celeba(str(faces), size=16, label=None)
+    parts = (faces / "list_eval_partition.txt").read_text()
+    (faces / "list_eval_partition.txt").write_text(parts[:-3])
+    with pytest.raises(ValueError, match=r"list_eval_partition.txt is damaged at '000008.jpg'"):
+        celeba(str(faces), size=16)
+    (faces / "list_eval_partition.txt").write_text(parts.replace(" 2\n", " 1\n"))
+    (faces / "img_align_celeba" / "000002.jpg").write_bytes(
+        (faces / "img_align_celeba" / "000001.jpg").read_bytes()
+    )
+    with pytest.raises(ValueError, match="no picture of split 2"):
+        celeba(str(faces), size=16, label=None)
+
+
+def table(n, seed=0):
+    datasets = pytest.importorskip("datasets")
+    rng = np.random.default_rng(seed)
+    images = [Image.fromarray(rng.integers(256, size=(10, 12 + i % 3, 3), dtype=np.uint8)) for i in range(n)]
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])}
+    )
+    return datasets.Dataset.from_dict(
+        {"image": images, "label": [i % 3 for i in range(n)]}, features=features
+    )
+
+
+def test_a_saved_hugging_face_set_is_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    parts = {"train": table(40), "test": table(7, 1)}
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "set"))
+    data = huggingface(str(tmp_path / "set"), size=10, classes=3)
+    assert data.name == "set"
+    assert [len(split) for split in data.splits.values()] == [36, 4, 7]
+    assert data.test.arrays["label"].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    first = np.asarray(parts["test"][0]["image"])[:, 1:11]
+    assert np.array_equal(data.test.arrays["image"][0].permute(1, 2, 0), first)
+    assert data.fingerprint == huggingface(str(tmp_path / "set"), size=10, classes=3).fingerprint
+    swapped = huggingface(str(tmp_path / "set"), size=10, split="test")
+    assert [len(split) for split in swapped.splits.values()] == [5, 1, 1]
+    assert swapped.classes == 0
+
+
+def test_a_hugging_face_set_that_does_not_fit_is_refused(tmp_path):
+    path = str(tmp_path / "one")
+    table(10).save_to_disk(path)
+    with pytest.raises(ValueError, match="has no split 'tain'; it has train"):
+        huggingface(path, size=8, split="tain")
+    with pytest.raises(ValueError, match="has no column 'img'; it has image, label"):
+        huggingface(path, size=8, image_key="img")
+    with pytest.raises(ValueError, match=r"label=2, but data.classes=2 allows 0..1"):
+        huggingface(path, size=8, classes=2)
+    with pytest.raises(ValueError, match="row 0: label is a int, not a picture"):
+        huggingface(path, size=8, image_key="label")
+    with pytest.raises(FileNotFoundError, match=r"no Hugging Face data set .*nowhere"):
+        huggingface(str(tmp_path / "nowhere"), size=8)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ValueError, match=r"pip install 'forger\[huggingface\]'"):
+        huggingface("mnist", size=28)

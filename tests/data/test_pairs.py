@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_sample_image
+
+from data.pictures import write
+from forger.data.images import digits
+from forger.data.pairs import (
+    digits_inverted,
+    digits_rotated,
+    paired_folder,
+    patches_of_folder,
+    photos,
+    unpaired_folders,
+)
+
+
+def rows(images):
+    return {image.numpy().tobytes() for image in images.contiguous()}
+
+
+@pytest.mark.parametrize(
+    ("source", "back"),
+    [(digits_inverted, lambda x: 255 - x), (digits_rotated, lambda x: x.rot90(-1, (2, 3)))],
+)
+def test_domains_come_from_disjoint_halves_and_the_truth_is_hidden(source, back):
+    data, plain = source(), digits()
+    a, b = data.train.arrays["image"], back(data.train.independent["target"])
+    assert len(a) == len(b) == 550
+    assert not rows(a) & rows(b)
+    assert rows(a) | rows(b) == rows(plain.train.arrays["image"])
+    assert "truth" not in data.train.arrays
+    for label in (data.train.arrays["label"], data.train.independent["target_label"]):
+        assert (label.bincount() - 55).abs().max() <= 2
+    for name in ("validation", "test"):
+        split, original = data.splits[name], plain.splits[name]
+        assert torch.equal(split.arrays["image"], original.arrays["image"])
+        assert torch.equal(back(split.arrays["truth"]), split.arrays["image"])
+        assert rows(split.independent["target"]) == rows(split.arrays["truth"])
+        assert not torch.equal(split.independent["target"], split.arrays["truth"])
+    known = {
+        image.numpy().tobytes(): label.item()
+        for image, label in zip(plain.train.arrays["image"], plain.train.arrays["label"], strict=True)
+    }
+    for image, label in zip(b.contiguous(), data.train.independent["target_label"], strict=True):
+        assert known[image.numpy().tobytes()] == label
+
+
+def test_rotation_is_counter_clockwise():
+    split = digits_rotated().test
+    assert torch.equal(split.arrays["truth"][:, :, 0], split.arrays["image"][:, :, :, -1])
+
+
+def folder(root, n, offset=0, size=(12, 9)):
+    for i in range(n):
+        write(root / f"{i:02}.png", size=size, seed=offset + i)
+    return str(root)
+
+
+def test_unpaired_folders_have_their_own_lengths(tmp_path):
+    a, b = folder(tmp_path / "summer", 20), folder(tmp_path / "winter", 30, 100)
+    data = unpaired_folders(a, b, size=8)
+    assert data.name == "summer-winter"
+    assert [len(split) for split in data.splits.values()] == [16, 2, 2]
+    assert [len(split.independent["target"]) for split in data.splits.values()] == [24, 3, 3]
+    assert data.shape == (3, 8, 8)
+
+
+def test_unpaired_folders_with_tests_of_their_own(tmp_path):
+    a, b = folder(tmp_path / "trainA", 20), folder(tmp_path / "trainB", 10, 100)
+    test_a, test_b = folder(tmp_path / "testA", 4, 200), folder(tmp_path / "testB", 5, 300)
+    data = unpaired_folders(a, b, size=8, channels=1, test_a=test_a, test_b=test_b)
+    assert [len(split) for split in data.splits.values()] == [18, 2, 4]
+    assert [len(split.independent["target"]) for split in data.splits.values()] == [9, 1, 5]
+
+
+def test_unpaired_folders_that_do_not_fit_get_one_line(tmp_path):
+    a = folder(tmp_path / "a", 5)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
+        unpaired_folders(a, str(tmp_path / "nowhere"), size=8)
+    with pytest.raises(ValueError, match="are the same folder"):
+        unpaired_folders(a, f"{a}/../a", size=8)
+    with pytest.raises(ValueError, match="test_a and test_b come together"):
+        unpaired_folders(a, folder(tmp_path / "b", 5), size=8, test_a=a)
+
+
+def test_a_paired_folder_hides_its_pairs_in_training(tmp_path):
+    for i in range(20):
+        pixels = write(tmp_path / "A" / f"{i:02}.png", size=(8, 8), seed=i)
+        write(tmp_path / "B" / f"{i:02}.png", size=(8, 8), seed=i)
+        assert pixels.shape == (8, 8, 3)
+    data = paired_folder(str(tmp_path), size=8)
+    assert not rows(data.train.arrays["image"]) & rows(data.train.independent["target"])
+    assert len(data.train) == len(data.train.independent["target"]) == 8
+    for split in (data.validation, data.test):
+        assert torch.equal(split.arrays["image"], split.arrays["truth"])
+        assert rows(split.independent["target"]) == rows(split.arrays["truth"])
+    (tmp_path / "B" / "04.png").unlink()
+    with pytest.raises(ValueError, match=r"A/04.png has no partner .*B/04.png \(1 such\)"):
+        paired_folder(str(tmp_path), size=8)
+    (tmp_path / "A" / "04.png").unlink()
+    write(tmp_path / "B" / "x.png")
+    with pytest.raises(ValueError, match=r"B/x.png has no partner"):
+        paired_folder(str(tmp_path), size=8)
+
+
+def test_photos_are_split_by_region():
+    china, flower = (load_sample_image(name).transpose(2, 0, 1) for name in ("china.jpg", "flower.jpg"))
+    data = photos(stride=24, turns=1)
+    # (427 - 48) // 24 + 1 = 16 rows; (384 - 48) // 24 + 1 = 15 and (480 - 48) // 24 + 1 = 19 columns
+    assert len(data.train) == 16 * 15 + 16 * 19
+    assert data.shape == (3, 48, 48)
+    train = data.train.arrays["image"]
+    assert np.array_equal(train[16], china[:, 24:72, 24:72])
+    assert np.array_equal(train[16 * 15 - 1], china[:, 360:408, 336:384])
+    assert np.array_equal(train[-1], flower[:, 360:408, 432:480])
+    assert np.array_equal(data.validation.arrays["image"][-1], china[:, 336:384, 432:480])
+    assert np.array_equal(data.test.arrays["image"][0], china[:, :48, 480:528])
+    assert len(data.test) == 8 * 3
+    assert np.array_equal(data.extra["china"].arrays["image"][0], china[:, :424, 480:])
+    assert np.array_equal(data.extra["flower"].arrays["image"][0], flower[:, :424, 480:])
+
+
+def test_photos_can_be_turned():
+    once, all_four = photos(stride=48, turns=1).train, photos(stride=48).train
+    assert len(all_four) == 4 * len(once)
+    third = all_four.arrays["image"][2 * len(once) : 3 * len(once)]
+    assert torch.equal(third.flip((2, 3)), once.arrays["image"])
+
+
+def test_the_default_photos_fit_in_memory():
+    image = photos().train.arrays["image"]
+    assert 100e6 < image.numel() < 300e6
+
+
+def test_patches_of_a_folder_come_from_their_pictures(tmp_path):
+    arrays = [write(tmp_path / f"{i:02}.png", size=(40, 30 + i), seed=i) for i in range(5)]
+    data = patches_of_folder(str(tmp_path), patch=16, crops=6)
+    assert [len(split) for split in data.splits.values()] == [18, 6, 6]
+    assert data.shape == (3, 16, 16)
+    every = {
+        array[y : y + 16, x : x + 16].tobytes(): i
+        for i, array in enumerate(arrays)
+        for y in range(array.shape[0] - 15)
+        for x in range(25)
+    }
+    origins = [
+        {every[patch.permute(1, 2, 0).contiguous().numpy().tobytes()] for patch in split.arrays["image"]}
+        for split in data.splits.values()
+    ]
+    assert [len(origin) for origin in origins] == [3, 1, 1]
+    assert set.union(*origins) == set(range(5))
+    assert len(rows(data.train.arrays["image"])) > 12
+    assert data.fingerprint == patches_of_folder(str(tmp_path), patch=16, crops=6).fingerprint
+    with pytest.raises(ValueError, match=r"0\d.png is 40 x 3\d, smaller than a patch of 48"):
+        patches_of_folder(str(tmp_path), patch=48)

@@ -1,0 +1,47 @@
+"""Which scores may be ranked together."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from forger.metrics.passport import Passport, comparable
+
+PASSPORT = Passport(
+    extractor="digits",
+    weights_sha256="a" * 64,
+    preprocessing="uint8 (1, 8, 8) / 255",
+    n_real=497,
+    n_fake=497,
+    split="digits/test",
+    fingerprint="b" * 64,
+    weights="ema",
+    seed=0,
+)
+
+
+def test_another_seed_or_version_is_no_difference_in_kind():
+    assert comparable(PASSPORT, replace(PASSPORT, seed=1, versions={"torch": "1.0"})) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"extractor": "inception"}, "different extractors: digits and inception"),
+        ({"weights_sha256": "c" * 64}, "different weights of the extractor: aaaaaaaaaaaa and cccccccccccc"),
+        ({"preprocessing": "resized"}, "different preprocessing: uint8 (1, 8, 8) / 255 and resized"),
+        ({"n_real": 10}, "different numbers of real images: 497 and 10"),
+        ({"n_fake": 5000}, "different numbers of fakes: 497 and 5000"),
+        ({"split": "digits/train"}, "different reference splits: digits/test and digits/train"),
+        ({"fingerprint": "d" * 64}, "different reference images: bbbbbbbbbbbb and dddddddddddd"),
+        ({"weights": "raw"}, "different generator weights: ema and raw"),
+        ({"truncation": 0.5}, "different truncation: 1.0 and 0.5"),
+    ],
+)
+def test_every_other_difference_is_named(change, reason):
+    assert comparable(PASSPORT, replace(PASSPORT, **change)) == reason
+
+
+def test_through_json_and_back():
+    assert Passport.from_dict(json.loads(json.dumps(PASSPORT.to_dict()))) == PASSPORT
+    assert "torch" in PASSPORT.versions

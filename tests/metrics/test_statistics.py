@@ -1,0 +1,38 @@
+"""The error of a score against its true spread over draws."""
+
+import numpy as np
+import pytest
+import torch
+
+from forger.metrics.frechet import frechet_distance, moments
+from forger.metrics.statistics import half_sample_error
+
+
+def draw(n: int, seed: int, shift: float) -> torch.Tensor:
+    return torch.randn(n, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + shift
+
+
+def test_the_mean_has_its_textbook_error():
+    rows = draw(400, 0, 0)[:, 0]
+    error = half_sample_error(lambda part: float(part.mean()), rows, seed=0, repeats=400)
+    assert error == pytest.approx(float(rows.std()) / 400**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(("shift", "low", "high"), [(0.5, 0.8, 1.25), (0.0, 1.0, 2.2)])
+def test_frechet_distance_far_from_and_near_its_floor(shift, low, high):
+    real = torch.zeros(8), torch.eye(8)
+    true = np.std([frechet_distance(*moments(draw(300, i, shift)), *real) for i in range(150)], ddof=1)
+    told = [
+        half_sample_error(lambda rows: frechet_distance(*moments(rows), *real), draw(300, i, shift), seed=i)
+        for i in range(15)
+    ]
+    assert low < np.mean(told) / true < high
+
+
+def test_seeded_and_refuses_too_few():
+    rows = draw(40, 0, 0)
+    first = half_sample_error(lambda part: float(part.mean()), rows, seed=1)
+    assert half_sample_error(lambda part: float(part.mean()), rows, seed=1) == first
+    assert half_sample_error(lambda part: float(part.mean()), rows, seed=2) != first
+    with pytest.raises(ValueError, match="at least 4 images, got 3"):
+        half_sample_error(lambda part: 0.0, rows[:3], seed=0)
