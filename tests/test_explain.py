@@ -106,9 +106,10 @@ def test_what_a_constructor_says_comes_with_its_key() -> None:
 def test_yaml_names_file_and_line() -> None:
     with pytest.raises(yaml.YAMLError) as caught:
         yaml.safe_load("seed: 0\nrun: [1\nx: 2\n")
-    assert explain(caught.value) == ('"<unicode string>", line 3: not valid YAML: expected \',\' or \']\', but got \':\'', 2) or (
-        explain(caught.value)[0].startswith("<unicode string>, line 3: not valid YAML")
-    )  # fmt: skip
+    line, code = explain(caught.value)
+    assert "<unicode string>" in line
+    assert "line 3: not valid YAML" in line
+    assert code == 2
 
 
 def test_one_line_is_one_line() -> None:

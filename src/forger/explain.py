@@ -80,7 +80,7 @@ def _unknown_key(error: Any, message: str, groups: list[str]) -> str:
     override = re.search(r"use \+(\S.*)$", message)
     told = override[1] if override and override[1].startswith(key) else key
     parent = error.parent_node
-    valid = {str(name) for name in parent} - {"hydra"} if parent is not None else set()
+    valid = {name for name in map(str, parent or ()) if not name.startswith("_")} - {"hydra"}
     if "." not in key:
         valid |= set(groups)
     if not valid:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from forger.cli import conf_folder, config_groups, tell
@@ -67,9 +68,10 @@ def train(arguments: Sequence[str]) -> int:
         if code and os.getpid() != owner:
             raise RuntimeError(f"a job ended with exit code {code}")  # in a launcher's worker: tell Hydra
 
-    sys.argv = [sys.argv[0], *flags, *overrides]
+    first, in_front = _own_configs_in_front(flags)
+    sys.argv = [sys.argv[0], *in_front, *overrides]
     try:
-        hydra.main(config_path=str(conf_folder()), config_name="train", version_base="1.3")(task)()
+        hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
     finally:
         sys.argv = typed
     return max(codes, key=_SEVERITY.index)
@@ -116,6 +118,21 @@ def parsed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 raise ConfigError(f"{argument}: needs a value")
             flags.append(value if has_value else queue.pop(0))
     return flags, overrides
+
+
+def _own_configs_in_front(flags: list[str]) -> tuple[Path, list[str]]:
+    """The folder that Hydra searches first, and its flags.
+
+    Hydra searches ``--config-dir`` last, so that a user's file could not take the place of a shipped one:
+    here the two change roles.
+    """
+    if "--config-dir" not in flags:
+        return conf_folder(), flags
+    place = flags.index("--config-dir") + 1
+    own = Path(flags[place]).resolve()
+    if not own.is_dir():
+        raise ConfigError(f"--config-dir {flags[place]}: no such folder")
+    return own, [*flags[:place], str(conf_folder()), *flags[place + 1 :]]
 
 
 def _help() -> str:

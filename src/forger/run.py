@@ -131,7 +131,7 @@ def load_data(settings: dict[str, Any]) -> Data:
 def build_game(settings: dict[str, Any]) -> Game:
     """The game with its initial weights, a function of the seed."""
     torch.manual_seed(derived_seed(settings["seed"], "weights"))
-    return instantiate(settings["model"], seed=settings["seed"])
+    return instantiate(settings["model"], seed=settings["seed"]).to(memory_format=torch.channels_last)
 
 
 def build_metrics(settings: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from forger.files import write_atomically
 from forger.identity import weights_sha256
-from forger.metrics.features import Extractor, Features, extract
+from forger.metrics.features import Extractor, extract
 from forger.metrics.frechet import moments
 
 SCHEMA = 1  # another number makes every cached file unknown: raise it when what is stored, or how, changes
@@ -41,10 +41,6 @@ class Reference:
 
     def __len__(self) -> int:
         return len(self.features)
-
-    @property
-    def rows(self) -> Features:
-        return Features(self.features, self.logits)
 
     @classmethod
     def build(

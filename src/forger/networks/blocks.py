@@ -12,11 +12,15 @@ Classes = Annotated[int, Ge(0)]
 Size = Annotated[int, Ge(8), Le(256)]
 Norm = Literal["batch", "layer", "instance", "none"]
 DiscriminatorNorm = Literal["batch", "layer", "instance", "none", "spectral"]
+Smallest = Annotated[int, Ge(2), Le(4)]
 Condition = Literal["projection", "embedding"]
 
 
-def halvings(size: int) -> tuple[int, int]:
+def halvings(size: int, smallest: int = 4) -> tuple[int, int]:
     """(base, k) with size = base * 2^k, 4 <= base <= 7, k >= 1: where strided convolutions end, and how many.
+
+    A `smallest` below 4 goes on halving as long as the base is even and its half at least that: at size 8 a
+    base of 4 leaves one hidden layer.
 
     Raises ValueError, naming the nearest sizes that fit, for any other size and outside 8 to 256.
     """
@@ -26,7 +30,10 @@ def halvings(size: int) -> tuple[int, int]:
         nearest += [min((s for s in sizes if s > size), default=None)]
         names = " or ".join(str(s) for s in nearest if s is not None)
         raise ValueError(f"size {size} is not 4 to 7 times a power of two from 8 to 256; resize to {names}")
-    return sizes[size]
+    base, count = sizes[size]
+    while base % 2 == 0 and base // 2 >= smallest:
+        base, count = base // 2, count + 1
+    return base, count
 
 
 def widths(width: int, count: int, max_width: int) -> list[int]:

@@ -3,7 +3,8 @@
 As in the paper: strided and transposed convolutions (kernel 4, stride 2), no pooling and no fully connected
 layers, batch norm except at G's output and D's input, ReLU and Tanh in G, LeakyReLU 0.2 in D, weights from
 N(0, 0.02), batch-norm weights from N(1, 0.02). Channels double at each halving of the image, up to
-`max_width`; the paper's network is size 64, width 128, max_width 1024.
+`max_width`; the paper's network is size 64, width 128, max_width 1024. The innermost map is 4 to 7 wide, or
+down to `smallest`, which gives very small images a second hidden layer.
 """
 
 from itertools import pairwise
@@ -20,6 +21,7 @@ from forger.networks.blocks import (
     Norm,
     Projection,
     Size,
+    Smallest,
     halvings,
     norms,
     spectral,
@@ -45,9 +47,10 @@ class Generator(nn.Module):
         norm: Norm = "batch",
         embedding: Count = 16,
         max_width: Count = 512,
+        smallest: Smallest = 4,
     ):
         super().__init__()
-        base, count = halvings(size)
+        base, count = halvings(size, smallest)
         steps = widths(width, count, max_width)[::-1]
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         self.project = _up(latent + (embedding if classes else 0), steps[0], norm, base, stride=1, padding=0)
@@ -80,9 +83,10 @@ class Discriminator(nn.Module):
         minibatch_std: bool = False,
         embedding: Count = 16,
         max_width: Count = 512,
+        smallest: Smallest = 4,
     ):
         super().__init__()
-        base, count = halvings(size)
+        base, count = halvings(size, smallest)
         steps = widths(width, count, max_width)
         embedded = classes > 0 and condition == "embedding"
         self.embedding = nn.Embedding(classes, embedding) if embedded else None

@@ -1,0 +1,189 @@
+"""The game of an autoencoder, which has one player: plain, sparse, denoising, stacked, and variational."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+
+from forger.games.base import Batch, Game, Player, Terms
+from forger.games.schedules import Share
+from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
+
+
+class AutoencoderGame(Game):
+    """min ‖G(F(x)) − x‖² over encoder F and decoder G (Hinton & Salakhutdinov, 2006), and its relatives.
+
+    Sparse: an L1 penalty on the code. Denoising (Vincent et al., 2008): noise goes in, the clean image is asked
+    for. Stacked (Bengio et al., 2007): stage by stage, each added to the frozen ones before it and judged by the
+    image that they decode together, then all of them together.
+
+    Args:
+        autoencoder: a network of `forger.networks.autoencoders`, not variational.
+        players: ``autoencoder``; its optimiser also serves the stages, without the schedule.
+        loss: a function of `forger.losses.reconstruction` of (reconstruction, image), both in [-1, 1].
+        noise: standard deviation of the Gaussian noise on the input, on the scale [0, 1]; never clipped.
+        sparsity: weight of the mean absolute value of the code.
+        pretraining: share of the budget in which the stages are trained one after the other, in equal parts.
+        budget: real images to be shown in all; only needed with ``pretraining``.
+        seed: seed of every random stream.
+
+    Raises:
+        ValueError: ``pretraining`` without ``budget``, or a variational network in the plain game (and the
+            other way round).
+    """
+
+    draws: ClassVar[tuple[str, ...]] = ("reconstructions", "latent-map", "walk")
+    variational: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        autoencoder: nn.Module,
+        players: Mapping[str, Player],
+        loss: Callable[[Tensor, Tensor], Tensor] = mse,
+        noise: Annotated[float, Ge(0)] = 0.0,
+        sparsity: Annotated[float, Ge(0)] = 0.0,
+        pretraining: Share = 0.0,
+        budget: Annotated[int, Ge(1)] | None = None,
+        seed: int = 0,
+    ) -> None:
+        network: Any = autoencoder
+        if network.variational != self.variational:
+            raise ValueError(
+                f"model.autoencoder.variational={str(network.variational).lower()}: "
+                f"{type(self).__name__} needs {str(self.variational).lower()}"
+            )
+        if pretraining and budget is None:
+            raise ValueError(f"model.pretraining={pretraining} is a share of model.budget, which is not set")
+        stages = {
+            f"stage_{i + 1}": replace(
+                players["autoencoder"],
+                networks=[f"autoencoder.encoder.{i}", f"autoencoder.decoder.{i}"],
+                schedule=None,
+            )
+            for i in range(len(network.encoder) if pretraining else 0)
+        }
+        super().__init__({**stages, **players}, seed)
+        self.autoencoder = network
+        self.loss = loss
+        self.noise = noise
+        self.sparsity = sparsity
+        #: Depth of the network that each stage of pretraining plays with.
+        self._depths = {name: depth for depth, name in enumerate(stages, start=1)}
+        self._images_per_stage = (budget or 0) * pretraining / max(len(stages), 1)
+
+    @property
+    def latent(self) -> int:
+        """Width of the code."""
+        return self.autoencoder.latent
+
+    def round(self) -> list[str]:
+        """The stage whose turn it is, told from the images shown; the whole network after the last one."""
+        for name, depth in self._depths.items():
+            if self.shown < depth * self._images_per_stage:
+                return [name]
+        return ["autoencoder"]
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Adds the encoder's input: the images, with noise where the game has it."""
+        batch = super().prepared(batch)
+        batch["input"] = batch["image"]
+        if self.noise:
+            # Noise of the scale [0, 1] is twice as large in [-1, 1].
+            batch["input"] = batch["image"] + 2 * self.noise * self._normal("noise", batch["image"].shape)
+        return batch
+
+    def objective(self, player: str, batch: Batch) -> Terms:
+        depth = self._depths.get(player)
+        code = self.autoencoder.encode(batch["input"], depth)
+        terms = {"reconstruction": self.loss(self.autoencoder.decode(code, depth), batch["image"]).mean()}
+        if self.sparsity:
+            terms["sparsity"] = self.sparsity * sparsity(code).mean()
+        return terms
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes (n, latent) of images in [-1, 1]."""
+        return self._applied(self.autoencoder.encode, images)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Images in [-1, 1] of codes (n, latent)."""
+        return self._applied(self.autoencoder.decode, codes)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """What is left of images in [-1, 1] (noisy ones may leave it) after encoder and decoder."""
+        return self.decode(self.encode(images))
+
+    def sample(self, n: int, labels: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        raise ValueError("an autoencoder has no distribution of codes to sample from: train model=vae")
+
+    def _normal(self, purpose: str, shape: torch.Size) -> Tensor:
+        """Standard normal noise for this rank's share of the round."""
+        everyones = (shape[0] * self.world, *shape[1:])
+        return self.mine(torch.randn(everyones, generator=self.stream(purpose), device=self.device))
+
+    @torch.no_grad()
+    def _applied(self, function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+        """A function of the network, in evaluation mode and in batches."""
+        training = self.autoencoder.training
+        self.autoencoder.eval()
+        outputs = torch.cat([function(part.to(self.device)).float() for part in inputs.split(512)])
+        self.autoencoder.train(training)
+        return outputs
+
+
+class VariationalGame(AutoencoderGame):
+    """The variational autoencoder (Kingma & Welling, 2014, eq. 10): min r · MSE + β · KL(q(z|x) ‖ N(0, 1)).
+
+    MSE is the per-pixel squared error on the scale [0, 1], averaged over the batch, and r ``r_loss_factor``. For
+    images of D pixels that is the negative evidence lower bound (up to a constant, at β = 1) of a decoder with
+    Gaussian pixels of variance D / 2r.
+
+    Args:
+        autoencoder: a network of `forger.networks.autoencoders` with ``variational=True``.
+        players: ``autoencoder``.
+        r_loss_factor: weight of the reconstruction.
+        beta: weight of the KL divergence (Higgins et al., 2017).
+        noise: as in `AutoencoderGame`.
+        seed: seed of every random stream.
+    """
+
+    draws: ClassVar[tuple[str, ...]] = ("reconstructions", "grid", "latent-map", "walk", "neighbours", "raw")
+    variational: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        autoencoder: nn.Module,
+        players: Mapping[str, Player],
+        r_loss_factor: Annotated[float, Gt(0)] = 1000.0,
+        beta: Annotated[float, Ge(0)] = 1.0,
+        noise: Annotated[float, Ge(0)] = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(autoencoder, players, noise=noise, seed=seed)
+        self.r_loss_factor = r_loss_factor
+        self.beta = beta
+
+    def objective(self, player: str, batch: Batch) -> Terms:
+        mean, log_variance = self.autoencoder.encode(batch["input"])
+        z = mean + (log_variance / 2).exp() * self._normal("posterior", mean.shape)
+        error = mse(self.autoencoder.decode(z), batch["image"]) / 4  # from [-1, 1] to [0, 1]
+        return {
+            "reconstruction": self.r_loss_factor * error.mean(),
+            "kl": self.beta * kl_standard_normal(mean, log_variance).mean(),
+        }
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log-variances, each (n, latent), of q(z|x) for images in [-1, 1]."""
+        mean, log_variance = self._applied(lambda x: torch.cat(self.autoencoder.encode(x), 1), images).chunk(2, 1)
+        return mean, log_variance
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Means (n, latent) of the posteriors of images in [-1, 1]."""
+        return self.posterior(images)[0]
+
+    def sample(self, n: int, labels: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """``n`` images decoded from z ~ N(0, 1); labels are ignored."""
+        generator = generator or torch.Generator().manual_seed(self.seed)
+        return self.decode(torch.randn(n, self.latent, generator=generator))

@@ -1,0 +1,148 @@
+"""The game of two translations between two domains that undo each other."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+import torch.distributed
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from forger.games.base import Batch, Game, Player, Terms
+from forger.games.image_pool import ImagePool
+from forger.losses.adversarial import is_paired
+from forger.losses.reconstruction import l1
+from forger.randomness import generator
+
+Weight = Annotated[float, Ge(0)]
+Direction = Literal["ab", "ba"]
+
+
+class CycleGame(Game):
+    """CycleGAN (Zhu et al. 2017, eq. 3): unpaired translation between domains A ("image") and B ("target").
+
+    The player ``generator`` moves both translations, A→B and B→A, the player ``discriminator`` both judges.
+    The judges are shown fakes from two pools of past ones. The adversarial terms alone allow any pairing of the
+    domains' images, and so does the cycle term, if only the way back knows it: identity and distance
+    terms prefer the translation that changes little.
+
+    Args:
+        generator_ab: images of A to images of B, both in [-1, 1].
+        generator_ba: the way back.
+        discriminator_a: images to logits (of any shape): are they of A?
+        discriminator_b: the same for B.
+        loss: a function of `forger.losses.adversarial`.
+        players: ``generator`` and ``discriminator``, in the order of play.
+        cycle: weight λ of the cycle terms, ‖BA(AB(a)) − a‖₁ per pixel and its like (eq. 2).
+        identity: weight of the identity terms ‖AB(b) − b‖₁ (section 5.2): an image that is there already stays.
+        distance: weight of the structure terms: pairs of images are as far apart after translation as before,
+            in units of their domain (Benaim & Wolf 2017, eq. 6).
+        pool: number of past fakes in each pool.
+        seed: seed of every random stream.
+    """
+
+    draws: ClassVar[tuple[str, ...]] = ("translations", "cycles")
+
+    def __init__(
+        self,
+        generator_ab: nn.Module,
+        generator_ba: nn.Module,
+        discriminator_a: nn.Module,
+        discriminator_b: nn.Module,
+        loss: Callable[..., Terms],
+        players: Mapping[str, Player],
+        cycle: Weight = 10.0,
+        identity: Weight = 5.0,
+        distance: Weight = 0.0,
+        pool: Annotated[int, Ge(0)] = 50,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(players, seed)
+        self.generator_ab, self.generator_ba = generator_ab, generator_ba
+        self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
+        self.loss = loss
+        self.cycle, self.identity, self.distance = cycle, identity, distance
+        self.pools = {"a": ImagePool(pool), "b": ImagePool(pool)}
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Adds the round's translations "fake_a" and "fake_b", which both players use."""
+        batch = super().prepared(batch)
+        with torch.set_grad_enabled("generator" in self.round()):
+            batch["fake_b"] = self.generator_ab(batch["image"])
+            batch["fake_a"] = self.generator_ba(batch["target"])
+        return batch
+
+    def objective(self, player: str, batch: Batch) -> Terms:
+        return self._detect(batch) if player == "discriminator" else self._translate(batch)
+
+    def _detect(self, batch: Batch) -> Terms:
+        terms = {}
+        for domain, real, judge in self._judges(batch):
+            stream = generator(self.seed, "pool", domain, self.iteration)
+            fake = self.mine(self.pools[domain].exchange(self._gathered(batch[f"fake_{domain}"]), stream))
+            for name, term in self.loss("discriminator", judge(real).float(), judge(fake).float()).items():
+                terms[f"{name}_{domain}"] = term
+        return terms
+
+    def _translate(self, batch: Batch) -> Terms:
+        a, b, fake_a, fake_b = (batch[name] for name in ("image", "target", "fake_a", "fake_b"))
+        terms = {}
+        for domain, real, judge in self._judges(batch):
+            real_logits = judge(real).float() if is_paired(self.loss) else None
+            logits = judge(batch[f"fake_{domain}"]).float()
+            terms[f"adversarial_{domain}"] = self.loss("generator", real_logits, logits)["adversarial"]
+        if self.cycle:
+            terms["cycle_a"] = self.cycle * l1(self.generator_ba(fake_b), a).mean()
+            terms["cycle_b"] = self.cycle * l1(self.generator_ab(fake_a), b).mean()
+        if self.identity:
+            terms["identity_a"] = self.identity * l1(self.generator_ba(a), a).mean()
+            terms["identity_b"] = self.identity * l1(self.generator_ab(b), b).mean()
+        if self.distance:
+            terms["distance_ab"] = self.distance * distance_kept(a, fake_b, b)
+            terms["distance_ba"] = self.distance * distance_kept(b, fake_a, a)
+        return terms
+
+    def _judges(self, batch: Batch) -> list[tuple[str, Tensor, nn.Module]]:
+        return [("a", batch["image"], self.discriminator_a), ("b", batch["target"], self.discriminator_b)]
+
+    def _gathered(self, fakes: Tensor) -> Tensor:
+        """The global batch's fakes in the loader's order, so that every rank keeps the same pool."""
+        if self.world == 1:
+            return fakes
+        parts = [torch.empty_like(fakes) for _ in range(self.world)]
+        torch.distributed.all_gather(parts, fakes.detach().contiguous())
+        return torch.stack(parts, 1).flatten(0, 1)
+
+    @torch.no_grad()
+    def translate(self, images: Tensor, direction: Direction = "ab") -> Tensor:
+        """Images (n, c, h, w) in [-1, 1] of one domain as images of the other."""
+        network = self.generator_ab if direction == "ab" else self.generator_ba
+        training = network.training
+        network.eval()
+        result = torch.cat([network(part.to(self.device)).float() for part in images.split(256)])
+        network.train(training)
+        return result
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["pools"] = {domain: pool.images for domain, pool in self.pools.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        for domain, images in checkpoint["pools"].items():
+            self.pools[domain].images = None if images is None else images.to(self.device)
+
+
+def distance_kept(images: Tensor, translated: Tensor, domain: Tensor) -> Tensor:
+    """Benaim & Wolf 2017 (DistanceGAN): mean |d(xᵢ, xⱼ) − d(G(xᵢ), G(xⱼ))| over the pairs of a batch, a scalar.
+
+    d is the mean absolute difference of the pixels, standardised over the pairs of its own domain's real images: the batch itself, and
+    `domain` on the other side. All three have shape (n, c, h, w). Raises ValueError for fewer than 3 images.
+    """
+    if len(images) < 3:
+        raise ValueError(
+            f"a batch of {len(images)} has too few pairs for the distance terms: "
+            "set data.batch_size to at least 3 per process, or model.distance=0"
+        )
+    before, after, there = (torch.pdist(x.flatten(1).float(), 1) for x in (images, translated, domain))
+    return ((before - before.mean()) / before.std() - (after - there.mean()) / there.std()).abs().mean()
