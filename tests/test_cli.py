@@ -191,7 +191,7 @@ def test_runs_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixtu
     run = RunFolder.of(tmp_path, "[red]evil[/red]", "0123456789ab")
     run.create(
         name="[red]evil[/red]", id="0123456789ab", command="forger train", overrides=[], seed=3,
-        device={"accelerator": "cpu", "name": "processor", "count": 2}, versions={"forger": "0.1.0"},
+        device={"accelerator": "cpu", "devices": 2}, versions={"forger": "0.1.0"},
         git=None, data={"name": "digits", "fingerprint": "0" * 64, "counts": {}},
     )  # fmt: skip
     score = {"value": 1.23456, "passport": {}}

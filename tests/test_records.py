@@ -60,7 +60,7 @@ def new_run(folder: RunFolder, **changes: Any) -> dict[str, Any]:
         "command": "forger train seed=1",
         "overrides": ["seed=1"],
         "seed": 1,
-        "device": {"accelerator": "cpu", "name": "some processor"},
+        "device": {"accelerator": "cpu", "devices": 1},
         "versions": {"forger": "0.1.0", "python": "3.11"},
         "git": None,
         "data": {"name": "digits", "fingerprint": "0" * 64, "counts": {"train": 1100}},

@@ -25,13 +25,7 @@ CONFIG: dict[str, Any] = {
     },
     "model": {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 4},
     "trainer": {"accelerator": "cpu", "devices": 1, "precision": "32-true", "threads": None},
-    "metrics": {
-        "extractor": "digits",
-        "weights": None,
-        "scores": ["fd", "is"],
-        "every_images": 20_000,
-        "n": 497,
-    },
+    "metrics": {"every_images": 20_000, "n": 497, "seed": 0, "best": None, "evaluations": {}},
     "log": {"every": 20},
     "samples": {"every_images": 20_000, "n": 100},
     "checkpoint": {"every_images": 20_000},
@@ -119,8 +113,8 @@ def test_a_group_can_be_left_to_its_defaults() -> None:
         ("trainer.devices", 0, "trainer.devices=0: must be at least 1"),
         ("trainer.devices", "two", "trainer.devices=two: no such choice"),
         ("trainer.threads", 0, "trainer.threads=0: must be at least 1"),
-        ("metrics.scores", "fd", "metrics.scores=fd: must be a list"),
-        ("metrics.scores", [3], "metrics.scores=[3]: must be item 0 text"),
+        ("metrics.best", 3, "metrics.best=3: must be text"),
+        ("metrics.evaluations", {"a": 3}, "metrics.evaluations.a=3: must be a group of keys with _target_"),
         ("metrics.n", 1, "metrics.n=1: must be at least 2"),
         ("watch.action", "stpo", "watch.action=stpo: no such choice; did you mean 'stop'?"),
         ("callbacks", None, "callbacks=null: must be a group of keys"),
@@ -162,11 +156,6 @@ def test_names_of_runs(name: str) -> None:
     assert validate(with_value("run.name", name))["run"]["name"] == name
 
 
-def test_an_extractor_is_a_name_or_a_node() -> None:
-    node = {"_target_": "torch.nn.Identity"}
-    assert validate(with_value("metrics.extractor", node))["metrics"]["extractor"] == node
-
-
 def test_a_missing_value_is_omegaconfs_own_error() -> None:
     with pytest.raises(MissingMandatoryValue, match="model"):
         validate(OmegaConf.create(with_value("model", "???")))
@@ -183,7 +172,15 @@ def test_a_strangers_config_can_name_only_what_is_on_the_list() -> None:
         assert line.startswith(f"{key}._target_=")
         assert "not allowed in a config that is not your own" in line
     for extractor in ("os.system", "evil.pt2"):
-        assert "metrics.extractor=" in refusal(with_value("metrics.extractor", extractor), untrusted=True)
+        quality = {
+            "_target_": "forger.metrics.evaluation.SampleQuality",
+            "extractor": extractor,
+            "scores": ["fd"],
+        }
+        config = with_value("metrics.evaluations", {"quality": quality})
+        assert f"metrics.evaluations.quality.extractor={extractor}: not allowed" in refusal(
+            config, untrusted=True
+        )
 
 
 SHIPPED = Path(__file__).parents[1] / "conf"

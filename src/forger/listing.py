@@ -150,7 +150,7 @@ def _cells(entry: Entry) -> list[str]:
     scores = record["scores"]["final"] or record["scores"]["best"]
     told = [f"{name} {_number(score['value'])}" for name, score in scores.items()]
     device = record["device"]
-    count = f" x{device['count']}" if isinstance(device.get("count"), int) and device["count"] > 1 else ""
+    several = f" x{device['devices']}" if device.get("devices", 1) != 1 else ""
     return [
         record["name"],
         record["id"],
@@ -159,7 +159,7 @@ def _cells(entry: Entry) -> list[str]:
         f"{record['images']:,}",
         ", ".join(told),
         f"{record['seconds'] / 60:.1f}",
-        f"{device.get('accelerator', '')}{count}",
+        f"{device.get('accelerator', '')}{several}",
     ]
 
 

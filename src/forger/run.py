@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import warnings
 from typing import Any
 
@@ -19,6 +20,7 @@ from forger.callbacks.journal import Journal
 from forger.callbacks.progress import ProgressBar
 from forger.callbacks.samples import Samples
 from forger.callbacks.scoring import Scoring
+from forger.cli import conf_folder
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
 from forger.data.loader import Batches
@@ -49,9 +51,11 @@ def train(config: DictConfig) -> int:
     with folder.lock():
         if settings["run"]["restart"]:
             folder.clear()
-        elif folder.record_file.exists() and folder.read()["status"] == "finished":
+        if folder.record_file.exists() and folder.read()["status"] == "finished":
             say(f"already finished: {folder} (run.restart=true starts over)")
             return summary(folder)
+        if newest_checkpoint(folder.checkpoints) is None:
+            folder.clear()
         with keep_log(folder.log_file):
             return fit(settings, data, folder, identity)
 
@@ -194,14 +198,13 @@ def begin(
     others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
     for other in others:
         say(how_to_continue(other))
-    folder.clear()
-    overrides = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    typed = typed_arguments()
     counts = {name: len(split) for name, split in data.splits.items()}
     folder.create(
         name=settings["run"]["name"],
         id=identity,
-        command=" ".join(["forger", "train", *overrides]),
-        overrides=overrides,
+        command=shlex.join(["forger", "train", *typed]),
+        overrides=[argument for argument in typed if not argument.startswith("-")],
         seed=settings["seed"],
         device=device,
         versions=versions(),
@@ -210,6 +213,15 @@ def begin(
     )
     write_atomically(folder.config_file, OmegaConf.to_yaml(OmegaConf.create(settings)))
     say(f"training {folder}")
+
+
+def typed_arguments() -> list[str]:
+    """What, after ``forger train``, gives this run alone: the user's own config folder and the overrides."""
+    if not HydraConfig.initialized():
+        return []
+    hydra = HydraConfig.get()
+    own = [s.path for s in hydra.runtime.config_sources if s.schema == "file" and s.path != str(conf_folder())]
+    return [*(f"--config-dir={path}" for path in own), *hydra.overrides.task]
 
 
 def summary(folder: RunFolder) -> int:

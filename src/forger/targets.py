@@ -127,8 +127,8 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
         raise ConfigError(f"{key}._partial_={short(partial)}: must be true or false")
     positional = node.get("_args_", [])
     arguments = {name: value for name, value in node.items() if name not in _SPECIAL}
-    if untrusted and path.startswith("torchmetrics.") and (paths := [n for n in arguments if "path" in n]):
-        raise ConfigError(f"{key}.{paths[0]}: a file's name is not allowed in a config that is not your own")
+    if untrusted:
+        _refuse_names_of_code(path, arguments, key)
     given = None if partial else len(positional)
     checked_arguments_ = checked_arguments(
         arguments, _signature(target), key, path, given=given, untrusted=untrusted
@@ -137,6 +137,17 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
     if positional:
         special["_args_"] = checked(positional, Any, f"{key}._args_", untrusted=untrusted)
     return special | checked_arguments_
+
+
+def _refuse_names_of_code(path: str, arguments: Mapping[str, Any], key: str) -> None:
+    """Refuse what a trusted target would itself import, or unpickle, by a name among its arguments."""
+    for name, value in arguments.items():
+        told = f"{join(key, name)}={short(value)}"
+        if path.startswith("torchmetrics.") and "path" in name:
+            raise ConfigError(f"{told}: a file's name is not allowed in a config that is not your own")
+        extractor = path.startswith("forger.metrics.") and name == "extractor" and isinstance(value, str)
+        if extractor and value not in ("digits", "inception"):
+            raise ConfigError(f"{told}: not allowed in a config that is not your own")
 
 
 # Names ------------------------------------------------------------------------------------------------------

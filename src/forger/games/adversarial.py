@@ -1,7 +1,7 @@
 """The adversarial game of a generator and a discriminator."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Lt
@@ -11,6 +11,9 @@ from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage
 from forger.losses.adversarial import is_paired
 from forger.losses.penalties import Penalty
+
+#: Samples per call of a network outside training.
+_BATCH = 512
 
 
 class AdversarialGame(Game):
@@ -33,7 +36,7 @@ class AdversarialGame(Game):
         seed: seed of every random stream.
     """
 
-    draws = ("grid", "classes")
+    draws: ClassVar[tuple[str, ...]] = ("grid", "density", "classes", "walk", "latent-map", "neighbours", "raw")
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class AdversarialGame(Game):
     def prepared(self, batch: Batch) -> Batch:
         """Adds the round's fakes: shared by both players, with a graph only if the generator moves."""
         batch = super().prepared(batch)
-        z = self.mine(self._latents(len(batch["image"]) * self.world, self.stream("latents")))
+        z = self.mine(self.latents(len(batch["image"]) * self.world, self.stream("latents")))
         with torch.set_grad_enabled("generator" in self.round()):
             batch["fake"] = self.generator(z, batch.get("label"))
         return batch
@@ -93,13 +96,13 @@ class AdversarialGame(Game):
         if name == "generator" and self.average is not None:
             self.average.update(self.generator, self.iteration // self.players[name].every)
 
-    def _latents(self, n: int, stream: torch.Generator) -> Tensor:
+    def latents(self, n: int, stream: torch.Generator) -> Tensor:
+        """``n`` draws from the prior (n, latent), on the stream's device."""
         shape = (n, self.latent)
         if self.prior == "normal":
             return torch.randn(shape, generator=stream, device=stream.device)
         return torch.rand(shape, generator=stream, device=stream.device).mul_(2).sub_(1)
 
-    @torch.no_grad()
     def sample(
         self,
         n: int,
@@ -113,22 +116,31 @@ class AdversarialGame(Game):
 
         Labels, where the game has classes, default to 0, 1, 2, … in turn.
         """
-        z = self._latents(n, generator or torch.Generator().manual_seed(self.seed))
+        z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
         if labels is None and self.classes:
             labels = torch.arange(n) % self.classes
         if only is not None:
             z, labels = z[only], None if labels is None else labels[only]
         return self.decode(z, labels, raw=raw)
 
-    @torch.no_grad()
     def decode(self, z: Tensor, labels: Tensor | None = None, *, raw: bool = False) -> Tensor:
         """Fakes of given latents (n, latent), in evaluation mode."""
-        network = self.generator if raw or self.average is None else self.average
+        return self._applied(self.generator if raw or self.average is None else self.average, z, labels)
+
+    def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
+        """D(x), the discriminator's probability (n,) that each of the samples is real, in evaluation mode."""
+        return self._applied(self.discriminator, samples, labels).sigmoid()
+
+    @torch.no_grad()
+    def _applied(self, network: nn.Module, inputs: Tensor, labels: Tensor | None) -> Tensor:
         training = network.training
         network.eval()
         parts = [
-            network(z[i : i + 512].to(self.device), None if labels is None else labels[i : i + 512].to(self.device))
-            for i in range(0, len(z), 512)
+            network(
+                inputs[i : i + _BATCH].to(self.device),
+                None if labels is None else labels[i : i + _BATCH].to(self.device),
+            )
+            for i in range(0, len(inputs), _BATCH)
         ]
         network.train(training)
         return torch.cat(parts).float()

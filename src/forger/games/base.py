@@ -126,6 +126,8 @@ class Game(LightningModule):
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(total)
         self._average_over_ranks(name)
+        if self.observing:
+            self.observe(f"watch/{name}_gradient", self._gradient_norm(name))
         if player.clip is not None:
             self._clip(optimizer, player.clip)
         optimizer.step()
@@ -199,6 +201,11 @@ class Game(LightningModule):
         flat /= self.world
         for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
+
+    def _gradient_norm(self, name: str) -> Tensor:
+        gradients = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        return torch.nn.utils.get_total_norm(gradients) / (1.0 if scaler is None else scaler.get_scale())
 
     def _clip(self, optimizer: Any, largest: float) -> None:
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
