@@ -2,10 +2,10 @@
 
 import pytest
 from omegaconf import OmegaConf
-from running import composed, trained
 
 from forger.cli import config_groups
 from forger.schema import validate
+from running import composed, trained
 
 GROUPS = {name: options for name, options in config_groups().items() if name != "experiment"}
 EXPERIMENTS = config_groups()["experiment"]
@@ -24,13 +24,17 @@ def test_every_experiment_is_valid_and_named_after_its_file(experiment):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_trains(experiment, tmp_path):
     batch = composed(f"experiment={experiment}").data.batch_size
-    length = (f"budget.images={8 * batch}", f"metrics.every_images={4 * batch}", f"samples.every_images={4 * batch}")
-    record = trained(tmp_path, f"experiment={experiment}", *length, f"checkpoint.every_images={4 * batch}").read()
+    length = (
+        f"budget.images={8 * batch}",
+        f"metrics.every_images={4 * batch}",
+        f"samples.every_images={4 * batch}",
+    )
+    record = trained(
+        tmp_path, f"experiment={experiment}", *length, f"checkpoint.every_images={4 * batch}"
+    ).read()
     assert (record["status"], record["images"]) == ("finished", 8 * batch)
     assert record["scores"]["final"]
 
 
 def test_the_default_is_its_experiment():
     assert composed() == composed("experiment=digits_dcgan")
-
-

@@ -11,13 +11,12 @@ import jsonschema
 import pytest
 import torch
 from PIL import Image
-from running import SMALL, command, composed, trained
 
 import forger
-from forger.callbacks.checkpoints import VerifiedCheckpointIO
 from forger.files import read_rows
 from forger.records import RunFolder
 from forger.run import train
+from running import SMALL, command, composed, trained
 
 CHECKPOINTS = {"last.ckpt", "previous.ckpt", "best.ckpt", "final.ckpt"}
 
@@ -94,7 +93,10 @@ def test_restart_starts_over(tmp_path):
 
 
 def rows_without_time(run: RunFolder) -> list[dict]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in read_rows(run.metrics_file)]
+    return [
+        {name: value for name, value in row.items() if name != "seconds"}
+        for row in read_rows(run.metrics_file)
+    ]
 
 
 def test_an_interrupted_run_continues_to_the_same_end(tmp_path):
@@ -124,7 +126,10 @@ def test_divergence_is_a_status_and_an_exit_code(tmp_path):
     descent = "model.players.discriminator.optimizer"
     run = trained(
         tmp_path,
-        *("model.loss._target_=forger.losses.adversarial.least_squares", f"{descent}._target_=torch.optim.SGD"),
+        *(
+            "model.loss._target_=forger.losses.adversarial.least_squares",
+            f"{descent}._target_=torch.optim.SGD",
+        ),
         *(f"{descent}.lr=10", f"~{descent}.betas", f"~{descent}.fused"),
         code=3,
     )
@@ -163,4 +168,3 @@ def test_two_processes_share_one_run_folder(tmp_path):
 def test_locked_folder_names_its_holder(run):
     with run.lock(), pytest.raises(Exception, match="process"):
         trained(run.path.parents[1])
-

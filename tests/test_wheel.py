@@ -14,7 +14,9 @@ REPOSITORY = Path(__file__).parents[1]
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", build, folder], cwd=REPOSITORY, check=True, capture_output=True, timeout=100)
+    subprocess.run(
+        [sys.executable, "-c", build, folder], cwd=REPOSITORY, check=True, capture_output=True, timeout=100
+    )
     (built,) = folder.glob("*.whl")
     return built
 
@@ -39,10 +41,22 @@ def test_the_wheel_trains_in_an_empty_folder(wheel, tmp_path):
     empty.mkdir()
     python = environment / "bin" / "python"
     where = subprocess.run(
-        [python, "-c", "import forger; print(forger.__file__)"], check=True, capture_output=True, text=True, cwd=empty
+        [python, "-c", "import forger; print(forger.__file__)"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=empty,
     )
     assert str(site) in where.stdout
-    line = [python, "-m", "forger", "train", "budget.images=640", "metrics.every_images=320", "trainer.threads=1"]
+    line = [
+        python,
+        "-m",
+        "forger",
+        "train",
+        "budget.images=640",
+        "metrics.every_images=320",
+        "trainer.threads=1",
+    ]
     done = subprocess.run(line, cwd=empty, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in empty.iterdir()] == ["runs"]

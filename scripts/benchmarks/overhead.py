@@ -103,7 +103,13 @@ def bare(overrides: list[str], data: Data, rounds: int) -> float:
     return (time.process_time() - started) / rounds
 
 
-COMMON = ["logger=csv", "trainer.threads=1", "metrics.evaluations={}", "metrics.best=null", "metrics.every_images=null"]
+COMMON = [
+    "logger=csv",
+    "trainer.threads=1",
+    "metrics.evaluations={}",
+    "metrics.best=null",
+    "metrics.every_images=null",
+]
 CASES = {
     # name: (overrides, data, rounds of a measurement, a checkpoint each so many images)
     "MLP 8×8": (["model=gan", "data.classes=0"], all_digits, 28 * 40, 28 * 64 * 10),
@@ -112,10 +118,14 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
-    print("| case | bare, ms a round | forger, ms a round | forger ÷ bare | middle half |\n|---|---|---|---|---|")
+    print(
+        "| case | bare, ms a round | forger, ms a round | forger ÷ bare | middle half |\n|---|---|---|---|---|"
+    )
     for name, (overrides, build, rounds, interval) in CASES.items():
         data = build()
         overrides = [*COMMON, *overrides, f"checkpoint.every_images={interval}", "samples.every_images=null"]

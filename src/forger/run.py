@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from forger import __version__, tracking
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint
+from forger.callbacks.crew import Crew
 from forger.callbacks.interruption import Interruption
 from forger.callbacks.journal import Journal
 from forger.callbacks.progress import ProgressBar
@@ -68,19 +69,13 @@ def fit(settings: dict[str, Any], data: Data, folder: RunFolder, identity: str) 
     checkpoints = Checkpoints(folder.checkpoints, folder, **settings["checkpoint"])
     scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings))
     interruption = Interruption()
+    samples = Samples(data, folder.samples, journal, **settings["samples"])
+    bar = ProgressBar(settings["budget"]["images"], journal)
+    crew = Crew([journal, scoring, samples, budget, interruption, checkpoints, bar])
     trainer = build_trainer(
         settings,
         loggers=build_loggers(settings, folder, identity),
-        callbacks=[
-            journal,
-            scoring,
-            Samples(data, folder.samples, journal, **settings["samples"]),
-            *instantiate(settings["callbacks"]).values(),
-            budget,
-            interruption,
-            checkpoints,
-            ProgressBar(settings["budget"]["images"], journal),
-        ],
+        callbacks=[*instantiate(settings["callbacks"]).values(), crew],
     )
     if trainer.is_global_zero:
         begin(settings, data, folder, identity, trainer, game)
@@ -135,7 +130,8 @@ def load_data(settings: dict[str, Any]) -> Data:
 def build_game(settings: dict[str, Any]) -> Game:
     """The game with its initial weights, a function of the seed."""
     torch.manual_seed(derived_seed(settings["seed"], "weights"))
-    return instantiate(settings["model"], seed=settings["seed"]).to(memory_format=torch.channels_last)
+    game = instantiate(settings["model"], seed=settings["seed"], _convert_="all")
+    return game.to(memory_format=torch.channels_last)
 
 
 def build_metrics(settings: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +191,9 @@ def begin(
         folder.update(status="running", device=device, versions=versions())
         say(f"continuing {folder} at {clock['images']:,} images")
         return
-    others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
+    others = unfinished_under_other_version(
+        settings["run"]["root"], settings["run"]["name"], settings, __version__
+    )
     for other in others:
         say(how_to_continue(other))
     typed = typed_arguments()
@@ -220,7 +218,9 @@ def typed_arguments() -> list[str]:
     if not HydraConfig.initialized():
         return []
     hydra = HydraConfig.get()
-    own = [s.path for s in hydra.runtime.config_sources if s.schema == "file" and s.path != str(conf_folder())]
+    own = [
+        s.path for s in hydra.runtime.config_sources if s.schema == "file" and s.path != str(conf_folder())
+    ]
     return [*(f"--config-dir={path}" for path in own), *hydra.overrides.task]
 
 

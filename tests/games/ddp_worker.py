@@ -7,8 +7,6 @@ from functools import partial
 import torch
 
 warnings.simplefilter("ignore")
-from games.training import train  # noqa: E402
-
 from forger.data.images import digits  # noqa: E402
 from forger.data.loader import Batches  # noqa: E402
 from forger.games.adversarial import AdversarialGame  # noqa: E402
@@ -16,6 +14,7 @@ from forger.games.base import Player  # noqa: E402
 from forger.losses import adversarial as losses  # noqa: E402
 from forger.losses.penalties import R1  # noqa: E402
 from forger.networks import mlp  # noqa: E402
+from games.training import train  # noqa: E402
 
 
 class Ranked(Batches):
@@ -37,7 +36,12 @@ def main(path: str, world: int, loss: str, rounds: int) -> None:
     G, D = mlp.Generator(8, [1, 8, 8], 32, classes=10), mlp.Discriminator([1, 8, 8], 32, classes=10)
     adam = partial(torch.optim.Adam, lr=1e-3)
     game = AdversarialGame(
-        G, D, getattr(losses, loss), {"discriminator": Player(adam), "generator": Player(adam)}, 8, {"r1": R1(1.0)}
+        G,
+        D,
+        getattr(losses, loss),
+        {"discriminator": Player(adam), "generator": Player(adam)},
+        8,
+        {"r1": R1(1.0)},
     )
     batches = Ranked(digits().train, batch_size=64, seed=0, position=lambda: 0)
     train(game, batches, rounds, strategy="ddp" if world > 1 else "auto", devices=world)

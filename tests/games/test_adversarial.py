@@ -6,8 +6,6 @@ from functools import partial
 
 import pytest
 import torch
-from games.training import train
-from reference import adversarial as reference
 
 from forger.data.images import digits
 from forger.data.loader import Batches
@@ -17,6 +15,8 @@ from forger.games.base import Player
 from forger.losses import adversarial as losses
 from forger.losses.penalties import R1
 from forger.networks import dcgan, mlp
+from games.training import train
+from reference import adversarial as reference
 
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
@@ -83,6 +83,7 @@ def test_terms_and_probabilities_are_observed_by_name():
     assert set(played.observed) == {
         "train/discriminator/real", "train/discriminator/fake", "train/discriminator/r1",
         "train/generator/adversarial", "watch/d_real", "watch/d_fake",
+        "watch/discriminator_gradient", "watch/generator_gradient",
     }  # fmt: skip
     assert 0 < played.observed["watch/d_real"] < 1
 

@@ -13,8 +13,8 @@ from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from pytorch_lightning import Callback, Trainer
 
 from forger.callbacks.clock import due
-from forger.games.base import Game
 from forger.files import atomic_file
+from forger.games.base import Game
 from forger.records import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,9 @@ class VerifiedCheckpointIO(CheckpointIO):
     `torch.load` reads such a file too: zip archives end before the trailer.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         with atomic_file(Path(path)) as file:
             hashing = _Hashing(file)
             try:

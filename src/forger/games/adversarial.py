@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from forger.games.base import Batch, Game, Player, Terms
+from forger.games.base import Batch, Game, Player, Terms, plain
 from forger.games.ema import MovingAverage
 from forger.losses.adversarial import is_paired
 from forger.losses.penalties import Penalty
@@ -36,7 +36,10 @@ class AdversarialGame(Game):
         seed: seed of every random stream.
     """
 
-    draws: ClassVar[tuple[str, ...]] = ("grid", "density", "classes", "walk", "latent-map", "neighbours", "raw")
+    #: Without classes `classes` is left out, and of points there is nothing but `density`.
+    draws: ClassVar[tuple[str, ...]] = (
+        "classes", "grid", "density", "walk", "latent-map", "neighbours", "raw",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class AdversarialGame(Game):
         self.generator = generator
         self.discriminator = discriminator
         self.average = MovingAverage(generator, ema) if ema is not None else None
-        self.loss = loss
+        self.loss = plain(loss)
         self.penalties = dict(penalties or {})
         self.latent = latent
         self.prior = prior

@@ -115,8 +115,16 @@ class AutoencoderGame(Game):
         """What is left of images in [-1, 1] (noisy ones may leave it) after encoder and decoder."""
         return self.decode(self.encode(images))
 
-    def sample(self, n: int, labels: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        raise ValueError("an autoencoder has no distribution of codes to sample from: train model=vae")
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        *,
+        raw: bool = False,
+        only: Tensor | None = None,
+    ) -> Tensor:
+        raise ValueError("a plain autoencoder has no distribution of codes to sample from: train model=vae")
 
     def _normal(self, purpose: str, shape: torch.Size) -> Tensor:
         """Standard normal noise for this rank's share of the round."""
@@ -149,7 +157,7 @@ class VariationalGame(AutoencoderGame):
         seed: seed of every random stream.
     """
 
-    draws: ClassVar[tuple[str, ...]] = ("reconstructions", "grid", "latent-map", "walk", "neighbours", "raw")
+    draws: ClassVar[tuple[str, ...]] = ("grid", "reconstructions", "latent-map", "walk", "neighbours", "raw")
     variational: ClassVar[bool] = True
 
     def __init__(
@@ -176,14 +184,24 @@ class VariationalGame(AutoencoderGame):
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-variances, each (n, latent), of q(z|x) for images in [-1, 1]."""
-        mean, log_variance = self._applied(lambda x: torch.cat(self.autoencoder.encode(x), 1), images).chunk(2, 1)
+        mean, log_variance = self._applied(lambda x: torch.cat(self.autoencoder.encode(x), 1), images).chunk(
+            2, 1
+        )
         return mean, log_variance
 
     def encode(self, images: Tensor) -> Tensor:
         """Means (n, latent) of the posteriors of images in [-1, 1]."""
         return self.posterior(images)[0]
 
-    def sample(self, n: int, labels: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """``n`` images decoded from z ~ N(0, 1); labels are ignored."""
-        generator = generator or torch.Generator().manual_seed(self.seed)
-        return self.decode(torch.randn(n, self.latent, generator=generator))
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        *,
+        raw: bool = False,
+        only: Tensor | None = None,
+    ) -> Tensor:
+        """``n`` images decoded from z ~ N(0, 1); there are no labels, and no average of the weights."""
+        z = torch.randn(n, self.latent, generator=generator or torch.Generator().manual_seed(self.seed))
+        return self.decode(z if only is None else z[only])

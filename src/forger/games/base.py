@@ -1,8 +1,8 @@
 """The game: players that take turns in optimising their own objective over shared batches."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -22,7 +22,6 @@ Batch = dict[str, Tensor]
 Terms = dict[str, Tensor]
 
 
-@dataclass
 class Player:
     """One side of a game: which networks it moves, with which optimiser, and when.
 
@@ -34,11 +33,28 @@ class Player:
         schedule: learning-rate factor as a function of the images shown so far (`forger.games.schedules`).
     """
 
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
-    networks: list[str] = field(default_factory=list)
-    every: Annotated[int, Ge(1)] = 1
-    clip: Annotated[float, Gt(0)] | None = None
-    schedule: Callable[[int], float] | None = None
+    def __init__(
+        self,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        networks: Sequence[str] = (),
+        every: Annotated[int, Ge(1)] = 1,
+        clip: Annotated[float, Gt(0)] | None = None,
+        schedule: Callable[[int], float] | None = None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.networks = list(networks)
+        self.every = every
+        self.clip = clip
+        self.schedule = plain(schedule)
+
+
+def plain(function: Any) -> Any:
+    """A partial without what its class does at each call: config libraries check its target again and again."""
+    return (
+        partial(function.func, *function.args, **function.keywords)
+        if isinstance(function, partial)
+        else function
+    )
 
 
 class Game(LightningModule):
@@ -69,6 +85,7 @@ class Game(LightningModule):
         self.observe_every = 1
         #: Terms and signals of the latest observed round, by full name, as detached scalars.
         self.observed: dict[str, Tensor] = {}
+        self._scaler: torch.amp.GradScaler | None = None
         self._parameters_of: dict[str, list[nn.Parameter]] = {}
 
     # What a game is ---------------------------------------------------------------------------------------
@@ -104,7 +121,7 @@ class Game(LightningModule):
     # How it is played -------------------------------------------------------------------------------------
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        torch.manual_seed(derived_seed(self.seed, "layers", self.iteration, self.rank))
+        self._seed_layers()
         self._silence_reducer()
         self._freeze_all_but(*self.players)
         batch = self.prepared(batch)
@@ -124,13 +141,19 @@ class Game(LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = self._rate(player, group)
         optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(total)
+        (total if self._scaler is None else self._scaler.scale(total)).backward()
         self._average_over_ranks(name)
         if self.observing:
             self.observe(f"watch/{name}_gradient", self._gradient_norm(name))
         if player.clip is not None:
-            self._clip(optimizer, player.clip)
-        optimizer.step()
+            if self._scaler is not None:
+                self._scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self.trained_by(name), player.clip)
+        if self._scaler is None:
+            optimizer.step()
+        else:
+            self._scaler.step(optimizer)
+            self._scaler.update()
         self.after_move(name)
         if self.observing:
             self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
@@ -152,7 +175,9 @@ class Game(LightningModule):
 
         A game adds what its players share, such as fakes: here no network is frozen yet.
         """
-        return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
+        return {
+            name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()
+        }
 
     def stream(self, purpose: str) -> torch.Generator:
         """This round's random stream for a purpose, the same on every rank."""
@@ -178,6 +203,14 @@ class Game(LightningModule):
         for player in names:
             for parameter in self.trained_by(player):
                 parameter.requires_grad_(True)
+
+    def _seed_layers(self) -> None:
+        """Make dropout and its like functions of the clock, too."""
+        seed = derived_seed(self.seed, "layers", self.iteration, self.rank)
+        # torch.manual_seed would also record a traceback for each backend that is not initialised.
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def _silence_reducer(self) -> None:
         """Keep DistributedDataParallel from averaging: it expects every parameter in each backward pass.
@@ -207,12 +240,6 @@ class Game(LightningModule):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return torch.nn.utils.get_total_norm(gradients) / (1.0 if scaler is None else scaler.get_scale())
 
-    def _clip(self, optimizer: Any, largest: float) -> None:
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        if scaler is not None:
-            scaler.unscale_(optimizer.optimizer)
-        self.clip_gradients(optimizer, gradient_clip_val=largest, gradient_clip_algorithm="norm")
-
     def _rate(self, player: Player, group: dict[str, Any]) -> float:
         base = group["initial_lr"]
         return base if player.schedule is None else base * player.schedule(self.shown)
@@ -232,11 +259,13 @@ class Game(LightningModule):
         return optimizers
 
     def _optimizers(self) -> list[Any]:
-        optimizers = self.optimizers()
+        # Lightning's wrappers add hooks and counting that manual optimisation has no use for.
+        optimizers = self.optimizers(use_pl_optimizer=False)
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def on_fit_start(self) -> None:
         self.rank, self.world = self.trainer.global_rank, self.trainer.world_size
+        self._scaler = getattr(self.trainer.precision_plugin, "scaler", None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["clock"] = {"iteration": self.iteration, "images": self.shown}

@@ -54,6 +54,7 @@ class CycleGame(Game):
         cycle: Weight = 10.0,
         identity: Weight = 5.0,
         distance: Weight = 0.0,
+        geometry: Weight = 0.0,
         pool: Annotated[int, Ge(0)] = 50,
         seed: int = 0,
     ) -> None:
@@ -61,7 +62,7 @@ class CycleGame(Game):
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
         self.loss = loss
-        self.cycle, self.identity, self.distance = cycle, identity, distance
+        self.cycle, self.identity, self.distance, self.geometry = cycle, identity, distance, geometry
         self.pools = {"a": ImagePool(pool), "b": ImagePool(pool)}
 
     def prepared(self, batch: Batch) -> Batch:
@@ -100,6 +101,9 @@ class CycleGame(Game):
         if self.distance:
             terms["distance_ab"] = self.distance * distance_kept(a, fake_b, b)
             terms["distance_ba"] = self.distance * distance_kept(b, fake_a, a)
+        if self.geometry:
+            terms["geometry_ab"] = self.geometry * l1(self.generator_ab(turned(a)), turned(fake_b)).mean()
+            terms["geometry_ba"] = self.geometry * l1(self.generator_ba(turned(b)), turned(fake_a)).mean()
         return terms
 
     def _judges(self, batch: Batch) -> list[tuple[str, Tensor, nn.Module]]:
@@ -146,3 +150,8 @@ def distance_kept(images: Tensor, translated: Tensor, domain: Tensor) -> Tensor:
         )
     before, after, there = (torch.pdist(x.flatten(1).float(), 1) for x in (images, translated, domain))
     return ((before - before.mean()) / before.std() - (after - there.mean()) / there.std()).abs().mean()
+
+
+def turned(images: Tensor) -> Tensor:
+    """Images (n, c, h, w) turned by a quarter, (n, c, w, h)."""
+    return images.rot90(1, (2, 3))

@@ -1,6 +1,7 @@
 """Exponential moving average of a network's weights."""
 
 import copy
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,21 +24,32 @@ class MovingAverage(nn.Module):
         self.network = copy.deepcopy(network).requires_grad_(False)
         self.decay = decay
         self.warm_up = warm_up
+        self._pairs: Any = None
 
     @torch.no_grad()
     def update(self, network: nn.Module, updates: int) -> None:
         """Move the average towards the network's present weights; ``updates`` is how often it moved before."""
+        if self._pairs is None:
+            self._pairs = self._paired(network)
+        (averages, values), others = self._pairs
         decay = min(self.decay, (1 + updates) / (10 + updates)) if self.warm_up else self.decay
-        averaged, live = self._tensors(self.network), self._tensors(network)
-        floats = [index for index, tensor in enumerate(averaged) if tensor.is_floating_point()]
-        torch._foreach_lerp_([averaged[i] for i in floats], [live[i] for i in floats], 1 - decay)
-        for average, value in zip(averaged, live, strict=True):
-            if not average.is_floating_point():
-                average.copy_(value)
+        torch._foreach_lerp_(averages, values, 1 - decay)
+        for average, value in others:
+            average.copy_(value)
 
-    @staticmethod
-    def _tensors(network: nn.Module) -> list[Tensor]:
-        return [*network.parameters(), *network.buffers()]
+    def _paired(
+        self, network: nn.Module
+    ) -> tuple[tuple[list[Tensor], list[Tensor]], list[tuple[Tensor, Tensor]]]:
+        """Tensors to average, as two lists, and pairs to copy; collected once, which costs more than averaging."""
+        averages = [*self.network.parameters(), *self.network.buffers()]
+        pairs = list(zip(averages, [*network.parameters(), *network.buffers()], strict=True))
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        others = [pair for pair in pairs if not pair[0].is_floating_point()]
+        return ([average for average, _ in floats], [value for _, value in floats]), others
+
+    def _apply(self, *arguments: Any, **options: Any) -> Self:
+        self._pairs = None  # moving to another device or type replaces tensors
+        return super()._apply(*arguments, **options)
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
         return self.network(*inputs)

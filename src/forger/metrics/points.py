@@ -1,4 +1,4 @@
-"""Evaluations of points whose true density is known: how near the generator, and the discriminator, come to it."""
+"""Evaluations of points whose true density is known: how near generator and discriminator come to it."""
 
 from typing import Annotated, Any
 
@@ -21,8 +21,8 @@ class DensityMatch(Evaluation):
 
     - `jsd`: Jensen-Shannon divergence of `n` samples to the true density, in nats (0 to log 2);
     - `d_off_half`: largest |D(x) − 1/2| within `reach` σ of a mode, where equilibrium makes D 1/2;
-    - `d_off_optimum`: mean |D(x) − p/(p + q)| (proposition 1) over data and samples alike, with the generator's
-      density q as a histogram.
+    - `d_off_optimum`: mean |D(x) − p/(p + q)| (proposition 1) over data and samples alike, with q, the
+      generator's density, as a histogram.
 
     Args:
         bins: of the histograms, over all modes with 5 σ on either side.
@@ -80,8 +80,9 @@ def known_density(data: Data, dimension: int | None = None) -> Mixture:
     """
     if data.density is None:
         raise ValueError(f"{data.name} has no known density: this needs data=gaussian, ring8 or grid25")
-    if dimension not in (None, data.density.means.shape[1]):
-        raise ValueError(f"{data.name} is {data.density.means.shape[1]}-dimensional; this needs data=gaussian")
+    found = data.density.means.shape[1]
+    if dimension not in (None, found):
+        raise ValueError(f"{data.name} is {found}-dimensional; this needs data=gaussian")
     return data.density
 
 
@@ -92,7 +93,7 @@ def interval(density: Mixture) -> tuple[float, float]:
 
 
 def densities(density: Mixture, samples: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The line in equal bins: their centres (bins, 1), the true density p and that of samples q, both (bins,)."""
+    """The line in equal bins: their centres (bins, 1), true density p and that of samples q, both (bins,)."""
     low, high = interval(density)
     width = (high - low) / bins
     centres = low + width * (torch.arange(bins, dtype=torch.float64) + 0.5)

@@ -15,6 +15,10 @@ Picture = Callable[[Game, Data, Request], list[Image.Image]]
 PICTURES = {
     "grid": "forger.pictures.generation",
     "classes": "forger.pictures.generation",
+    "walk": "forger.pictures.generation",
+    "latent-map": "forger.pictures.generation",
+    "neighbours": "forger.pictures.generation",
+    "density": "forger.pictures.density",
 }
 
 
@@ -29,13 +33,25 @@ def picture(name: str) -> Picture:
     return getattr(import_module(PICTURES[name]), name.replace("-", "_"))
 
 
+def drawable(game: Game, data: Data) -> tuple[str, ...]:
+    """Names of what the game can draw of these data, its natural picture first; ``raw`` is mere samples."""
+    of_points = ("density", "raw")
+    return tuple(
+        name
+        for name in game.draws
+        if (name in of_points if data.kind == "points" else name != "density")
+        and (name != "classes" or getattr(game, "classes", 0))
+    )
+
+
 def draw(game: Game, data: Data, request: Request, name: str | None = None) -> list[Image.Image]:
     """One picture, or the frames of a moving one; the game's natural picture without a name.
 
     Raises:
         ValueError: the game can't draw this.
     """
-    name = name or game.draws[0]
-    if name not in game.draws:
-        raise ValueError(f"this run can't draw '{name}': it draws {', '.join(game.draws)}")
+    possible = drawable(game, data)
+    name = name or possible[0]
+    if name not in possible or name == "raw":
+        raise ValueError(f"this run can't draw '{name}': it draws {', '.join(possible)}")
     return picture(name)(game, data, request)

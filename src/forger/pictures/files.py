@@ -35,3 +35,9 @@ def save_picture(frames: list[Image.Image], path: Path, seconds: float = 0.15) -
         first.save(buffer, Image.registered_extensions().get(path.suffix.lower(), "PNG"))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
+
+
+def training_frames(folder: Path) -> list[Image.Image]:
+    """A run's pictures through training, ``<images>.png``, in order."""
+    paths = sorted(path for path in folder.glob("*.png") if path.stem.isdigit())
+    return [Image.open(path).convert("RGB") for path in paths]

@@ -1,28 +1,136 @@
 """Pictures of games that make new images from latents."""
 
+import math
+from typing import Any
+
 import torch
 from PIL import Image
+from torch import Tensor
 
 from forger.data.images import Data
-from forger.data.ranges import to_uint8
-from forger.games.base import Game
 from forger.pictures.files import tiles
+from forger.pictures.latents import asked_labels, decoded, places, samples
+from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request
 
+#: Walks side by side in a frame, and frames from one station of a walk to the next.
+_WALKS, _STEPS = 10, 12
+#: Columns of a picture that pairs each image with another.
+_PAIRS = 10
 
-def grid(game: Game, data: Data, request: Request) -> list[Image.Image]:
+
+def grid(game: Any, data: Data, request: Request) -> list[Image.Image]:
     """``n`` samples, nearly square; classes in turn where there are any."""
-    labels = None
-    if request.labels is not None:
-        labels = torch.tensor(request.labels).repeat(request.n)[: request.n]
-    images = game.sample(request.n, labels, request.stream(), raw=request.raw)
-    return [tiles(to_uint8(images))]
+    return [tiles(samples(game, request))]
 
 
-def classes(game: Game, data: Data, request: Request) -> list[Image.Image]:
-    """One row for each class; a column shares its latents."""
-    asked = request.labels or tuple(range(data.classes))
-    columns = max(1, request.n // len(asked))
-    labels = torch.tensor(asked).repeat_interleave(columns)
-    images = game.sample(len(labels), labels, request.stream(), raw=request.raw)
-    return [tiles(to_uint8(images), columns)]
+def classes(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """One row for each class asked for, ``n`` samples in all; a column shares its latent."""
+    rows = request.labels or tuple(range(game.classes))
+    columns = max(1, request.n // len(rows))
+    z = places(game, data, columns, request)
+    images = decoded(game, z.repeat(len(rows), 1), torch.tensor(rows).repeat_interleave(columns), request)
+    return [captioned(tiles(images, columns), rows=[str(label) for label in rows])]
+
+
+def walk(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """``n`` frames of a closed walk through random latents, on great circles (White, 2016).
+
+    Ten walks side by side; in a game with classes one walk, seen by each class asked for.
+    """
+    count = len(request.labels or range(getattr(game, "classes", 0)))
+    labels = asked_labels(game, request, count)
+    walks = 1 if labels is not None else _WALKS
+    stations = max(2, round(request.n / _STEPS))
+    z = places(game, data, stations * walks, request).reshape(stations, walks, -1)
+    frames = []
+    for step in range(request.n):
+        station, share = divmod(step * stations / request.n, 1)
+        here, there = z[int(station)], z[(int(station) + 1) % stations]
+        at = spherical(here, there, share) if _is_normal(game) else torch.lerp(here, there, share)
+        images = decoded(game, at if labels is None else at.expand(len(labels), -1), labels, request)
+        frames.append(tiles(images, len(images)))
+    return frames
+
+
+def latent_map(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """A square of about ``n`` images: the latent plane by its quantiles, or a plane through three latents.
+
+    In two dimensions row and column are the 2 % to 98 % quantiles of the prior (Kingma & Welling, 2014,
+    figure 4) or, in a game without one, of the codes of the test images. With more dimensions the three
+    latents are corners, at the top left, top right and bottom left; places between are as likely as they are.
+    """
+    side = max(2, round(math.sqrt(request.n)))
+    label = asked_labels(game, request, 1)
+    if game.latent == 2:
+        across, down = _quantiles(game, data, torch.linspace(0.02, 0.98, side), request)
+        z = torch.cartesian_prod(down.flip(0), across).flip(1)
+        title = "the latent plane, by quantiles"
+    else:
+        corners = places(game, data, 3, request)
+        down, across = torch.cartesian_prod(torch.linspace(0, 1, side), torch.linspace(0, 1, side)).T
+        weights = torch.stack([1 - across - down, across, down], 1)
+        if _is_normal(game):
+            weights = weights / weights.norm(dim=1, keepdim=True)  # again of unit variance
+        z = weights @ corners
+        title = "a plane through three latents"
+    images = decoded(game, z, None if label is None else label.expand(len(z)), request)
+    return [captioned(tiles(images, side), title if label is None else f"{title}, class {int(label)}")]
+
+
+def neighbours(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """``n`` samples, each above the training image nearest to it: copies would show.
+
+    Below each pair the root of their mean squared difference in grey levels (0 to 255), and in the title its
+    median, beside that of test images, which nobody can have copied.
+    """
+    made = samples(game, request)
+    train = data.train.arrays["image"]
+    distance, nearest = nearest_images(made, train)
+    unseen = nearest_images(data.test.arrays["image"][: max(len(made), 500)], train)[0]
+    columns = min(_PAIRS, len(made))
+    title = (
+        "samples, and below each its nearest training image with their RMS difference of 255 grey levels: "
+        f"median {distance.median():.0f}, of unseen images {unseen.median():.0f}, of copies 0"
+    )
+    rows = []
+    for start in range(0, len(made), columns):
+        part = slice(start, start + columns)
+        pairs = torch.cat([made[part], train[nearest[part]]])
+        names = [f"{value:.0f}" for value in distance[part].tolist()]
+        rows.append(captioned(tiles(pairs, len(names)), below=names))
+    return [captioned(stacked(rows), title)]
+
+
+def nearest_images(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
+    """RMS difference (n,), in grey levels, of each uint8 image to the nearest of others, and its index."""
+    flat = [x.flatten(1).float() for x in (images, among)]
+    distances = torch.cat([torch.cdist(part, flat[1]) for part in flat[0].split(64)])
+    smallest = distances.min(1)
+    return smallest.values / flat[0].shape[1] ** 0.5, smallest.indices
+
+
+def spherical(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """Shoemake (1985): the point on the great circle from a to b, row by row; straight if they are parallel."""
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1)
+    angle = cosine.acos()[..., None]
+    straight = torch.lerp(a, b, share)
+    curved = (((1 - share) * angle).sin() * a + (share * angle).sin() * b) / angle.sin()
+    return torch.where(angle.sin() > 1e-3, curved, straight)
+
+
+def _is_normal(game: Any) -> bool:
+    """Whether latents are drawn from N(0, 1)."""
+    return getattr(game, "prior", None) == "normal" or getattr(game, "variational", False)
+
+
+def _quantiles(game: Any, data: Data, share: Tensor, request: Request) -> tuple[Tensor, Tensor]:
+    """These quantiles of both coordinates of a 2-D latent."""
+    if _is_normal(game):
+        one = request.truncation * torch.special.ndtri(share)
+    elif hasattr(game, "latents"):
+        one = request.truncation * (2 * share - 1)
+    else:
+        first, second = places(game, data, len(data.test), request).T
+        return torch.quantile(first, share), torch.quantile(second, share)
+    return one, one

@@ -1,0 +1,172 @@
+"""Evaluations of autoencoders, each beside the linear method that it has to beat.
+
+Errors and noise are on the scale [0, 1] of pixels, whatever a game computes in. A game offers `encode(images)`,
+`decode(codes)` and `reconstruct(images)` of float images in [-1, 1], and `latent`, the width of its codes.
+"""
+
+import math
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from forger.data.images import Data
+from forger.data.ranges import to_float
+from forger.losses.reconstruction import kl_standard_normal, mse
+from forger.metrics.evaluation import Evaluation
+from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
+from forger.randomness import generator
+
+#: An activation above this is on.
+ON = 1e-3
+#: A latent unit whose posterior mean varies more than this over the data is active (Burda et al., 2016, § 5.2).
+ACTIVE = 1e-2
+
+
+def chosen(data: Data, split: str, n: int, seed: int) -> Tensor:
+    """All images of a split, uint8, or ``n`` of them drawn at random where it has more."""
+    images = data.splits[split].arrays["image"]
+    if len(images) <= n:
+        return images
+    return images[torch.randperm(len(images), generator=generator(seed, "chosen"))[:n].sort().values]
+
+
+class _OfImages(Evaluation):
+    """An evaluation that draws no fakes: it looks at real images, and counts those."""
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        count = min(n, len(data.splits[split]))
+        return super().passport(game, data, split, n=count, seed=seed) | {"n_real": count}
+
+
+class Reconstruction(_OfImages):
+    """Test error of the reconstruction, beside PCA with as many components as the code is wide.
+
+    - `mse`: squared error per pixel, averaged over pixels and images; `psnr`: the same in dB;
+    - `mse_pca`, `mse_over_pca`: PCA's error (fitted to the training split), and the ratio of the two.
+
+    Args:
+        pca: compare with PCA.
+
+    Raises ValueError for a comparison in which PCA would be perfect: a code as wide as the image.
+    """
+
+    def __init__(self, pca: bool = True) -> None:
+        self.pca = pca
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        images = to_float(chosen(data, split, n, seed))
+        error = _error(game.reconstruct(images).cpu(), images)
+        values = {"mse": error, "psnr": decibels(error)}
+        if self.pca:
+            train = training_pixels(data)
+            if game.latent >= train.shape[1]:
+                raise ValueError(
+                    f"a code of {game.latent} for images of {train.shape[1]} pixels: PCA loses nothing; set "
+                    "metrics.evaluations.reconstruction.pca=false, or a smaller model.autoencoder.latent"
+                )
+            values["mse_pca"] = _error(PrincipalComponents(train, game.latent).reconstruct(images), images)
+            values["mse_over_pca"] = error / values["mse_pca"]
+        return values
+
+    def higher_is_better(self, name: str) -> bool:
+        return name == "psnr"
+
+
+class Sparsity(_OfImages):
+    """Activations of the code: `active`, the share above 1e-3, and `dead`, the share of units never above it.
+
+    Dead units are no sparsity: a code that uses half of its units always and the other half never is dense.
+    """
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        on = game.encode(to_float(chosen(data, split, n, seed))) > ON
+        return {"active": float(on.double().mean()), "dead": float((~on.any(0)).double().mean())}
+
+    def higher_is_better(self, name: str) -> bool:
+        return False
+
+
+class Denoising(_OfImages):
+    """Noise removed from images, beside the Wiener filter that knows the noise and the training images.
+
+    Both get the same input, Gaussian noise added and nothing clipped. `psnr_noisy`, `psnr_denoised`,
+    `psnr_wiener` in dB, of the squared error averaged over pixels and images; `gain_over_wiener`, the
+    difference. The filter's output is clipped to [0, 1], which helps it: a network's output is in there anyway.
+
+    Args:
+        noise: standard deviation on the scale [0, 1].
+    """
+
+    def __init__(self, noise: Annotated[float, Gt(0)]) -> None:
+        self.noise = noise
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        images = to_float(chosen(data, split, n, seed))
+        noisy = with_noise(images, self.noise, seed)
+        wiener = WienerFilter(training_pixels(data), self.noise)
+        outputs = {"noisy": noisy, "denoised": game.reconstruct(noisy).cpu(), "wiener": wiener(noisy)}
+        values = {f"psnr_{name}": decibels(_error(output, images)) for name, output in outputs.items()}
+        return {**values, "gain_over_wiener": values["psnr_denoised"] - values["psnr_wiener"]}
+
+    def higher_is_better(self, name: str) -> bool:
+        return True
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        return super().passport(game, data, split, n=n, seed=seed) | {"noise": self.noise}
+
+
+class Variational(_OfImages):
+    """The terms of a variational autoencoder in nats per image, and how much of its code it uses.
+
+    - `kl`: KL(q(z|x) ‖ N(0, 1)), and `active_units`: latent units whose posterior mean varies over the images
+      (variance above 0.01; Burda et al. 2016, § 5.2);
+    - `elbo`: lower bound on log p(x), x in [0, 1], for a decoder with Gaussian pixels of the variance D / 2r
+      that a factor r on the per-pixel squared error amounts to.
+
+    Needs `game.posterior(images)` → (mean, log-variance).
+
+    Args:
+        r_loss_factor: r, as in training.
+        draws: codes drawn for each image.
+    """
+
+    def __init__(self, r_loss_factor: Annotated[float, Gt(0)], draws: Annotated[int, Ge(1)] = 16) -> None:
+        self.r_loss_factor = r_loss_factor
+        self.draws = draws
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        images = to_float(chosen(data, split, n, seed))
+        mean, log_variance = (part.cpu() for part in game.posterior(images))
+        kl = float(kl_standard_normal(mean, log_variance).double().mean())
+        stream, deviation = generator(seed, "posterior"), (log_variance / 2).exp()
+        errors = [
+            _error(game.decode(mean + deviation * torch.randn(mean.shape, generator=stream)).cpu(), images)
+            for _ in range(self.draws)
+        ]
+        pixels, r = images[0].numel(), self.r_loss_factor
+        # log N(x; x̂, s²) summed over D pixels, s² = D / 2r
+        likelihood = -r * sum(errors) / self.draws - pixels / 2 * math.log(math.pi * pixels / r)
+        active = int((mean.double().var(0) > ACTIVE).sum())
+        return {"kl": kl, "elbo": likelihood - kl, "active_units": active}
+
+    def higher_is_better(self, name: str) -> bool:
+        return name != "kl"
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        return super().passport(game, data, split, n=n, seed=seed) | {"r_loss_factor": self.r_loss_factor}
+
+
+def with_noise(images: Tensor, noise: float, seed: int) -> Tensor:
+    """Images in [-1, 1] with Gaussian noise, whose deviation is given on the scale [0, 1]; nothing is clipped."""
+    return images + 2 * noise * torch.randn(images.shape, generator=generator(seed, "noise"))
+
+
+def decibels(error: float) -> float:
+    """Peak signal-to-noise ratio of a mean squared error on the scale [0, 1], in dB; infinite for 0."""
+    return -10 * math.log10(error) if error > 0 else math.inf
+
+
+def _error(prediction: Tensor, images: Tensor) -> float:
+    return float(mse(prediction.double(), images.double()).mean()) / 4  # from [-1, 1] to [0, 1]

@@ -1,0 +1,79 @@
+"""Evaluation of a conditional generator: does it make what it is asked for?"""
+
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from forger.data.images import Data, Split
+from forger.data.ranges import to_uint8
+from forger.metrics import extractors
+from forger.metrics.evaluation import Evaluation
+from forger.metrics.features import extract
+from forger.randomness import generator
+
+
+class ConditionalAccuracy(Evaluation):
+    """Two scores of fakes whose labels were asked for, equally many of each class.
+
+    - `agreement_<extractor>`: share of the fakes in which a classifier, trained on real images alone, sees the
+      class that was asked for;
+    - `train_on_fake`: accuracy on the real images of the split of a classifier trained on the fakes alone (Ravuri
+      & Vinyals 2019, classification accuracy score), beside `train_on_real`, the same one trained on the real
+      training images: a support vector machine on the pixels.
+
+    Args:
+        extractor: whose logits classify: ``digits``, or any other with as many logits as there are classes.
+        weights: file of the extractor's weights, where it needs one.
+        n: number of fakes, whatever the other evaluations take.
+
+    Raises ValueError for a game or data without classes.
+    """
+
+    def __init__(
+        self, extractor: str = "digits", weights: str | None = None, n: Annotated[int, Ge(2)] = 2000
+    ) -> None:
+        self.extractor = extractors.build(extractor, weights)
+        self.n = n
+        self._on_real: dict[str, float] = {}
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        if not getattr(game, "classes", 0):
+            raise ValueError("this game is not conditional: metrics=conditional needs labels to ask for")
+        labels = torch.arange(self.n) % game.classes
+        fakes = to_uint8(game.sample(self.n, labels, generator(seed, "conditional"))).cpu()
+        logits = extract(self.extractor, fakes).logits
+        if logits is None or logits.shape[1] != game.classes:
+            raise ValueError(
+                f"the {self.extractor.name} extractor does not tell {game.classes} classes apart"
+            )
+        real = data.splits[split]
+        if split not in self._on_real:
+            self._on_real[split] = transfer(data.train.arrays["image"], data.train.arrays["label"], real)
+        return {
+            f"agreement_{self.extractor.name}": float((logits.argmax(1) == labels).double().mean()),
+            "train_on_fake": transfer(fakes, labels, real),
+            "train_on_real": self._on_real[split],
+        }
+
+    def higher_is_better(self, name: str) -> bool:
+        return True
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        return super().passport(game, data, split, n=self.n, seed=seed) | {
+            "extractor": self.extractor.name,
+            "weights_sha256": self.extractor.weights_sha256,
+            "weights": "ema" if getattr(game, "average", None) is not None else "raw",
+        }
+
+
+def transfer(images: Tensor, labels: Tensor, real: Split) -> float:
+    """Accuracy on real images of a support vector machine trained on these uint8 images and labels."""
+    from sklearn.svm import SVC
+
+    def pixels(x: Tensor) -> Any:
+        return (x.flatten(1).float() / 255).numpy()
+
+    classifier = SVC().fit(pixels(images), labels.numpy())
+    return float(classifier.score(pixels(real.arrays["image"]), real.arrays["label"].numpy()))

@@ -1,0 +1,64 @@
+"""What linear methods make of the same images: the rivals of an autoencoder."""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from forger.data.images import Data
+from forger.randomness import generator
+
+#: More training images than this change a covariance too little to be worth their memory.
+MOST = 20_000
+
+
+def training_pixels(data: Data) -> Tensor:
+    """The training images (at most 20,000, drawn at random) as rows of pixels in [0, 1], float64 (n, D)."""
+    images = data.train.arrays["image"]
+    if len(images) > MOST:
+        images = images[torch.randperm(len(images), generator=generator(0, "linear"))[:MOST]]
+    return images.flatten(1).double() / 255
+
+
+class PrincipalComponents:
+    """scikit-learn's PCA of rows of pixels in [0, 1] (n, D), for float images in [-1, 1].
+
+    Its reconstructions may leave [-1, 1]: they are not clipped.
+    """
+
+    def __init__(self, rows: Tensor, components: int) -> None:
+        self._pca = PCA(components, random_state=0).fit(rows.numpy())
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Coordinates (n, components), float64."""
+        return torch.from_numpy(self._pca.transform(_pixels(images).numpy()))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        rows = self._pca.inverse_transform(self.encode(images).numpy())
+        return _images(torch.from_numpy(np.asarray(rows)), images)
+
+
+class WienerFilter:
+    """The best linear denoiser: μ + C (C + σ² 1)⁻¹ (y − μ), with mean μ and covariance C of rows of pixels.
+
+    Called with float images in [-1, 1] plus noise of standard deviation 2σ (σ on the scale [0, 1]); its
+    output is clipped to [-1, 1].
+    """
+
+    def __init__(self, rows: Tensor, noise: float) -> None:
+        self._mean = rows.mean(0)
+        covariance = torch.cov(rows.T)
+        with_noise = covariance + noise**2 * torch.eye(len(covariance), dtype=covariance.dtype)
+        self._filter = torch.linalg.solve(with_noise, covariance)
+
+    def __call__(self, noisy: Tensor) -> Tensor:
+        rows = self._mean + (_pixels(noisy) - self._mean) @ self._filter
+        return _images(rows.clamp(0, 1), noisy)
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return (images.flatten(1).cpu().double() + 1) / 2
+
+
+def _images(rows: Tensor, like: Tensor) -> Tensor:
+    return (2 * rows - 1).reshape(like.shape)

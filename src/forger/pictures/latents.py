@@ -1,0 +1,54 @@
+"""Latents, labels and samples of any game that has them, as pictures ask for them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forger.data.images import Data
+from forger.data.ranges import to_float, to_uint8
+from forger.pictures.request import Request
+
+#: Samples that are made at a time.
+_CHUNK = 4096
+
+
+def asked_labels(game: Any, request: Request, n: int) -> Tensor | None:
+    """Labels (n,) of samples: those asked for, else all classes, in turn; None for a game without classes."""
+    classes = getattr(game, "classes", 0)
+    if not classes:
+        return None
+    asked = torch.tensor(request.labels or range(classes))
+    return asked[torch.arange(n) % len(asked)]
+
+
+def samples(game: Any, request: Request) -> Tensor:
+    """``request.n`` samples on the CPU: uint8 images (n, c, h, w), or float points (n, d)."""
+    labels = asked_labels(game, request, request.n)
+    if hasattr(game, "latents"):
+        return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels, request)
+    return _stored(game.sample(request.n, labels, request.stream()))
+
+
+def decoded(game: Any, z: Tensor, labels: Tensor | None, request: Request) -> Tensor:
+    """What a game makes of latents (n, latent) and labels (n,), as `samples` gives it."""
+    parts = []
+    for start in range(0, len(z), _CHUNK):
+        options: dict[str, Any] = {} if labels is None else {"labels": labels[start : start + _CHUNK]}
+        if request.raw and getattr(game, "average", None) is not None:
+            options["raw"] = True
+        parts.append(_stored(game.decode(z[start : start + _CHUNK], **options)))
+    return torch.cat(parts)
+
+
+def places(game: Any, data: Data, n: int, request: Request) -> Tensor:
+    """``n`` places of the latent space (n, latent): from the prior, or else codes of test images."""
+    if hasattr(game, "latents"):
+        return request.truncation * game.latents(n, request.stream())
+    images = data.test.arrays["image"]
+    chosen = torch.randint(len(images), (n,), generator=request.stream())
+    return game.encode(to_float(images[chosen])).cpu()
+
+
+def _stored(made: Tensor) -> Tensor:
+    return (to_uint8(made) if made.ndim == 4 else made.float()).cpu()
