@@ -65,11 +65,7 @@ def main() -> None:
     print(f"trained in {time.process_time() - start:.1f} CPU s")
     for name in ("train", "validation", "test"):
         print(f"accuracy on {name}: {accuracy(network, getattr(data, name)):.4f}")
-    state = {
-        name: tensor
-        for name, tensor in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     safetensors.torch.save_file(state, out)
     print(f"{out}: {out.stat().st_size / 1000:.0f} kB, sha256 {file_sha256(out)}")
 

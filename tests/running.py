@@ -33,9 +33,7 @@ def trained(root: Path, *overrides: str, code: int = 0) -> RunFolder:
     return RunFolder((new or after)[-1].parent)
 
 
-def command(
-    *arguments: str, cwd: Path, timeout: float = 120, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, cwd: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
     """`forger ARGUMENTS` as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "forger", *arguments],

@@ -56,9 +56,7 @@ def test_nobody_imports_what_is_to_the_right(part):
 
 
 def test_networks_are_named_by_configs_alone():
-    parts = [
-        path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in ("networks", "__pycache__")
-    ]
+    parts = [path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in ("networks", "__pycache__")]
     for part in parts:
         for file, names in imports(part).items():
             assert not any(name.startswith("forger.networks") for name in names), file

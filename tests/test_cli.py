@@ -122,9 +122,7 @@ def test_help_imports_neither_torch_nor_hydra(arguments: list[str]) -> None:
 
 
 def test_runs_needs_no_torch(tmp_path: Path) -> None:
-    code = (
-        "import sys; from forger.cli import main; main(); assert not {'torch', 'hydra'} & sys.modules.keys()"
-    )
+    code = "import sys; from forger.cli import main; main(); assert not {'torch', 'hydra'} & sys.modules.keys()"
     assert run("-c", code, "runs", str(tmp_path)).returncode == 0
 
 
@@ -176,9 +174,7 @@ def test_a_wrong_command_line(arguments: list[str], said: str, capsys: pytest.Ca
     assert said in line_of(capsys)
 
 
-def test_the_repositorys_configs_win_over_a_stale_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_repositorys_configs_win_over_a_stale_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in ("checkout/conf", "checkout/src/forger/conf", "installed/site-packages/forger/conf"):
         (tmp_path / place).mkdir(parents=True)
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "checkout/src/forger/cli.py"))
@@ -195,9 +191,7 @@ def test_runs_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixtu
         git=None, data={"name": "digits", "fingerprint": "0" * 64, "counts": {}},
     )  # fmt: skip
     score = {"value": 1.23456, "passport": {}}
-    run.update(
-        status="finished", images=12_800, seconds=90.0, scores={"final": {"fd_digits": score}, "best": {}}
-    )
+    run.update(status="finished", images=12_800, seconds=90.0, scores={"final": {"fd_digits": score}, "best": {}})
     (tmp_path / "broken/x/checkpoints").mkdir(parents=True)
     assert cli.main(["runs", str(tmp_path)]) == 0
     table = capsys.readouterr().out
@@ -210,9 +204,7 @@ def test_runs_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (broken["status"], broken["record"]) == ("broken", None)
 
 
-def test_runs_without_any(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_runs_without_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["runs"]) == 0
     assert "no runs in runs" in capsys.readouterr().out
@@ -392,16 +384,11 @@ def test_a_distributed_job_of_a_sweep_is_a_process_of_its_own(
 
     def popen(command: list[str], **options: Any) -> Any:
         commands.append(command)
-        return start(
-            [sys.executable, "-c", f"raise SystemExit({3 if 'seed=1' in command else 0})"], **options
-        )
+        return start([sys.executable, "-c", f"raise SystemExit({3 if 'seed=1' in command else 0})"], **options)
 
     monkeypatch.setattr(launch.subprocess, "Popen", popen)
     own = ["--config-dir", str(Path("../conf").resolve())]
-    assert (
-        cli.main(["train", *own, "-m", "trainer.devices=2", "seed=0,1", "+x='a b'", "hydra.verbose=true"])
-        == 3
-    )
+    assert cli.main(["train", *own, "-m", "trainer.devices=2", "seed=0,1", "+x='a b'", "hydra.verbose=true"]) == 3
     assert trained == []
     fixed = [sys.executable, "-m", "forger", "train", *own, "hydra.verbose=true", "trainer.devices=2"]
     assert commands == [[*fixed, f"seed={seed}", "+x='a b'"] for seed in (0, 1)]
@@ -433,9 +420,7 @@ def test_which_jobs_start_further_processes(
 
 
 def test_flags_and_overrides_are_told_apart() -> None:
-    flags, overrides = launch.parsed(
-        ["a=1", "-m", "b=2", "-cd", "x", "--info", "c=3", "-cn=t", "--info=plugins"]
-    )
+    flags, overrides = launch.parsed(["a=1", "-m", "b=2", "-cd", "x", "--info", "c=3", "-cn=t", "--info=plugins"])
     assert flags == ["--multirun", "--config-dir", "x", "--info=all", "--config-name", "t", "--info=plugins"]
     assert overrides == ["a=1", "b=2", "c=3"]
 
@@ -462,9 +447,7 @@ def test_completion(
 _WORD = st.text(alphabet="abseedmolwithr01.,=+~[]{}()'\"$ -/\\:@é\n", max_size=12)
 _OVERRIDE = st.one_of(
     _WORD,
-    st.builds(
-        "{}={}".format, st.sampled_from(["seed", "model", "model.width", "+x", "~seed", "trainer"]), _WORD
-    ),
+    st.builds("{}={}".format, st.sampled_from(["seed", "model", "model.width", "+x", "~seed", "trainer"]), _WORD),
 )
 
 

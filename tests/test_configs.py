@@ -29,9 +29,7 @@ def test_every_experiment_trains(experiment, tmp_path):
         f"metrics.every_images={4 * batch}",
         f"samples.every_images={4 * batch}",
     )
-    record = trained(
-        tmp_path, f"experiment={experiment}", *length, f"checkpoint.every_images={4 * batch}"
-    ).read()
+    record = trained(tmp_path, f"experiment={experiment}", *length, f"checkpoint.every_images={4 * batch}").read()
     assert (record["status"], record["images"]) == ("finished", 8 * batch)
     assert record["scores"]["final"]
 

@@ -57,9 +57,7 @@ def test_a_login_is_seen_and_its_key_is_not(
     assert finding.value == "WANDB_MODE=offline decides"
 
 
-def test_what_is_missing_ends_with_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_missing_ends_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     needs = ["torch>=2.8", "no-such-package>=3", "numpy>=999", "ruff==0; extra == 'dev'"]
     monkeypatch.setattr(metadata, "requires", lambda _: needs)
     assert doctor.examine(as_json=True) == 1

@@ -14,9 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, RunLocked, closest
 from forger.explain import explain, one_line
 
-CONFIG = OmegaConf.create(
-    {"seed": 0, "data": {"size": 8}, "broken": "${nowhere}", "open": "???", "odd": "${f:1}"}
-)
+CONFIG = OmegaConf.create({"seed": 0, "data": {"size": 8}, "broken": "${nowhere}", "open": "???", "odd": "${f:1}"})
 OmegaConf.set_struct(CONFIG, True)
 
 

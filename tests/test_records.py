@@ -242,9 +242,7 @@ def test_an_updated_record_still_obeys_the_schema(tmp_path: Path) -> None:
         ({"versions": None}, "'versions' has the wrong type"),
     ],
 )
-def test_a_wrong_record_is_refused_here_and_by_the_schema(
-    tmp_path: Path, change: dict[str, Any], said: str
-) -> None:
+def test_a_wrong_record_is_refused_here_and_by_the_schema(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     record = new_run(RunFolder(tmp_path)) | change
     assert said in str(record_problem(record))
     with pytest.raises(jsonschema.ValidationError):

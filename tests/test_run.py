@@ -93,10 +93,7 @@ def test_restart_starts_over(tmp_path):
 
 
 def rows_without_time(run: RunFolder) -> list[dict]:
-    return [
-        {name: value for name, value in row.items() if name != "seconds"}
-        for row in read_rows(run.metrics_file)
-    ]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in read_rows(run.metrics_file)]
 
 
 def test_an_interrupted_run_continues_to_the_same_end(tmp_path):

@@ -178,9 +178,7 @@ def test_a_strangers_config_can_name_only_what_is_on_the_list() -> None:
             "scores": ["fd"],
         }
         config = with_value("metrics.evaluations", {"quality": quality})
-        assert f"metrics.evaluations.quality.extractor={extractor}: not allowed" in refusal(
-            config, untrusted=True
-        )
+        assert f"metrics.evaluations.quality.extractor={extractor}: not allowed" in refusal(config, untrusted=True)
 
 
 SHIPPED = Path(__file__).parents[1] / "conf"

@@ -245,9 +245,7 @@ def test_a_module_that_fails_to_import_says_why(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "needs_other.py").write_text("import not_installed_anywhere")
     (tmp_path / "needs_name.py").write_text("from math import no_such_name")
     assert "needs the package 'not_installed_anywhere', not installed" in refusal(node("needs_other.A"))
-    assert "can't be imported (ImportError: cannot import name 'no_such_name'" in refusal(
-        node("needs_name.A")
-    )
+    assert "can't be imported (ImportError: cannot import name 'no_such_name'" in refusal(node("needs_name.A"))
 
 
 def test_where_python_can_not_tell_anything_goes() -> None:

@@ -110,9 +110,7 @@ def test_an_offline_run_has_its_rows_config_picture_and_axes(tmp_path: Path) -> 
 
 
 def test_two_runs_in_one_process_are_two(tmp_path: Path) -> None:
-    loggers = [
-        wandb_logger(**arguments(tmp_path / name, run_id=f"0123456789{name}")) for name in ("aa", "bb")
-    ]
+    loggers = [wandb_logger(**arguments(tmp_path / name, run_id=f"0123456789{name}")) for name in ("aa", "bb")]
     ids = []
     for logger in loggers:
         logger.log_metrics({"images": 0})
@@ -222,9 +220,7 @@ def test_settings_files_of_wandb_count(nobody: Path, monkeypatch: pytest.MonkeyP
     assert login() is None
 
 
-def test_which_mode_is_chosen(
-    monkeypatch: pytest.MonkeyPatch, web: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_which_mode_is_chosen(monkeypatch: pytest.MonkeyPatch, web: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert chosen_mode("auto") == "offline"
     assert "nobody is logged in" in caplog.text

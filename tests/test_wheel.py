@@ -14,9 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    subprocess.run(
-        [sys.executable, "-c", build, folder], cwd=REPOSITORY, check=True, capture_output=True, timeout=100
-    )
+    subprocess.run([sys.executable, "-c", build, folder], cwd=REPOSITORY, check=True, capture_output=True, timeout=100)
     (built,) = folder.glob("*.whl")
     return built
 

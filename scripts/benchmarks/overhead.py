@@ -16,7 +16,6 @@ import statistics
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ["FORCE_COLOR"] = "1"  # the bar is drawn although nobody looks
@@ -31,7 +30,6 @@ from forger.cli import conf_folder
 from forger.data.images import Data, Split, digits
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
-from forger.games.base import Game
 from forger.randomness import generator
 from forger.records import RunFolder
 from forger.schema import validate
@@ -80,7 +78,7 @@ def bare(overrides: list[str], data: Data, rounds: int) -> float:
     """CPU seconds a round of the bare loop."""
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         settings = validate(compose("train", overrides))
-    game: Game = run.build_game(settings)
+    game: Any = run.build_game(settings)
     G, D, latent = game.generator, game.discriminator, settings["model"]["latent"]
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), fused=True) for net in (G, D))
     stream = iter(Batches(data.train, batch_size=64, seed=0, position=lambda: 0))
@@ -118,14 +116,10 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
-    print(
-        "| case | bare, ms a round | forger, ms a round | forger ÷ bare | middle half |\n|---|---|---|---|---|"
-    )
+    print("| case | bare, ms a round | forger, ms a round | forger ÷ bare | middle half |\n|---|---|---|---|---|")
     for name, (overrides, build, rounds, interval) in CASES.items():
         data = build()
         overrides = [*COMMON, *overrides, f"checkpoint.every_images={interval}", "samples.every_images=null"]
@@ -148,5 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    assert Path(__file__).exists()
     main()

@@ -89,9 +89,7 @@ def devices() -> Iterator[Finding]:
             memory = properties.total_memory / 2**30
             yield Finding(f"cuda:{index}", "ok", f"{properties.name}, {memory:.0f} GiB", "trainer=gpu")
     elif torch.version.cuda is None:
-        yield Finding(
-            "cuda", "note", "this torch is built without CUDA", "with a GPU: another build of torch"
-        )
+        yield Finding("cuda", "note", "this torch is built without CUDA", "with a GPU: another build of torch")
     else:
         advice = "with a GPU: update its driver (nvidia-smi tells the version)"
         yield Finding("cuda", "note", f"no GPU for CUDA {torch.version.cuda}", advice)

@@ -65,9 +65,7 @@ def _composition(error: BaseException, groups: list[str]) -> str | None:
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.name}, line {mark.line + 1}: " if mark else ""
         return one_line(f"{where}not valid YAML: {getattr(error, 'problem', None) or error}")
-    if _named(error, "hydra.errors.HydraException") and not _named(
-        error, "hydra.errors.InstantiationException"
-    ):
+    if _named(error, "hydra.errors.HydraException") and not _named(error, "hydra.errors.InstantiationException"):
         return one_line(re.sub(r"See https://hydra\.cc\S*( for \w+)?", "", str(error)))
     if _named(error, "omegaconf.errors.OmegaConfBaseException"):
         key = getattr(error, "full_key", None)

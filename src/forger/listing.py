@@ -58,9 +58,7 @@ def _walk(folder: Path, depth: int) -> Iterator[Entry]:
 
 
 def _looks_like_run(folder: Path) -> bool:
-    return any(
-        (folder / name).exists() for name in ("record.json", "config.yaml", "metrics.jsonl", "checkpoints")
-    )
+    return any((folder / name).exists() for name in ("record.json", "config.yaml", "metrics.jsonl", "checkpoints"))
 
 
 def _entry(folder: Path) -> Entry:

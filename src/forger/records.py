@@ -214,9 +214,7 @@ class RunFolder:
         record = self.read()
         status = fields.get("status", record["status"])
         assert fields.keys() <= FIELDS.keys(), f"no such fields: {fields.keys() - FIELDS.keys()}"
-        assert record["status"] != "finished" or status == "finished", (
-            f"{self.path} is finished, not {status}"
-        )
+        assert record["status"] != "finished" or status == "finished", f"{self.path} is finished, not {status}"
         record |= fields
         self._write(record)
         return record
@@ -251,9 +249,7 @@ class RunFolder:
     def cut_back(self, iterations: int) -> None:
         """Drop the rows of metrics and alerts after an iteration from which the run goes on."""
         for path in (self.metrics_file, self.alerts_file):
-            kept = b"".join(
-                line for line, row in rows_with_bytes(path) if row.get("iterations", 0) <= iterations
-            )
+            kept = b"".join(line for line, row in rows_with_bytes(path) if row.get("iterations", 0) <= iterations)
             if path.exists() and kept != path.read_bytes():
                 write_atomically(path, kept)
 

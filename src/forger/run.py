@@ -80,7 +80,8 @@ def fit(settings: dict[str, Any], data: Data, folder: RunFolder, identity: str) 
     if trainer.is_global_zero:
         begin(settings, data, folder, identity, trainer, game)
     last = newest_checkpoint(folder.checkpoints)
-    status, code, ending = "failed", 1, {}
+    status, code = "failed", 1
+    ending: dict[str, Any] = {}
     try:
         trainer.fit(game, build_batches(settings, data, game, trainer), ckpt_path=last, weights_only=True)
         if interruption.signal_number:
@@ -191,9 +192,7 @@ def begin(
         folder.update(status="running", device=device, versions=versions())
         say(f"continuing {folder} at {clock['images']:,} images")
         return
-    others = unfinished_under_other_version(
-        settings["run"]["root"], settings["run"]["name"], settings, __version__
-    )
+    others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
     for other in others:
         say(how_to_continue(other))
     typed = typed_arguments()
@@ -218,9 +217,7 @@ def typed_arguments() -> list[str]:
     if not HydraConfig.initialized():
         return []
     hydra = HydraConfig.get()
-    own = [
-        s.path for s in hydra.runtime.config_sources if s.schema == "file" and s.path != str(conf_folder())
-    ]
+    own = [s.path for s in hydra.runtime.config_sources if s.schema == "file" and s.path != str(conf_folder())]
     return [*(f"--config-dir={path}" for path in own), *hydra.overrides.task]
 
 

@@ -127,9 +127,7 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
         )
     result = _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
     if result["budget"]["images"] is None and result["budget"]["minutes"] is None:
-        raise ConfigError(
-            "budget: neither budget.images nor budget.minutes is set, so training would never end"
-        )
+        raise ConfigError("budget: neither budget.images nor budget.minutes is set, so training would never end")
     return result
 
 

@@ -70,9 +70,7 @@ def checked(value: Any, annotation: Any, key: str, *, untrusted: bool = False) -
             return checked_arguments(value, _signature(kind), key, key or "the config", untrusted=untrusted)
         of_values = _element(kind, (dict, Mapping))
         if of_values is not None or _has_node(value):
-            return {
-                k: checked(v, of_values or Any, join(key, k), untrusted=untrusted) for k, v in value.items()
-            }
+            return {k: checked(v, of_values or Any, join(key, k), untrusted=untrusted) for k, v in value.items()}
     elif isinstance(value, list) and _has_node(value):
         of_items = _element(kind, (list, tuple)) or Any
         return [checked(v, of_items, join(key, i), untrusted=untrusted) for i, v in enumerate(value)]
@@ -130,9 +128,7 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
     if untrusted:
         _refuse_names_of_code(path, arguments, key)
     given = None if partial else len(positional)
-    checked_arguments_ = checked_arguments(
-        arguments, _signature(target), key, path, given=given, untrusted=untrusted
-    )
+    checked_arguments_ = checked_arguments(arguments, _signature(target), key, path, given=given, untrusted=untrusted)
     special = {name: node[name] for name in node if name in _SPECIAL}
     if positional:
         special["_args_"] = checked(positional, Any, f"{key}._args_", untrusted=untrusted)

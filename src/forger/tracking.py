@@ -85,9 +85,7 @@ def csv_logger(*, folder: Path, run_id: str, name: str, config: Mapping[str, Any
     return CSVLogger(folder, name="csv")
 
 
-def tensorboard_logger(
-    *, folder: Path, run_id: str, name: str, config: Mapping[str, Any]
-) -> TensorBoardLogger:
+def tensorboard_logger(*, folder: Path, run_id: str, name: str, config: Mapping[str, Any]) -> TensorBoardLogger:
     """Event files in ``tensorboard`` in the run folder."""
     return TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False)
 

@@ -118,9 +118,7 @@ def _reason(error: ValidationError, value: Any) -> str:
     details = error.errors(include_url=False)
     literals = [detail for detail in details if detail["type"] == "literal_error"]
     if literals and isinstance(value, str):
-        choices = [
-            c for detail in literals for c in re.findall(r"'([^']*)'", detail.get("ctx", {})["expected"])
-        ]
+        choices = [c for detail in literals for c in re.findall(r"'([^']*)'", detail.get("ctx", {})["expected"])]
         return f"no such choice; {closest(value, choices)}"
     return "must be " + " or ".join(dict.fromkeys(_phrases(details)))
 

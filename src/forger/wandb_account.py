@@ -80,9 +80,7 @@ def chosen_mode(mode: Mode) -> Mode | None:
     if mode != "auto":
         return mode
     if login() is None:
-        logger.info(
-            "W&B: offline, nobody is logged in (`wandb login` changes that; `wandb sync` sends the run)"
-        )
+        logger.info("W&B: offline, nobody is logged in (`wandb login` changes that; `wandb sync` sends the run)")
         return "offline"
     if not answers(server()):
         logger.warning("W&B: offline, %s does not answer; `wandb sync` sends the run later", server())

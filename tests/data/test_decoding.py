@@ -117,9 +117,7 @@ def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog)
     with caplog.at_level(logging.INFO, "forger"):
         images = decode_all(paths, 3, 8)
     assert np.array_equal(images[:40].permute(0, 2, 3, 1), np.stack(arrays))
-    assert caplog.messages == [
-        f"41 pictures from {tmp_path}: 1 enlarged to 8, 1 transparency composited on white"
-    ]
+    assert caplog.messages == [f"41 pictures from {tmp_path}: 1 enlarged to 8, 1 transparency composited on white"]
 
 
 def test_a_listing_is_sorted_and_leaves_out_what_is_hidden_or_no_picture(tmp_path):

@@ -89,9 +89,7 @@ def test_resizing_averages_and_keeps_the_range():
 
 
 def test_missing_files_are_named_with_their_place(tmp_path, monkeypatch):
-    with pytest.raises(
-        FileNotFoundError, match=r"download=false.*train-images-idx3-ubyte.*MNIST/raw"
-    ) as error:
+    with pytest.raises(FileNotFoundError, match=r"download=false.*train-images-idx3-ubyte.*MNIST/raw") as error:
         mnist(str(tmp_path), download=False)
     assert "\n" not in str(error.value)
     monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:1/"])  # nobody listens there

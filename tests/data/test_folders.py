@@ -105,9 +105,7 @@ def test_celeba_says_what_is_wrong(faces):
     with pytest.raises(ValueError, match=r"list_eval_partition.txt is damaged at '000008.jpg'"):
         celeba(str(faces), size=16)
     (faces / "list_eval_partition.txt").write_text(parts.replace(" 2\n", " 1\n"))
-    (faces / "img_align_celeba" / "000002.jpg").write_bytes(
-        (faces / "img_align_celeba" / "000001.jpg").read_bytes()
-    )
+    (faces / "img_align_celeba" / "000002.jpg").write_bytes((faces / "img_align_celeba" / "000001.jpg").read_bytes())
     with pytest.raises(ValueError, match="no picture of split 2"):
         celeba(str(faces), size=16, label=None)
 
@@ -116,12 +114,8 @@ def table(n, seed=0):
     datasets = pytest.importorskip("datasets")
     rng = np.random.default_rng(seed)
     images = [Image.fromarray(rng.integers(256, size=(10, 12 + i % 3, 3), dtype=np.uint8)) for i in range(n)]
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])}
-    )
-    return datasets.Dataset.from_dict(
-        {"image": images, "label": [i % 3 for i in range(n)]}, features=features
-    )
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])})
+    return datasets.Dataset.from_dict({"image": images, "label": [i % 3 for i in range(n)]}, features=features)
 
 
 def test_a_saved_hugging_face_set_is_read(tmp_path):

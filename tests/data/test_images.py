@@ -79,9 +79,7 @@ def test_the_fingerprint_sees_pixels_labels_shapes_names_and_splits():
         Split(arrays),
         Split({"image": arrays["image"].transpose(2, 3), "label": arrays["label"]}, data.test.independent),
         Split({"image": arrays["image"], "label": arrays["label"].int()}, data.test.independent),
-        Split(
-            {"image": arrays["image"].reshape(3, 1, 2, 8), "label": arrays["label"]}, data.test.independent
-        ),
+        Split({"image": arrays["image"].reshape(3, 1, 2, 8), "label": arrays["label"]}, data.test.independent),
         Split({"image": arrays["image"], "other": arrays["label"]}, data.test.independent),
     ]
     prints = {data.fingerprint, *(replace(data, test=other).fingerprint for other in others)}

@@ -9,9 +9,7 @@ from forger.data.points import Mixture, gaussian_1d, grid25, ring8
 
 
 def test_the_density_of_a_mixture_is_scipys():
-    density = Mixture(
-        torch.tensor([[0.0, 1.0], [2.0, -1.0]]), torch.tensor([0.5, 1.5]), torch.tensor([0.25, 0.75])
-    )
+    density = Mixture(torch.tensor([[0.0, 1.0], [2.0, -1.0]]), torch.tensor([0.5, 1.5]), torch.tensor([0.25, 0.75]))
     x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)) * 2
     expected = 0.25 * stats.multivariate_normal([0, 1], 0.25).pdf(x.double().numpy())
     expected += 0.75 * stats.multivariate_normal([2, -1], 2.25).pdf(x.double().numpy())
@@ -64,9 +62,7 @@ def test_the_shapes_of_ring_and_grid():
     assert grid is not None
     assert ring.means.norm(dim=1).numpy() == pytest.approx(np.full(8, 2.0))
     assert len(torch.unique((ring.means * 1e4).round(), dim=0)) == 8
-    assert sorted(map(tuple, grid.means.tolist())) == [
-        (x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)
-    ]
+    assert sorted(map(tuple, grid.means.tolist())) == [(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)]
 
 
 def test_splits_differ_and_repeat():

@@ -66,9 +66,7 @@ def test_psnr():
     assert psnr(black, black + 0.02).tolist() == pytest.approx([40.0, 40.0], abs=1e-3)
     assert psnr(black, black).tolist() == [math.inf] * 2
     # the same pictures on the scale of bytes
-    assert psnr(black * 127.5, white * 0, data_range=255).tolist() == pytest.approx(
-        psnr(black, white * 0).tolist()
-    )
+    assert psnr(black * 127.5, white * 0, data_range=255).tolist() == pytest.approx(psnr(black, white * 0).tolist())
 
 
 @pytest.mark.parametrize("loss", [mse, l1, bce, psnr])

@@ -48,9 +48,7 @@ def not_a_module() -> Mapping[str, int]:
     return {}
 
 
-def pictures(
-    n: int, shape: tuple[int, ...] = (1, 4, 4), seed: int = 0, low: int = 0, high: int = 256
-) -> Tensor:
+def pictures(n: int, shape: tuple[int, ...] = (1, 4, 4), seed: int = 0, low: int = 0, high: int = 256) -> Tensor:
     return torch.randint(low, high, (n, *shape), generator=torch.Generator().manual_seed(seed)).byte()
 
 

@@ -100,25 +100,19 @@ class TestFixed:
 
 class TestModule:
     def test_preprocessing_is_what_it_says(self):
-        extractor = ModuleExtractor(
-            RECORDER, size=4, antialias=False, channels=3, mean=(0.5, 0, 0), std=(0.5, 1, 2)
-        )
+        extractor = ModuleExtractor(RECORDER, size=4, antialias=False, channels=3, mean=(0.5, 0, 0), std=(0.5, 1, 2))
         images = pictures(2, (1, 8, 8))
         seen = extractor(images).features.reshape(2, 3, 4, 4)
         plain = nn.functional.interpolate(images.float() / 255, (4, 4), mode="bilinear")[:, 0]
         torch.testing.assert_close(seen, torch.stack([(plain - 0.5) / 0.5, plain, plain / 2], dim=1))
-        smooth = ModuleExtractor(RECORDER, size=4, antialias=True, channels=1)(images).features.reshape(
-            2, 4, 4
-        )
+        smooth = ModuleExtractor(RECORDER, size=4, antialias=True, channels=1)(images).features.reshape(2, 4, 4)
         assert not torch.allclose(smooth, plain)
         assert extractor.preprocessing == (
             "uint8 / 255, 3 channels, bilinear to 4 without antialias, mean (0.5, 0, 0), std (0.5, 1, 2)"
         )
 
     def test_pair_of_features_and_logits(self):
-        features, logits = ModuleExtractor(SMALL, arguments={"logits": True, "width": 7})(
-            pictures(3, (3, 8, 8))
-        )
+        features, logits = ModuleExtractor(SMALL, arguments={"logits": True, "width": 7})(pictures(3, (3, 8, 8)))
         assert features.shape == (3, 7)
         torch.testing.assert_close(logits, features * 2)
 

@@ -26,10 +26,7 @@ def fresh():
 
 
 def same(one: Reference, other: Reference) -> bool:
-    return all(
-        torch.equal(getattr(one, name), getattr(other, name))
-        for name in ("features", "logits", "mean", "cov")
-    )
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("features", "logits", "mean", "cov"))
 
 
 def test_holds_what_the_extractor_says():

@@ -149,9 +149,7 @@ class TestCollection:
         scores.update(fakes, labels)
         assert scores.compute() == pytest.approx(values, rel=1e-9)
 
-    def test_features_are_extracted_once_and_kept_only_for_a_score_that_needs_them(
-        self, extractor, reference, fakes
-    ):
+    def test_features_are_extracted_once_and_kept_only_for_a_score_that_needs_them(self, extractor, reference, fakes):
         seen = []
         handle = extractor.network.register_forward_hook(lambda *_: seen.append(1))
         scores = Scores(extractor, reference, ["fd", "kd", "precision", "coverage", "vendi"])

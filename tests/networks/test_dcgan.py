@@ -40,9 +40,7 @@ def test_sizes_that_fit_are_4_to_7_times_a_power_of_two():
     assert fitting == sorted(expected)
 
 
-@pytest.mark.parametrize(
-    ("size", "nearest"), [(30, "28 or 32"), (4, "to 8"), (300, "to 256"), (100, "96 or 112")]
-)
+@pytest.mark.parametrize(("size", "nearest"), [(30, "28 or 32"), (4, "to 8"), (300, "to 256"), (100, "96 or 112")])
 def test_a_size_that_does_not_fit_names_its_neighbours(size, nearest):
     for build in (lambda: Generator(8, size, 1), lambda: Discriminator(size, 1)):
         with pytest.raises(ValueError, match=nearest) as error:

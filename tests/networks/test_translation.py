@@ -13,9 +13,7 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize(
-    ("shape", "downsamplings"), [((1, 8, 8), 0), ((1, 8, 8), 1), ((3, 32, 48), 2), ((3, 9, 5), 0)]
-)
+@pytest.mark.parametrize(("shape", "downsamplings"), [((1, 8, 8), 0), ((1, 8, 8), 1), ((3, 32, 48), 2), ((3, 9, 5), 0)])
 def test_the_generator_keeps_the_shape(shape, downsamplings):
     network = Generator(shape[0], width=4, blocks=2, downsamplings=downsamplings)
     images = network(torch.randn(2, *shape))

@@ -16,9 +16,7 @@ def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, dec
 
         terms = loss("discriminator", D(real, labels), D(fake.detach(), labels))
         for name, penalty in (penalties or {}).items():
-            terms[name] = penalty(
-                lambda x, y=labels: D(x, y), real, fake.detach(), generator(seed, name, step)
-            )
+            terms[name] = penalty(lambda x, y=labels: D(x, y), real, fake.detach(), generator(seed, name, step))
         opt_d.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         opt_d.step()
@@ -31,8 +29,6 @@ def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, dec
 
         if average is not None:
             d = min(decay, (1 + step) / (10 + step))
-            pairs = zip(
-                [*average.parameters(), *average.buffers()], [*G.parameters(), *G.buffers()], strict=True
-            )
+            pairs = zip([*average.parameters(), *average.buffers()], [*G.parameters(), *G.buffers()], strict=True)
             for mean, value in pairs:
                 mean.data.lerp_(value.data, 1 - d) if mean.is_floating_point() else mean.data.copy_(value)

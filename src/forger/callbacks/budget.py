@@ -16,9 +16,7 @@ class Budget(Callback):
     only a budget in images gives the same weights everywhere.
     """
 
-    def __init__(
-        self, images: Annotated[int, Ge(1)] | None, minutes: Annotated[float, Gt(0)] | None = None
-    ) -> None:
+    def __init__(self, images: Annotated[int, Ge(1)] | None, minutes: Annotated[float, Gt(0)] | None = None) -> None:
         self.images = images
         self.minutes = minutes
         self._before = 0.0

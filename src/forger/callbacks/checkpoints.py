@@ -5,7 +5,7 @@ import io
 import logging
 import os
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, cast
 
 import torch
 from annotated_types import Ge
@@ -33,13 +33,11 @@ class VerifiedCheckpointIO(CheckpointIO):
     `torch.load` reads such a file too: zip archives end before the trailer.
     """
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         with atomic_file(Path(path)) as file:
             hashing = _Hashing(file)
             try:
-                torch.save(checkpoint, hashing)
+                torch.save(checkpoint, cast(IO[bytes], hashing))
             except RuntimeError:
                 # torch reports a full disk as an internal error of its archive writer.
                 raise hashing.error or RuntimeError(f"{path}: could not be written") from None

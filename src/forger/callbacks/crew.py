@@ -18,9 +18,7 @@ class Crew(Callback):
     def __init__(self, members: Sequence[Callback]) -> None:
         self.members = list(members)
         for hook in self.HOOKS:
-            defined = [
-                getattr(m, hook) for m in members if getattr(type(m), hook) is not getattr(Callback, hook)
-            ]
+            defined = [getattr(m, hook) for m in members if getattr(type(m), hook) is not getattr(Callback, hook)]
             setattr(self, hook, self._in_turn(defined))
 
     @staticmethod

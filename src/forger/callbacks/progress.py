@@ -32,12 +32,8 @@ class ProgressBar(Callback):
         if not (trainer.is_global_zero and console.is_terminal):
             return
         columns = [TextColumn("{task.fields[speed]:>6,.0f} images/s"), BarColumn(20), TaskProgressColumn()]
-        self._progress = Progress(
-            *columns, TimeRemainingColumn(), TextColumn("{task.fields[values]}"), console=console
-        )
-        self._task = self._progress.add_task(
-            "", total=self.total, completed=pl_module.shown, speed=0.0, values=""
-        )
+        self._progress = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[values]}"), console=console)
+        self._task = self._progress.add_task("", total=self.total, completed=pl_module.shown, speed=0.0, values="")
         self._progress.start()
         self._drawn = (time.monotonic(), pl_module.shown)
 
@@ -69,7 +65,5 @@ class ProgressBar(Callback):
             if kind == "train":
                 player = rest.partition("/")[0]
                 losses[player] = losses.get(player, 0.0) + value
-        scores = [
-            (name[6:], value) for name, value in self.journal.latest.items() if name.startswith("score/")
-        ]
+        scores = [(name[6:], value) for name, value in self.journal.latest.items() if name.startswith("score/")]
         return "  ".join(f"{name} {value:.3g}" for name, value in [*losses.items(), *scores[:1]])

@@ -143,16 +143,12 @@ def partition(root: Path, *, fraction: float = 0.1) -> dict[str, list[Path]]:
     declared = (root / "train").is_dir()
     for path in paths:
         if declared and path.parts[0] not in SPLITS:
-            raise ValueError(
-                f"{root / path} lies beside {root / 'train'}: put it into train, validation or test"
-            )
+            raise ValueError(f"{root / path} lies beside {root / 'train'}: put it into train, validation or test")
         parts[SPLITS[path.parts[0]] if declared else "train"].append(path)
     wanting = [name for name in ("test", "validation") if not parts[name]]
     count = max(1, round(fraction * len(parts["train"])))
     if len(parts["train"]) <= count * len(wanting):
-        raise ValueError(
-            f"{root} has {len(paths)} pictures; train, validation and test need at least one each"
-        )
+        raise ValueError(f"{root} has {len(paths)} pictures; train, validation and test need at least one each")
     # The rank of the hash, and not its value, so that no split of a small folder is empty.
     order = sorted(parts["train"], key=lambda path: hashed(path.as_posix()))
     for name in wanting:

@@ -54,13 +54,9 @@ def cifar10(
     from torchvision.datasets import CIFAR10
 
     folder = Path(root) / CIFAR10.base_folder
-    place = (
-        f"data_batch_1 to 5, test_batch and batches.meta into {folder} (or {CIFAR10.filename} into {root})"
-    )
+    place = f"data_batch_1 to 5, test_batch and batches.meta into {folder} (or {CIFAR10.filename} into {root})"
     official = _official(CIFAR10, root, download, place)
-    parts = [
-        (torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in official
-    ]
+    parts = [(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in official]
     return _with_validation("cifar10", parts, size, validation)
 
 
@@ -101,13 +97,9 @@ def _line(error: Exception) -> str:
 
 
 def _with_validation(name: str, parts: list[tuple[Tensor, Tensor]], size: int, validation: int) -> Data:
-    (images, labels), (test_images, test_labels) = (
-        (resized(images, size), labels) for images, labels in parts
-    )
+    (images, labels), (test_images, test_labels) = ((resized(images, size), labels) for images, labels in parts)
     if validation >= len(images):
-        raise ValueError(
-            f"validation={validation} leaves nothing of the {len(images)} training images of {name}"
-        )
+        raise ValueError(f"validation={validation} leaves nothing of the {len(images)} training images of {name}")
     order = permutation(len(images), name)
     return Data(
         name,
@@ -123,9 +115,7 @@ def resized(images: Tensor, size: int) -> Tensor:
     if images.shape[-1] == size:
         return images.contiguous()
     result = torch.empty(*images.shape[:2], size, size, dtype=torch.uint8)
-    for part, out in zip(
-        images.split(1024), result.split(1024), strict=True
-    ):  # float32 of a part, never of the whole
+    for part, out in zip(images.split(1024), result.split(1024), strict=True):  # float32 of a part, never of the whole
         enlarged = interpolate(part.float(), (size, size), mode="bilinear", antialias=True)
         out.copy_(enlarged.round_().clamp_(0, 255))
     return result

@@ -78,9 +78,7 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
     rows = [line.split() for line in tables[0].read_text().splitlines() if line.strip()]
     unfit = [row for row in rows if len(row) != 2]
     if unfit:
-        raise ValueError(
-            f"{tables[0]} is damaged at {' '.join(unfit[0])!r}: a line is a file name and 0, 1 or 2"
-        )
+        raise ValueError(f"{tables[0]} is damaged at {' '.join(unfit[0])!r}: a line is a file name and 0, 1 or 2")
     attribute = _attribute(tables[1], label) if label else {}
 
     def split(number: str) -> Split:
@@ -163,9 +161,7 @@ def _tables(path: str, config: str | None) -> dict[str, Any]:
     try:
         import datasets  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
-        raise ValueError(
-            "data=huggingface needs the package datasets: pip install 'forger[huggingface]'"
-        ) from None
+        raise ValueError("data=huggingface needs the package datasets: pip install 'forger[huggingface]'") from None
 
     try:
         if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):

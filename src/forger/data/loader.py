@@ -51,9 +51,7 @@ class Batches:
                 if flip and name == "image" and array.ndim != 4:
                     raise ValueError("data.flip=true mirrors images; these data are points")
         self._tables = {
-            tag: {name: array.to(device) for name, array in table.items()}
-            for tag, table in tables.items()
-            if table
+            tag: {name: array.to(device) for name, array in table.items()} for tag, table in tables.items() if table
         }
         self._batch_size, self._seed, self._position = batch_size, seed, position
         self._rank, self._world, self._device, self._flip = rank, world, device, flip
@@ -85,9 +83,7 @@ class Batches:
 
     def _epoch(self, n: int, tag: str, epoch: int) -> Tensor:
         """This rank's indices for every batch of an epoch, int64 (batches, batch_size / world)."""
-        order = torch.randperm(
-            n, generator=generator(self._seed, tag, epoch)
-        )  # on the CPU: the same on any device
+        order = torch.randperm(n, generator=generator(self._seed, tag, epoch))  # on the CPU: the same on any device
         batches = order[: n - n % self._batch_size].reshape(-1, self._batch_size)
         return batches[:, self._rank :: self._world].contiguous().to(self._device)
 

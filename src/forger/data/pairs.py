@@ -98,9 +98,7 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
     ):
         if alone:
             first = min(alone)
-            raise ValueError(
-                f"{folder / here / first} has no partner {folder / there / first} ({len(alone)} such)"
-            )
+            raise ValueError(f"{folder / here / first} has no partner {folder / there / first} ({len(alone)} such)")
 
     def split(paths: list[Path], hidden: bool) -> Split:
         order = permutation(len(paths), "paired_folder")
@@ -113,9 +111,7 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
 
     parts = partition(folder / "A")
     if len(parts["train"]) < 2:
-        raise ValueError(
-            f"{folder} has {len(names_a)} pairs; it needs two to train on, and one each to measure"
-        )
+        raise ValueError(f"{folder} has {len(names_a)} pairs; it needs two to train on, and one each to measure")
     train, validation, test = (split(parts[name], hidden=name == "train") for name in SPLIT_NAMES)
     return Data(folder.resolve().name, train, validation, test)
 
@@ -135,12 +131,9 @@ def photos(
     from sklearn.datasets import load_sample_image
 
     china, flower = (
-        torch.from_numpy(np.array(load_sample_image(name))).permute(2, 0, 1)
-        for name in ("china.jpg", "flower.jpg")
+        torch.from_numpy(np.array(load_sample_image(name))).permute(2, 0, 1) for name in ("china.jpg", "flower.jpg")
     )
-    crops = torch.cat(
-        [_patches(china[:, :, :384], patch, stride), _patches(flower[:, :, :480], patch, stride)]
-    )
+    crops = torch.cat([_patches(china[:, :, :384], patch, stride), _patches(flower[:, :, :480], patch, stride)])
     strips = {"china": china[:, :424, 480:], "flower": flower[:, :424, 480:]}
     return Data(
         "photos",

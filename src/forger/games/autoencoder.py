@@ -1,7 +1,6 @@
 """The game of an autoencoder, which has one player: plain, sparse, denoising, stacked, and variational."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -58,10 +57,10 @@ class AutoencoderGame(Game):
         if pretraining and budget is None:
             raise ValueError(f"model.pretraining={pretraining} is a share of model.budget, which is not set")
         stages = {
-            f"stage_{i + 1}": replace(
-                players["autoencoder"],
+            f"stage_{i + 1}": Player(
+                players["autoencoder"].optimizer,
                 networks=[f"autoencoder.encoder.{i}", f"autoencoder.decoder.{i}"],
-                schedule=None,
+                clip=players["autoencoder"].clip,
             )
             for i in range(len(network.encoder) if pretraining else 0)
         }
@@ -184,9 +183,7 @@ class VariationalGame(AutoencoderGame):
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-variances, each (n, latent), of q(z|x) for images in [-1, 1]."""
-        mean, log_variance = self._applied(lambda x: torch.cat(self.autoencoder.encode(x), 1), images).chunk(
-            2, 1
-        )
+        mean, log_variance = self._applied(lambda x: torch.cat(self.autoencoder.encode(x), 1), images).chunk(2, 1)
         return mean, log_variance
 
     def encode(self, images: Tensor) -> Tensor:

@@ -50,11 +50,7 @@ class Player:
 
 def plain(function: Any) -> Any:
     """A partial without what its class does at each call: config libraries check its target again and again."""
-    return (
-        partial(function.func, *function.args, **function.keywords)
-        if isinstance(function, partial)
-        else function
-    )
+    return partial(function.func, *function.args, **function.keywords) if isinstance(function, partial) else function
 
 
 class Game(LightningModule):
@@ -175,9 +171,7 @@ class Game(LightningModule):
 
         A game adds what its players share, such as fakes: here no network is frozen yet.
         """
-        return {
-            name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()
-        }
+        return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def stream(self, purpose: str) -> torch.Generator:
         """This round's random stream for a purpose, the same on every rank."""

@@ -33,13 +33,11 @@ class MovingAverage(nn.Module):
             self._pairs = self._paired(network)
         (averages, values), others = self._pairs
         decay = min(self.decay, (1 + updates) / (10 + updates)) if self.warm_up else self.decay
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        torch._foreach_lerp_(averages, values, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for average, value in others:
             average.copy_(value)
 
-    def _paired(
-        self, network: nn.Module
-    ) -> tuple[tuple[list[Tensor], list[Tensor]], list[tuple[Tensor, Tensor]]]:
+    def _paired(self, network: nn.Module) -> tuple[tuple[list[Tensor], list[Tensor]], list[tuple[Tensor, Tensor]]]:
         """Tensors to average, as two lists, and pairs to copy; collected once, which costs more than averaging."""
         averages = [*self.network.parameters(), *self.network.buffers()]
         pairs = list(zip(averages, [*network.parameters(), *network.buffers()], strict=True))

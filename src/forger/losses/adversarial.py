@@ -36,9 +36,7 @@ def is_paired(loss: Callable[..., Terms]) -> bool:
     return bool(getattr(loss, "paired", False))
 
 
-def minimax(
-    player: str, real: Tensor | None, fake: Tensor, real_label: Label = 1.0, fake_label: Label = 0.0
-) -> Terms:
+def minimax(player: str, real: Tensor | None, fake: Tensor, real_label: Label = 1.0, fake_label: Label = 0.0) -> Terms:
     """Goodfellow et al. 2014, eq. 1: D minimises -log D(x) - log(1 - D(G(z))), G minimises log(1 - D(G(z))).
 
     The generator's slope vanishes where D is sure (saturates). Both terms are in nats; at D = 1/2 each of D's

@@ -33,14 +33,10 @@ class Penalty(ABC):
         self.every = every
 
     @abstractmethod
-    def per_sample(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def per_sample(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         """Unweighted penalties, shape (N,), for real and fake batches of one shape (N, ...)."""
 
-    def __call__(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def __call__(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return self.weight * self.every * self.per_sample(discriminator, real, fake, rng).mean()
 
 
@@ -52,9 +48,7 @@ class R1(Penalty):
     def __init__(self, weight: Weight = 1.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def per_sample(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return 0.5 * squared_norms(input_gradients(discriminator, real))
 
 
@@ -66,9 +60,7 @@ class R2(Penalty):
     def __init__(self, weight: Weight = 1.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def per_sample(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return 0.5 * squared_norms(input_gradients(discriminator, fake))
 
 
@@ -80,9 +72,7 @@ class GradientPenalty(Penalty):
     def __init__(self, weight: Weight = 10.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def per_sample(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         gradients = input_gradients(discriminator, interpolates(real, fake, rng))
         return (norms(gradients) - 1).square()
 
@@ -95,9 +85,7 @@ class ZeroCentered(Penalty):
     def __init__(self, weight: Weight = 10.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def per_sample(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return squared_norms(input_gradients(discriminator, interpolates(real, fake, rng)))
 
 
@@ -114,9 +102,7 @@ class DRAGAN(Penalty):
         super().__init__(weight, every)
         self.deviation = deviation
 
-    def per_sample(
-        self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator
-    ) -> Tensor:
+    def per_sample(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         noise = torch.randn(real.shape, generator=rng, device=rng.device).to(real.device)
         around = real.detach() + self.deviation * noise
         return (norms(input_gradients(discriminator, around)) - 1).square()

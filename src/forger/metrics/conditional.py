@@ -31,9 +31,7 @@ class ConditionalAccuracy(Evaluation):
     Raises ValueError for a game or data without classes.
     """
 
-    def __init__(
-        self, extractor: str = "digits", weights: str | None = None, n: Annotated[int, Ge(2)] = 2000
-    ) -> None:
+    def __init__(self, extractor: str = "digits", weights: str | None = None, n: Annotated[int, Ge(2)] = 2000) -> None:
         self.extractor = extractors.build(extractor, weights)
         self.n = n
         self._on_real: dict[str, float] = {}
@@ -45,9 +43,7 @@ class ConditionalAccuracy(Evaluation):
         fakes = to_uint8(game.sample(self.n, labels, generator(seed, "conditional"))).cpu()
         logits = extract(self.extractor, fakes).logits
         if logits is None or logits.shape[1] != game.classes:
-            raise ValueError(
-                f"the {self.extractor.name} extractor does not tell {game.classes} classes apart"
-            )
+            raise ValueError(f"the {self.extractor.name} extractor does not tell {game.classes} classes apart")
         real = data.splits[split]
         if split not in self._on_real:
             self._on_real[split] = transfer(data.train.arrays["image"], data.train.arrays["label"], real)

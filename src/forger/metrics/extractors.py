@@ -110,9 +110,7 @@ class ModuleExtractor(Extractor):
         if name in ("inception", "digits"):
             raise ValueError(f"{name} is the name of forger's own extractor: give {target} another name")
         if any(len(values) not in (1, channels) for values in (mean, std)) or min(std) <= 0:
-            raise ValueError(
-                f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0"
-            )
+            raise ValueError(f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0")
         if exported and (weights or arguments):
             raise ValueError(f"{target} holds its own weights: it takes neither weights nor arguments")
         network, sha256 = _exported(Path(target)) if exported else _imported(target, arguments or {}, weights)
@@ -121,16 +119,12 @@ class ModuleExtractor(Extractor):
         super().__init__(name, network, sha256, steps)
         self.size, self.antialias, self.channels = size, antialias, channels
         for key, values in (("mean", mean), ("std", std)):
-            self.register_buffer(
-                key, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1), persistent=False
-            )
+            self.register_buffer(key, torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
 
     def check(self, images: Tensor) -> None:
         super().check(images)
         if images.shape[1] not in (1, self.channels):
-            raise ValueError(
-                f"the {self.name} extractor takes {self.channels} channels, got {images.shape[1]}"
-            )
+            raise ValueError(f"the {self.name} extractor takes {self.channels} channels, got {images.shape[1]}")
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         pixels = images.expand(-1, self.channels, -1, -1).float() / 255
@@ -147,15 +141,11 @@ def build(target: str, weights: str | Path | None = None, **preprocessing: Any) 
     """`inception`, `digits`, else ModuleExtractor of that import path or `.pt2` file with `preprocessing`."""
     if target == "digits":
         if weights is not None or preprocessing:
-            raise ValueError(
-                "the digits extractor is shipped whole: it takes neither weights nor preprocessing"
-            )
+            raise ValueError("the digits extractor is shipped whole: it takes neither weights nor preprocessing")
         return DigitsExtractor()
     if target == "inception":
         if preprocessing:
-            raise ValueError(
-                f"the inception extractor does its own preprocessing: take out {', '.join(preprocessing)}"
-            )
+            raise ValueError(f"the inception extractor does its own preprocessing: take out {', '.join(preprocessing)}")
         return InceptionExtractor(weights)
     if "." not in target:
         raise ValueError(

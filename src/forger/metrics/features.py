@@ -57,9 +57,7 @@ class Extractor(FixedPrecision, nn.Module):
                 "scale, round and convert them first"
             )
         if images.ndim != 4:
-            raise ValueError(
-                f"images must have shape (n, channels, height, width), got {tuple(images.shape)}"
-            )
+            raise ValueError(f"images must have shape (n, channels, height, width), got {tuple(images.shape)}")
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:

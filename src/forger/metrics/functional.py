@@ -18,9 +18,7 @@ def inception_score(logits: Tensor, splits: int = 1, *, seed: int | None = None)
     """
     n = len(logits)
     if n < max(2, splits):
-        raise ValueError(
-            f"an Inception Score over {splits} splits needs at least {max(2, splits)} images, got {n}"
-        )
+        raise ValueError(f"an Inception Score over {splits} splits needs at least {max(2, splits)} images, got {n}")
     refuse_not_finite(logits)
     if seed is not None:
         # The legacy stream on purpose: an equal seed gives torch-fidelity's own splits.
@@ -61,10 +59,7 @@ def kernel_distance(
     rng = np.random.RandomState(seed)
     values = []
     for _ in range(subsets):
-        rows = [
-            torch.from_numpy(rng.choice(len(x), subset_size, replace=False)).to(x.device)
-            for x in (fake, real)
-        ]
+        rows = [torch.from_numpy(rng.choice(len(x), subset_size, replace=False)).to(x.device) for x in (fake, real)]
         values.append(_unbiased_mmd(fake[rows[0]], real[rows[1]])[0])
     return float(np.mean(values)), float(np.std(values) / subsets**0.5)
 

@@ -47,9 +47,7 @@ class InceptionExtractor(Extractor):
     def check(self, images: Tensor) -> None:
         super().check(images)
         if images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"the inception extractor takes grey or RGB images, got {images.shape[1]} channels"
-            )
+            raise ValueError(f"the inception extractor takes grey or RGB images, got {images.shape[1]} channels")
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.network(images.expand(-1, 3, -1, -1))
@@ -65,16 +63,12 @@ def _network(path: Path) -> nn.Module:
     empty = io.BytesIO()
     torch.save({}, empty)
     empty.seek(0)
-    network = Unloaded(
-        "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty
-    )
+    network = Unloaded("inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty)
     try:
         nn.Module.load_state_dict(network, torch.load(path, weights_only=True))
     except Exception as error:  # unpickling, zip and key errors alike
         line = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"{path} holds no Inception weights ({line}): get {URL}, sha256 {HASH_PREFIX}…"
-        ) from error
+        raise ValueError(f"{path} holds no Inception weights ({line}): get {URL}, sha256 {HASH_PREFIX}…") from error
     return network
 
 

@@ -12,9 +12,7 @@ REACH = 3.0  # a point further than this many σ from every mode is of low quali
 LEAST = 0.25  # a mode counts as covered from this share of its true share on
 
 
-def point_modes(
-    points: Tensor, means: Tensor, std: Tensor | float, weights: Tensor | None = None
-) -> dict[str, float]:
+def point_modes(points: Tensor, means: Tensor, std: Tensor | float, weights: Tensor | None = None) -> dict[str, float]:
     """Srivastava et al. 2017 (VEEGAN), section 4.1: points (n, d) against a mixture of k isotropic Gaussians.
 
     `means` (k, d), `std` one number or (k,), `weights` (k,) or None for equal ones. In 2-D a perfect sampler
@@ -88,9 +86,7 @@ def kl_divergence(counts: Tensor, truth: Tensor) -> float:
     return float((torch.xlogy(p, p) - torch.xlogy(p, _histogram(truth).to(p.device))).sum())
 
 
-def jensen_shannon(
-    samples: Tensor, pdf: Callable[[Tensor], Tensor], low: float, high: float, bins: int = 200
-) -> float:
+def jensen_shannon(samples: Tensor, pdf: Callable[[Tensor], Tensor], low: float, high: float, bins: int = 200) -> float:
     """Lin 1991: Jensen-Shannon divergence in nats, between samples on a line, (n,) or (n, 1), and a density.
 
     Both as histograms of `bins` equal bins between `low` and `high`, and one for all that lies outside.

@@ -43,9 +43,7 @@ class Rows(FeatureMetric):
         super().reset()
         for column in self.kept:
             # A rank without any image must offer the others a table of the right width.
-            getattr(self, column).append(
-                torch.empty(0, self.widths[column], device=self.device, dtype=torch.float32)
-            )
+            getattr(self, column).append(torch.empty(0, self.widths[column], device=self.device, dtype=torch.float32))
 
     def update(self, fake: Features, labels: Tensor | None = None) -> None:
         for column in self.kept:
@@ -162,9 +160,7 @@ class Memorisation(Rows):
     def __init__(self, reference: Reference, train: Reference, seed: int = 2020) -> None:
         super().__init__(reference)
         if train.fingerprint == reference.fingerprint:
-            raise ValueError(
-                "memorisation compares training images with held-out ones: both are the same here"
-            )
+            raise ValueError("memorisation compares training images with held-out ones: both are the same here")
         self.train_features, self.seed = train.features, seed
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:

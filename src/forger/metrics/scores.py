@@ -68,9 +68,7 @@ def plain_name(name: str, extractor: str) -> str:
         return known[name]
     if name in INCEPTION_NAMES.values():
         plain = next(key for key, value in INCEPTION_NAMES.items() if value == name)
-        raise ValueError(
-            f"{name} means the Inception network: with the {extractor} extractor ask for {plain}"
-        )
+        raise ValueError(f"{name} means the Inception network: with the {extractor} extractor ask for {plain}")
     raise ValueError(f"no score {name} with the {extractor} extractor: there are {', '.join(KINDS)}")
 
 
@@ -108,9 +106,7 @@ class Scores(nn.Module):
         super().__init__()
         for known in (reference, train):
             if known is not None and known.weights_sha256 != extractor.weights_sha256:
-                raise ValueError(
-                    f"the reference {known.split} was made with other weights than the extractor's"
-                )
+                raise ValueError(f"the reference {known.split} was made with other weights than the extractor's")
         self.extractor, self.reference, self.batch_size = extractor, reference, batch_size
         options = {
             InceptionScore: {"splits": splits, "seed": seed},

@@ -9,9 +9,7 @@ from torch import Tensor
 from forger.randomness import generator
 
 
-def half_sample_error(
-    score: Callable[[Tensor], float], rows: Tensor, *, seed: int, repeats: int = 20
-) -> float:
+def half_sample_error(score: Callable[[Tensor], float], rows: Tensor, *, seed: int, repeats: int = 20) -> float:
     """Standard error of `score(rows)`: its spread over random halves of the rows (delete-half jackknife).
 
     For a score that is smooth in the distribution, halves without replacement vary around the whole exactly

@@ -35,8 +35,7 @@ class FeatureMetric(FixedPrecision, Metric):
 
     def compute(self) -> Tensor | dict[str, Tensor]:
         values = {
-            name: torch.tensor(value, dtype=torch.float64, device=self.device)
-            for name, value in self.values().items()
+            name: torch.tensor(value, dtype=torch.float64, device=self.device) for name, value in self.values().items()
         }
         return values if len(values) > 1 else next(iter(values.values()))
 

@@ -26,9 +26,7 @@ class Autoencoder(nn.Module):
     The last encoder stage gives the code, twice as wide (means, then log-variances) if `variational`.
     """
 
-    def __init__(
-        self, encoder: list[nn.Sequential], decoder: list[nn.Sequential], latent: int, variational: bool
-    ):
+    def __init__(self, encoder: list[nn.Sequential], decoder: list[nn.Sequential], latent: int, variational: bool):
         super().__init__()
         self.encoder = nn.ModuleList(encoder)
         self.decoder = nn.ModuleList(decoder)
@@ -84,9 +82,7 @@ class MLP(Autoencoder):
         code: Code = "identity",
     ):
         inputs = [math.prod(shape), *widths]
-        encoder = [
-            nn.Sequential(nn.Flatten(), nn.Linear(a, b), _activation(activation)) for a, b in pairwise(inputs)
-        ]
+        encoder = [nn.Sequential(nn.Flatten(), nn.Linear(a, b), _activation(activation)) for a, b in pairwise(inputs)]
         last = nn.Linear(inputs[-1], latent * (1 + variational))
         encoder.append(nn.Sequential(nn.Flatten(), last, _code(code, variational)))
         steps = [*widths, latent]

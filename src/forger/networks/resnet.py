@@ -148,9 +148,7 @@ class UpBlock(nn.Module):
 class DownBlock(nn.Module):
     """norm-ReLU-conv-norm-ReLU-conv-pool beside conv 1×1-pool; the first one starts at its convolution."""
 
-    def __init__(
-        self, inputs: int, outputs: int, norm: DiscriminatorNorm, first: bool = False, down: bool = True
-    ):
+    def __init__(self, inputs: int, outputs: int, norm: DiscriminatorNorm, first: bool = False, down: bool = True):
         super().__init__()
         middle = norms(norm, outputs)
         self.residual = nn.Sequential(

@@ -77,9 +77,7 @@ class Discriminator(nn.Module):
             conv = nn.Conv2d(inputs, outputs, 3, 1 + i % 2, 1, bias=not layers)
             self.blocks.append(nn.Sequential(conv, *layers, nn.LeakyReLU(0.2)))
             inputs = outputs
-        self.output = nn.Sequential(
-            nn.Linear(inputs, 2 * inputs), nn.LeakyReLU(0.2), nn.Linear(2 * inputs, 1)
-        )
+        self.output = nn.Sequential(nn.Linear(inputs, 2 * inputs), nn.LeakyReLU(0.2), nn.Linear(2 * inputs, 1))
         if norm == "spectral":
             spectral(self)
 
@@ -134,9 +132,7 @@ class VGG19Features(nn.Module):
                 self.features.extend([nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()])
                 inputs = outputs
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
-        self.register_buffer(
-            "deviation", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False
-        )
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
         load_weights(self, weights, "download vgg19-dcbb9e9d.pth from torchvision's model page")
 
     def forward(self, x: Tensor) -> Tensor:

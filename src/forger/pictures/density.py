@@ -50,9 +50,7 @@ def _line(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
     axes.set(xlim=(low, high), ylim=(0, 1.5 * float(p.max())), xlabel="x", ylabel="density")
     right = axes.twinx()
     right.axhline(0.5, color="0.6", linewidth=0.8)
-    best = optimal_discriminator(p, q).where(
-        p + q > 0.01 * p.max(), torch.nan
-    )  # a histogram's tails are noise
+    best = optimal_discriminator(p, q).where(p + q > 0.01 * p.max(), torch.nan)  # a histogram's tails are noise
     right.plot(x, best, color="tab:red", linestyle=":", linewidth=1.2, label="p / (p + q)")
     right.plot(x, game.discriminate(centres.float()).cpu(), color="tab:blue", linestyle="--", label="D(x)")
     right.set(ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="D(x)")

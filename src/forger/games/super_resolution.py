@@ -1,0 +1,148 @@
+"""The game of super-resolution: first for the pixels, then against a discriminator for the texture."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+
+from forger.data.resizing import shrink
+from forger.games.base import Batch, Game, Player, Terms
+from forger.games.ema import MovingAverage
+from forger.games.schedules import Share, cosine
+from forger.losses.adversarial import is_paired
+from forger.losses.reconstruction import mse
+
+Weight = Annotated[float, Ge(0)]
+Stage = Literal["first", "second"]
+
+
+class SuperResolutionGame(Game):
+    """SRGAN (Ledig et al. 2017): SRResNet on the pixels' squared error, then eq. 3, content plus adversarial loss.
+
+    A batch holds large images alone; the small ones are made of them by bicubic antialiased downscaling. For the
+    first share of the budget the generator plays alone (section 3.2, SRResNet); what it has become is kept
+    beside it as ``first_stage``. Then the discriminator joins.
+
+    Args:
+        generator: images in [-1, 1] to images ``scale`` times as large, unbounded; has an attribute ``scale``.
+        discriminator: large images to logits.
+        content: images to features φ (eq. 5), used as it is; never trained or saved.
+        loss: a function of `forger.losses.adversarial`.
+        players: ``discriminator`` and ``generator``, in the order of play.
+        budget: real images to be shown in all.
+        first_share: share of the budget for the first stage.
+        content_weight: weight of the squared error of features in the second stage.
+        adversarial_weight: weight of the adversarial term (10⁻³ in the paper).
+        pixel_weight: weight of the pixels' squared error in the second stage (0 in the paper).
+        seed: seed of every random stream.
+    """
+
+    draws: ClassVar[tuple[str, ...]] = ("enlargements",)
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        content: nn.Module,
+        loss: Callable[..., Terms],
+        players: Mapping[str, Player],
+        budget: Annotated[int, Ge(1)],
+        first_share: Share = 0.5,
+        content_weight: Weight = 1.0,
+        adversarial_weight: Weight = 1e-3,
+        pixel_weight: Weight = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(players, seed)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.first_stage = MovingAverage(generator, 0.0)
+        # In a tuple, so that it is no submodule: VGG19 would add 80 MB to every checkpoint.
+        self._content = (content.eval().requires_grad_(False),)
+        self.loss = loss
+        self.budget = budget
+        self.first_share = first_share
+        self.content_weight = content_weight
+        self.adversarial_weight = adversarial_weight
+        self.pixel_weight = pixel_weight
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the sides become."""
+        return int(self.generator.scale)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def stage(self) -> Stage:
+        """Which of the two stages this round belongs to."""
+        return "first" if self.shown < self.first_share * self.budget else "second"
+
+    def round(self) -> list[str]:
+        return ["generator"] if self.stage == "first" else super().round()
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Adds "enlarged": what the generator makes of the shrunk images."""
+        batch = super().prepared(batch)
+        with torch.set_grad_enabled("generator" in self.round()):
+            batch["enlarged"] = self.generator(shrink(batch["image"], self.scale))
+        return batch
+
+    def objective(self, player: str, batch: Batch) -> Terms:
+        real, enlarged = batch["image"], batch["enlarged"]
+        if player == "discriminator":
+            return self.loss("discriminator", self._judge(real), self._judge(enlarged.detach()))
+        if self.stage == "first":
+            return {"pixel": mse(enlarged, real).mean()}
+        terms = {}
+        if self.pixel_weight:
+            terms["pixel"] = self.pixel_weight * mse(enlarged, real).mean()
+        if self.content_weight:
+            terms["content"] = self.content_weight * mse(self._features(enlarged), self._features(real)).mean()
+        if self.adversarial_weight:
+            real_logits = self._judge(real) if is_paired(self.loss) else None
+            adversarial = self.loss("generator", real_logits, self._judge(enlarged))["adversarial"]
+            terms["adversarial"] = self.adversarial_weight * adversarial
+        return terms
+
+    def _judge(self, images: Tensor) -> Tensor:
+        return self.discriminator(images).float()
+
+    def _features(self, images: Tensor) -> Tensor:
+        return self._content[0](images)
+
+    def after_move(self, name: str) -> None:
+        if name == "generator" and self.stage == "first":
+            self.first_stage.update(self.generator, self.iteration)
+
+    @torch.no_grad()
+    def enlarge(self, images: Tensor, stage: Stage = "second") -> Tensor:
+        """Images (n, c, h, w) in [-1, 1], ``scale`` times as large, clipped to [-1, 1], in evaluation mode.
+
+        ``stage="first"`` asks the generator as it was at the end of the first stage (as it is, until then).
+        """
+        network = self.first_stage if stage == "first" else self.generator
+        training = network.training
+        network.eval()
+        result = torch.cat([network(part.to(self.device)).float() for part in images.split(32)])
+        network.train(training)
+        return result.clamp(-1, 1)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        self._content[0].to(self.device)
+
+
+def two_stages(
+    images: int,
+    *,
+    budget: Annotated[int, Ge(1)],
+    first_share: Share,
+    second: Annotated[float, Gt(0)] = 1.0,
+    final: Share = 0.0,
+) -> float:
+    """Learning-rate factor with one half cosine for each stage: 1 down to ``final``, then the same × ``second``."""
+    switch = round(first_share * budget)
+    if images < switch:
+        return cosine(images, budget=switch, final=final)
+    return second * cosine(images - switch, budget=max(1, budget - switch), final=final)
