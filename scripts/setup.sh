@@ -15,7 +15,7 @@ if [ ! -e "$stamp" ]; then
         fi
     fi
     echo "setup: installing the locked packages into .venv (several GB the first time)" >&2
-    [ -x .venv/bin/python ] || "$uv" venv --quiet --clear --python '>=3.11' .venv
+    [ -x .venv/bin/python ] || "$uv" venv --quiet --clear --no-python-downloads --python '>=3.11' .venv
     export UV_LINK_MODE=${UV_LINK_MODE:-hardlink} VIRTUAL_ENV="$PWD/.venv"
     "$uv" pip sync --quiet --require-hashes requirements.lock
     "$uv" pip install --quiet --no-deps --no-build-isolation --editable .

@@ -142,9 +142,12 @@ def test_divergence_is_a_status_and_an_exit_code(tmp_path):
         ("+model.lrr=3", "lrr"),
         ("model.players.generator.optimizer.lr=inf", "lr"),
         ("metrics.best=fd_digts", "fd_digits"),
+        ("trainer.accelerator=gpu", "no GPU"),
     ],
 )
-def test_bad_input_is_one_line_before_any_work(tmp_path, override, said):
+def test_bad_input_is_one_line(tmp_path, monkeypatch, override, said):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match=said) as caught:
         train(composed(*SMALL, f"run.root={tmp_path}", override))
     assert "\n" not in str(caught.value)

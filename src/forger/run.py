@@ -25,7 +25,7 @@ from forger.cli import conf_folder
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
 from forger.data.loader import Batches
-from forger.errors import Diverged
+from forger.errors import ConfigError, Diverged
 from forger.files import write_atomically
 from forger.games.base import Game
 from forger.identity import run_id, weights_sha256
@@ -111,7 +111,16 @@ def fit(settings: dict[str, Any], data: Data, folder: RunFolder, identity: str) 
 
 
 def prepare_torch(trainer: dict[str, Any]) -> None:
-    """Threads, determinism and silence, before anything is computed."""
+    """Devices there are, threads and silence, before anything is computed."""
+    gpus = torch.cuda.device_count()
+    if trainer["accelerator"] in ("gpu", "cuda") and not (gpus or torch.backends.mps.is_available()):
+        raise ConfigError(
+            f"trainer.accelerator={trainer['accelerator']}: torch sees no GPU here (`forger doctor` says why); "
+            "use trainer=cpu"
+        )
+    wanted = trainer["devices"]
+    if trainer["accelerator"] in ("gpu", "cuda") and isinstance(wanted, int) and wanted > max(gpus, 1):
+        raise ConfigError(f"trainer.devices={wanted}: torch sees {gpus} GPUs here")
     if trainer["threads"] is not None:
         torch.set_num_threads(trainer["threads"])
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
@@ -125,6 +134,7 @@ def load_data(settings: dict[str, Any]) -> Data:
     """The data set, checked against what the config declares."""
     data = instantiate(settings["data"]["source"])
     data.check(settings["data"])
+    Batches(data.train, batch_size=settings["data"]["batch_size"], seed=0, position=int)  # refuses what can't be dealt
     return data
 
 

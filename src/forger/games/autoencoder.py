@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from forger.games.base import Batch, Game, Player, Terms
+from forger.games.base import Batch, Game, Player, Terms, plain
 from forger.games.schedules import Share
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
 
@@ -34,7 +34,7 @@ class AutoencoderGame(Game):
             other way round).
     """
 
-    draws: ClassVar[tuple[str, ...]] = ("reconstructions", "latent-map", "walk")
+    draws: ClassVar[tuple[str, ...]] = ("reconstructions", "codes", "latent-map", "walk")
     variational: ClassVar[bool] = False
 
     def __init__(
@@ -66,7 +66,7 @@ class AutoencoderGame(Game):
         }
         super().__init__({**stages, **players}, seed)
         self.autoencoder = network
-        self.loss = loss
+        self.loss = plain(loss)
         self.noise = noise
         self.sparsity = sparsity
         #: Depth of the network that each stage of pretraining plays with.
@@ -156,7 +156,9 @@ class VariationalGame(AutoencoderGame):
         seed: seed of every random stream.
     """
 
-    draws: ClassVar[tuple[str, ...]] = ("grid", "reconstructions", "latent-map", "walk", "neighbours", "raw")
+    draws: ClassVar[tuple[str, ...]] = (
+        "grid", "reconstructions", "codes", "latent-map", "walk", "neighbours", "raw",
+    )  # fmt: skip
     variational: ClassVar[bool] = True
 
     def __init__(
@@ -190,6 +192,10 @@ class VariationalGame(AutoencoderGame):
         """Means (n, latent) of the posteriors of images in [-1, 1]."""
         return self.posterior(images)[0]
 
+    def latents(self, n: int, stream: torch.Generator) -> Tensor:
+        """``n`` draws from the prior (n, latent), on the stream's device."""
+        return torch.randn(n, self.latent, generator=stream, device=stream.device)
+
     def sample(
         self,
         n: int,
@@ -200,5 +206,5 @@ class VariationalGame(AutoencoderGame):
         only: Tensor | None = None,
     ) -> Tensor:
         """``n`` images decoded from z ~ N(0, 1); there are no labels, and no average of the weights."""
-        z = torch.randn(n, self.latent, generator=generator or torch.Generator().manual_seed(self.seed))
+        z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
         return self.decode(z if only is None else z[only])

@@ -57,7 +57,7 @@ class Reconstruction(_OfImages):
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         images = to_float(chosen(data, split, n, seed))
-        error = _error(game.reconstruct(images).cpu(), images)
+        error = pixel_error(game.reconstruct(images).cpu(), images)
         values = {"mse": error, "psnr": decibels(error)}
         if self.pca:
             train = training_pixels(data)
@@ -66,7 +66,7 @@ class Reconstruction(_OfImages):
                     f"a code of {game.latent} for images of {train.shape[1]} pixels: PCA loses nothing; set "
                     "metrics.evaluations.reconstruction.pca=false, or a smaller model.autoencoder.latent"
                 )
-            values["mse_pca"] = _error(PrincipalComponents(train, game.latent).reconstruct(images), images)
+            values["mse_pca"] = pixel_error(PrincipalComponents(train, game.latent).reconstruct(images), images)
             values["mse_over_pca"] = error / values["mse_pca"]
         return values
 
@@ -107,7 +107,7 @@ class Denoising(_OfImages):
         noisy = with_noise(images, self.noise, seed)
         wiener = WienerFilter(training_pixels(data), self.noise)
         outputs = {"noisy": noisy, "denoised": game.reconstruct(noisy).cpu(), "wiener": wiener(noisy)}
-        values = {f"psnr_{name}": decibels(_error(output, images)) for name, output in outputs.items()}
+        values = {f"psnr_{name}": decibels(pixel_error(output, images)) for name, output in outputs.items()}
         return {**values, "gain_over_wiener": values["psnr_denoised"] - values["psnr_wiener"]}
 
     def higher_is_better(self, name: str) -> bool:
@@ -142,7 +142,7 @@ class Variational(_OfImages):
         kl = float(kl_standard_normal(mean, log_variance).double().mean())
         stream, deviation = generator(seed, "posterior"), (log_variance / 2).exp()
         errors = [
-            _error(game.decode(mean + deviation * torch.randn(mean.shape, generator=stream)).cpu(), images)
+            pixel_error(game.decode(mean + deviation * torch.randn(mean.shape, generator=stream)).cpu(), images)
             for _ in range(self.draws)
         ]
         pixels, r = images[0].numel(), self.r_loss_factor
@@ -168,5 +168,6 @@ def decibels(error: float) -> float:
     return -10 * math.log10(error) if error > 0 else math.inf
 
 
-def _error(prediction: Tensor, images: Tensor) -> float:
+def pixel_error(prediction: Tensor, images: Tensor) -> float:
+    """Squared error per pixel on the scale [0, 1] of images in [-1, 1], averaged over pixels and images."""
     return float(mse(prediction.double(), images.double()).mean()) / 4  # from [-1, 1] to [0, 1]
