@@ -2,7 +2,7 @@
 
     python scripts/train_content.py [--out FILE]
 
-About a quarter of a minute on one core. The task needs no labels: what was done to a patch? Nothing; shrunk
+Under a minute on one core. The task needs no labels: what was done to a patch? Nothing; shrunk
 and enlarged again by 2 or by 4; enlarged by repeating pixels; noise; or blocks of it exchanged. Whoever can tell
 has features for sharpness, edges and texture. Only the training regions of scikit-learn's two photographs are
 used, so that the held-out ones stay unseen. One thread and a fixed seed: the same machine and versions give the

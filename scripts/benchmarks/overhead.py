@@ -101,13 +101,7 @@ def bare(overrides: list[str], data: Data, rounds: int) -> float:
     return (time.process_time() - started) / rounds
 
 
-COMMON = [
-    "logger=csv",
-    "trainer.threads=1",
-    "metrics.evaluations={}",
-    "metrics.best=null",
-    "metrics.every_images=null",
-]
+COMMON = ["logger=csv", "trainer.threads=1", "metrics=none"]
 CASES = {
     # name: (overrides, data, rounds of a measurement, a checkpoint each so many images)
     "MLP 8×8": (["model=gan", "data.classes=0"], all_digits, 28 * 40, 28 * 64 * 10),
@@ -118,9 +112,12 @@ CASES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES))
+    options = parser.parse_args()
+    repeats = options.repeats
     print("| case | bare, ms a round | forger, ms a round | forger ÷ bare | middle half |\n|---|---|---|---|---|")
-    for name, (overrides, build, rounds, interval) in CASES.items():
+    for name in options.only:
+        overrides, build, rounds, interval = CASES[name]
         data = build()
         overrides = [*COMMON, *overrides, f"checkpoint.every_images={interval}", "samples.every_images=null"]
         bare(overrides, data, max(3, rounds // 10))

@@ -35,7 +35,27 @@ forger doctor [--json]
 What this machine has (Python, packages, devices, W&B login, extractor weights, disk), and what to do
 about the rest. Ends with 1 if something that training needs is missing."""
 
-_NOT_YET = ("sweep", "evaluate", "sample", "report", "reproduce")
+_SAMPLE_HELP = """\
+forger sample RUN [OPTIONS]
+
+Pictures and samples of a run, finished or still going; the path of what was written is printed.
+
+  --what PICTURE    grid, classes, walk, latent-map, density, neighbours, reconstructions, translations,
+                    cycles, enlargements, raw (default: the run's natural picture)
+  --n N             how many samples, frames or tiles
+  --seed S          of the latents (default: the run's own)
+  --labels 0,1,…    the classes to ask for (default: all)
+  --truncation PSI  factor on the latents: below 1 for samples nearer to the average (default: 1)
+  --input PATH      a picture or folder to work on, for runs that take one
+  --out PATH        FILE.png, FILE.gif, FILE.npz (raw: arrays `samples` and `labels`) or FOLDER/ for single
+                    images (default: in the run's samples/). The natural picture as a .gif is shown through training.
+  --checkpoint C    final, last or best (default: final, or the last one of an unfinished run)
+  --raw-weights     the live weights instead of their moving average
+  --trust           build whatever the run's config names: for runs of your own with classes of your own"""
+
+_SAMPLE_OPTIONS = ("what", "n", "seed", "labels", "truncation", "input", "out", "checkpoint")
+
+_NOT_YET = ("sweep", "evaluate", "report", "reproduce")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,6 +154,21 @@ def _doctor(arguments: list[str]) -> int:
     return examine(as_json="--json" in arguments)
 
 
+def _sample(arguments: list[str]) -> int:
+    if _wants_help(arguments, _SAMPLE_HELP):
+        return 0
+    flags = {"--raw-weights", "--trust"}
+    runs, options = _with_options("sample", arguments, _SAMPLE_OPTIONS, flags, most=1)
+    if not runs:
+        from forger.errors import ConfigError
+
+        raise ConfigError("sample: which run? forger sample RUN (`forger runs` lists them)")
+    from forger.sampling import sample
+
+    raw_weights, trust = "--raw-weights" in arguments, "--trust" in arguments
+    return sample(runs[0], options, raw_weights=raw_weights, trust=trust)
+
+
 def _not_yet(command: str, arguments: list[str]) -> int:
     line = next(line for line in _HELP.splitlines() if line.startswith(f"  forger {command}"))
     if _wants_help(arguments, f"{line.strip()}\n\nnot yet"):
@@ -163,4 +198,31 @@ def _without_flags(command: str, arguments: list[str], flags: set[str], most: in
     return others
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": _train, "runs": _runs, "doctor": _doctor}
+def _with_options(
+    command: str, arguments: list[str], names: Sequence[str], flags: set[str], most: int
+) -> tuple[list[str], dict[str, str]]:
+    """The arguments that are neither flags nor options, and the options (``--n 9`` or ``--n=9``) by name."""
+    from forger.errors import ConfigError
+
+    rest: list[str] = []
+    options: dict[str, str] = {}
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        name, has_value, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or name not in names:
+            rest.append(argument)
+        elif has_value or queue:
+            options[name] = value if has_value else queue.pop(0)
+        else:
+            raise ConfigError(f"{command} {argument}: needs a value")
+    others = _without_flags(command, rest, flags | {f"--{name}" for name in names}, most)
+    return others, options
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": _train,
+    "runs": _runs,
+    "doctor": _doctor,
+    "sample": _sample,
+}

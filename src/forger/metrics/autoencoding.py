@@ -32,7 +32,7 @@ def chosen(data: Data, split: str, n: int, seed: int) -> Tensor:
     return images[torch.randperm(len(images), generator=generator(seed, "chosen"))[:n].sort().values]
 
 
-class _OfImages(Evaluation):
+class OfRealImages(Evaluation):
     """An evaluation that draws no fakes: it looks at real images, and counts those."""
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class _OfImages(Evaluation):
         return super().passport(game, data, split, n=count, seed=seed) | {"n_real": count}
 
 
-class Reconstruction(_OfImages):
+class Reconstruction(OfRealImages):
     """Test error of the reconstruction, beside PCA with as many components as the code is wide.
 
     - `mse`: squared error per pixel, averaged over pixels and images; `psnr`: the same in dB;
@@ -74,7 +74,7 @@ class Reconstruction(_OfImages):
         return name == "psnr"
 
 
-class Sparsity(_OfImages):
+class Sparsity(OfRealImages):
     """Activations of the code: `active`, the share above 1e-3, and `dead`, the share of units never above it.
 
     Dead units are no sparsity: a code that uses half of its units always and the other half never is dense.
@@ -88,7 +88,7 @@ class Sparsity(_OfImages):
         return False
 
 
-class Denoising(_OfImages):
+class Denoising(OfRealImages):
     """Noise removed from images, beside the Wiener filter that knows the noise and the training images.
 
     Both get the same input, Gaussian noise added and nothing clipped. `psnr_noisy`, `psnr_denoised`,
@@ -117,7 +117,7 @@ class Denoising(_OfImages):
         return super().passport(game, data, split, n=n, seed=seed) | {"noise": self.noise}
 
 
-class Variational(_OfImages):
+class Variational(OfRealImages):
     """The terms of a variational autoencoder in nats per image, and how much of its code it uses.
 
     - `kl`: KL(q(z|x) ‖ N(0, 1)), and `active_units`: latent units whose posterior mean varies over the images

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from forger.data.images import Data
 from forger.data.ranges import to_float
-from forger.metrics.autoencoding import chosen
-from forger.metrics.evaluation import Evaluation
+from forger.metrics.autoencoding import OfRealImages, chosen
 from forger.metrics.linear import PrincipalComponents, training_pixels
 from forger.randomness import generator
 
@@ -58,7 +57,7 @@ def applied(factor: str, images: Tensor, stream: torch.Generator) -> tuple[Tenso
     return change(images, amounts), amounts
 
 
-class LatentFactors(Evaluation):
+class LatentFactors(OfRealImages):
     """R² of reading a factor, applied to each image in a random amount, from its code by a linear regression.
 
     `r2_rotation` (±30°), `r2_thickness` (±0.6 pixels on each side of a stroke) and `r2_size` (0.65 to 1), and

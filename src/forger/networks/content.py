@@ -10,10 +10,10 @@ WIDTH, DEPTH = 16, 3
 
 
 def photo_features() -> ConvFeatures:
-    """Features (N, 64, h/4, w/4) of RGB images in [-1, 1], for a content loss without VGG19 (its place in SRGAN).
+    """Features (N, 64, h/4, w/4) of RGB images in [-1, 1]: a content loss where there is no VGG19.
 
-    Trained by `scripts/train_content.py` to tell by how many quarters a patch of the two photographs' training
-    regions was turned (Gidaris et al. 2018): no labels, nothing from elsewhere. Far weaker than VGG19, which saw
-    a million pictures. Scaled so that features have a mean square of 1 on those patches.
+    `scripts/train_content.py` trained it to tell what was done to a patch of the two photographs' training
+    regions (shrunk and enlarged, pixelated, noise, shuffled blocks): no labels, nothing from elsewhere. Far weaker
+    than VGG19, which saw a million pictures. Scaled so that the features' mean square there is 1.
     """
     return ConvFeatures(3, WIDTH, DEPTH, str(CONTENT_WEIGHTS))

@@ -129,4 +129,9 @@ def _by_label(axes: Axes, data: Data, x: np.ndarray, y: np.ndarray) -> None:
     labels = data.test.arrays["label"][: len(x)].numpy()
     marks = axes.scatter(x, y, c=labels, s=7, cmap="tab10" if data.classes <= 10 else "turbo")
     if data.classes <= 10:
-        axes.legend(*marks.legend_elements(num=list(range(data.classes))), fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.legend(
+            *marks.legend_elements(num=list(range(data.classes))),
+            fontsize=8,
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+        )

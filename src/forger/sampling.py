@@ -1,0 +1,169 @@
+"""`forger sample`: pictures and samples of a trained game."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from forger.data.images import Data
+from forger.errors import ConfigError, closest
+from forger.files import write_atomically
+from forger.games.base import Game
+from forger.pictures import draw, drawable
+from forger.pictures.files import save_picture, training_frames
+from forger.pictures.latents import asked_labels, samples
+from forger.pictures.layout import stacked
+from forger.pictures.request import Request
+from forger.restore import Restored, restored
+
+#: Default of ``--n`` where it is not the run's ``samples.n``.
+_COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20}
+#: Frames of a moving picture that are shown where it must stand still.
+_STRIP = 12
+
+
+def sample(run: str, options: Mapping[str, str], *, raw_weights: bool = False, trust: bool = False) -> int:
+    """Write what is asked for and print its path.
+
+    Args:
+        run: a run folder.
+        options: the command's options as they were typed, without their dashes.
+        raw_weights: the live weights instead of their moving average.
+        trust: build whatever the run's config names.
+
+    Raises:
+        ConfigError: an option that makes no sense for this run.
+    """
+    checkpoint = options.get("checkpoint")
+    if checkpoint not in (None, "final", "last", "best"):
+        raise ConfigError(f"--checkpoint {checkpoint}: no such checkpoint (valid: best, final, last)")
+    read = restored(run, checkpoint, trust=trust)
+    name = _picture_name(read.game, read.data, options)
+    request = _request(read, options, name, raw_weights)
+    out = options.get("out")
+    path = Path(out) if out else read.folder.samples / _file_name(name)
+    if (out and out.endswith("/")) or path.is_dir():
+        _write_folder(path, read, name, request)
+    elif name == "raw":
+        _write_arrays(path, read, request)
+    else:
+        _write_picture(path, read, name, request)
+    print(path)
+    return 0
+
+
+# What is asked for ------------------------------------------------------------------------------------------
+
+
+def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
+    possible = drawable(game, data)
+    out = options.get("out", "")
+    mere_samples = out.endswith((".npz", "/")) or (out and Path(out).is_dir())
+    name = options.get("what") or ("raw" if mere_samples and "raw" in possible else possible[0])
+    if name not in possible:
+        raise ConfigError(f"--what {name}: this run can't draw that; {closest(name, possible)}")
+    return name
+
+
+def _request(read: Restored, options: Mapping[str, str], name: str, raw_weights: bool) -> Request:
+    count = _COUNTS[name] if name in _COUNTS else read.settings["samples"]["n"]
+    given = options.get("input")
+    if given is not None and not Path(given).exists():
+        raise ConfigError(f"--input {given}: no such file or folder")
+    return Request(
+        n=_number(options, "n", int, 1) if "n" in options else count,
+        seed=_number(options, "seed", int, 0) if "seed" in options else read.settings["seed"],
+        labels=_labels(options["labels"], getattr(read.game, "classes", 0)) if "labels" in options else None,
+        truncation=_number(options, "truncation", float, 0) if "truncation" in options else 1.0,
+        input=None if given is None else Path(given),
+        raw=raw_weights,
+    )
+
+
+def _number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any:
+    text = options[name]
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value < 2**63:
+        whole = "a whole number" if kind is int else "a number"
+        raise ConfigError(f"--{name} {text}: must be {whole} of at least {least}")
+    return value
+
+
+def _labels(text: str, classes: int) -> tuple[int, ...]:
+    if not classes:
+        raise ConfigError(f"--labels {text}: this run's game has no classes to ask for")
+    labels = text.split(",")
+    if not all(label.strip().isdecimal() and int(label) < classes for label in labels):
+        raise ConfigError(f"--labels {text}: must be classes from 0 to {classes - 1}, like --labels 0,1")
+    return tuple(int(label) for label in labels)
+
+
+def _file_name(name: str) -> str:
+    return "raw.npz" if name == "raw" else f"{name}.gif" if name == "walk" else f"{name}.png"
+
+
+# What is written --------------------------------------------------------------------------------------------
+
+
+def _write_picture(path: Path, read: Restored, name: str, request: Request) -> None:
+    """A PNG, or a GIF: of a still picture that training has drawn, its frames through training."""
+    if path.suffix.lower() not in (".png", ".gif"):
+        raise ConfigError(f"--out {path}: '{name}' goes into a .png, a .gif or a folder/")
+    moving = path.suffix.lower() == ".gif"
+    frames = training_frames(read.folder.samples) if moving and name == drawable(read.game, read.data)[0] else []
+    if len(frames) < 2:
+        frames = draw(read.game, read.data, request, name)
+    if not moving and len(frames) > 1:
+        step = max(1, len(frames) // _STRIP)
+        frames = [stacked(frames[::step])]
+    save_picture(frames, path)
+
+
+def _write_arrays(path: Path, read: Restored, request: Request) -> None:
+    """``samples``, uint8 (n, h, w, c) or float32 points (n, d), and ``labels``, int64 (n,), -1 for none."""
+    if path.suffix.lower() != ".npz":
+        raise ConfigError(f"--out {path}: 'raw' goes into an .npz or, image by image, into a folder/")
+    made, labels = _samples(read, request)
+    array = (made.permute(0, 2, 3, 1) if made.ndim == 4 else made).contiguous().numpy()
+    buffer = io.BytesIO()
+    none = np.full(len(array), -1, np.int64)
+    np.savez(buffer, samples=array, labels=none if labels is None else labels.numpy())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def _write_folder(path: Path, read: Restored, name: str, request: Request) -> None:
+    """Single pictures: samples one by one for what shows nothing but samples, else frames."""
+    if name in ("raw", "grid", "classes"):
+        if read.data.kind == "points":
+            raise ConfigError(f"--out {path}: points are no pictures; write them to an .npz")
+        made, labels = _samples(read, request)
+        named = [f"{i:06d}" + ("" if labels is None else f"_class{labels[i]}") for i in range(len(made))]
+        pictures = [_image(each) for each in made]
+    else:
+        pictures = draw(read.game, read.data, request, name)
+        named = [f"{name}_{i:06d}" for i in range(len(pictures))]
+    files = [path / f"{each}.png" for each in named]
+    path.mkdir(parents=True, exist_ok=True)
+    strangers = set(path.glob("*.png")) - set(files)
+    if strangers:
+        raise ConfigError(f"--out {path}: {len(strangers)} other pictures are in there; name an empty folder")
+    for file, picture in zip(files, pictures, strict=True):
+        picture.save(file)
+
+
+def _samples(read: Restored, request: Request) -> tuple[Tensor, Tensor | None]:
+    return samples(read.game, request), asked_labels(read.game, request, request.n)
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    """One uint8 image (c, h, w) of 1, 3 or 4 channels."""
+    array = pixels.permute(1, 2, 0).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
