@@ -4,7 +4,7 @@
 
 The bare loop is tuned (fused Adam, data on the device, fakes made once a round, D frozen in G's step, the same memory
 format) and does nothing else. forger's side is a whole `fit` as a user runs it: progress bar, CSV logger, record,
-moving average, checkpoints, budget. Both on one thread, in turn; CPU seconds a round; medians of the ratios, with
+moving average, checkpoints at their interval, budget. Both on one thread, in turn; CPU seconds a round; medians of the ratios, with
 the range of the middle half.
 """
 
@@ -105,7 +105,7 @@ COMMON = ["logger=csv", "trainer.threads=1", "metrics=none"]
 CASES = {
     # name: (overrides, data, rounds of a measurement, a checkpoint each so many images)
     "MLP 8×8": (["model=gan", "data.classes=0"], all_digits, 28 * 40, 28 * 64 * 10),
-    "DCGAN 32×32×3": (["model=dcgan", "data.size=32", "data.channels=3"], lambda: noise(32, 3), 20, 640),
+    "DCGAN 32×32×3": (["model=dcgan", "data.size=32", "data.channels=3"], lambda: noise(32, 3), 40, 20_000),
 }
 
 
