@@ -235,7 +235,8 @@ def summary(folder: RunFolder) -> int:
     """Say where things are; 0 for a finished run."""
     record = folder.read()
     for name, score in record["scores"]["final"].items():
-        say(f"  {name} = {score['value']:.4g} (test, n = {score['passport'].get('n_fake')})")
+        value = "nan" if score["value"] is None else f"{score['value']:.4g}"
+        say(f"  {name} = {value} (test, n = {score['passport'].get('n_fake')})")
     pictures = sorted(folder.samples.glob("*"))
     if pictures:
         say(f"  pictures: {pictures[-1]}")

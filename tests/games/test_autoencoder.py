@@ -5,6 +5,7 @@ import itertools
 from functools import partial
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from forger.data.images import digits
@@ -162,6 +163,30 @@ def test_a_stage_moves_nothing_but_itself():
     moved = [name for name, value in net.state_dict().items() if not torch.equal(value, before.state_dict()[name])]
     assert {name[:9] for name in moved} == {"encoder.1", "decoder.1"}
     assert {name for name in played.observed if name.startswith("train/")} == {"train/stage_2/reconstruction"}
+
+
+def test_stages_go_on_from_a_checkpoint_bit_by_bit(tmp_path):
+    """Cut in the middle of the second of three stages; the loader goes on from the game's clock."""
+    whole, first, second = (game(network(), pretraining=0.75, budget=12 * 32) for _ in range(3))
+    play(whole, until=12)
+    play(first, until=5).save_checkpoint(tmp_path / "cut.ckpt")
+    play(second, until=12, ckpt_path=tmp_path / "cut.ckpt", weights_only=True)
+    assert equal(whole, second)
+    assert not equal(first, second)
+
+
+def play(played, until, **options):
+    """Rounds until the game's clock says so, continuing where it stands."""
+
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            trainer.should_stop = pl_module.iteration >= until
+
+    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = pl.Trainer(**silent, accelerator="cpu", max_epochs=-1, enable_model_summary=False, callbacks=[Stop()])
+    stream = Batches(digits().train, batch_size=32, seed=0, position=lambda: played.iteration)
+    trainer.fit(played, stream, **options)
+    return trainer
 
 
 def test_without_pretraining_there_are_no_stages():

@@ -134,9 +134,11 @@ class Game(LightningModule):
         total = torch.stack(list(terms.values())).sum()
         if self.observing or total.device.type == "cpu":
             self._refuse_divergence(name, terms)
-        for group in optimizer.param_groups:
-            group["lr"] = self._rate(player, group)
-        optimizer.zero_grad(set_to_none=True)
+        if player.schedule is not None:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * player.schedule(self.shown)
+        for parameter in self.trained_by(name):
+            parameter.grad = None
         (total if self._scaler is None else self._scaler.scale(total)).backward()
         self._average_over_ranks(name)
         if self.observing:
@@ -233,10 +235,6 @@ class Game(LightningModule):
         gradients = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return torch.nn.utils.get_total_norm(gradients) / (1.0 if scaler is None else scaler.get_scale())
-
-    def _rate(self, player: Player, group: dict[str, Any]) -> float:
-        base = group["initial_lr"]
-        return base if player.schedule is None else base * player.schedule(self.shown)
 
     def _refuse_divergence(self, name: str, terms: Terms) -> None:
         for term, value in terms.items():

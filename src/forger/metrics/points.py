@@ -20,8 +20,8 @@ class DensityMatch(Evaluation):
     """Goodfellow et al. 2014, figure 1 as numbers: generator against density, D against its optimum.
 
     - `jsd`: Jensen-Shannon divergence of `n` samples to the true density, in nats (0 to log 2);
-    - `d_off_half`: largest |D(x) − 1/2| within `reach` σ of a mode, where equilibrium makes D 1/2;
-    - `d_off_optimum`: mean |D(x) − p/(p + q)| (proposition 1) over data and samples alike, with q, the
+    - `d_from_half`: largest |D(x) − 1/2| within `reach` σ of a mode, where equilibrium makes D 1/2;
+    - `d_from_optimum`: mean |D(x) − p/(p + q)| (proposition 1) over data and samples alike, with q, the
       generator's density, as a histogram.
 
     Args:
@@ -45,8 +45,8 @@ class DensityMatch(Evaluation):
         near = places[((places - density.means.T).abs() <= self.reach * density.std).any(1)]
         return {
             "jsd": jensen_shannon(samples, density.pdf, low, high, self.bins),
-            "d_off_half": float((game.discriminate(near) - 0.5).abs().max()),
-            "d_off_optimum": float((gap * (p + q)).sum() / (p + q).sum()),
+            "d_from_half": float((game.discriminate(near) - 0.5).abs().max()),
+            "d_from_optimum": float((gap * (p + q)).sum() / (p + q).sum()),
         }
 
     def higher_is_better(self, name: str) -> bool:

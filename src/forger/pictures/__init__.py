@@ -19,6 +19,8 @@ PICTURES = {
     "latent-map": "forger.pictures.generation",
     "neighbours": "forger.pictures.generation",
     "density": "forger.pictures.density",
+    "reconstructions": "forger.pictures.autoencoding",
+    "codes": "forger.pictures.autoencoding",
 }
 
 
