@@ -122,3 +122,13 @@ def test_the_closest_name() -> None:
     many = [f"name{i}" for i in range(100)]
     assert closest("nam1", many) == "did you mean 'name1'?"
     assert closest("zzz", many).endswith(", …)")
+
+
+def test_a_parameter_that_the_config_leaves_out_is_added_with_a_plus():
+    node = OmegaConf.create({"model": {"_target_": "torch.nn.Linear", "in_features": 3}})
+    OmegaConf.set_struct(node, True)
+    with pytest.raises(Exception, match="bias") as caught:
+        OmegaConf.update(node, "model.bias", False, force_add=False)
+    line, code = explain(caught.value)
+    assert code == 2
+    assert line == "model.bias: this config leaves it out, though torch.nn.Linear takes it; +model.bias adds it"

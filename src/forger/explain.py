@@ -1,5 +1,6 @@
 """Any exception as one line for the user and an exit code, Hydra's and OmegaConf's among them."""
 
+import inspect
 import re
 import sys
 from collections.abc import Iterable
@@ -79,11 +80,27 @@ def _unknown_key(error: Any, message: str, groups: list[str]) -> str:
     told = override[1] if override and override[1].startswith(key) else key
     parent = error.parent_node
     valid = {name for name in map(str, parent or ()) if not name.startswith("_")} - {"hydra"}
+    if (target := _target(parent)) is not None and error.key in target[1]:
+        return one_line(f"{told}: this config leaves it out, though {target[0]} takes it; +{told} adds it")
     if "." not in key:
         valid |= set(groups)
     if not valid:
         return one_line(f"{told}: no such key")
     return one_line(f"{told}: no such key; {closest(str(error.key), valid)}")
+
+
+def _target(node: Any) -> tuple[str, Iterable[str]] | None:
+    """Name and parameters of what a node of the config builds; None if it builds nothing."""
+    from hydra.utils import get_object
+    from omegaconf import DictConfig
+
+    name = node.get("_target_") if isinstance(node, DictConfig) else None
+    if name is None:
+        return None
+    try:
+        return name, inspect.signature(get_object(name)).parameters
+    except Exception:  # whatever an import can raise: then the name alone is wrong, and is told elsewhere
+        return None
 
 
 def _missing_config(error: Any) -> str:

@@ -74,6 +74,7 @@ class Log:
 class Samples:
     every_images: Count | None = None
     n: Count = 100
+    animate: bool = False
 
 
 @dataclass

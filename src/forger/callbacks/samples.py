@@ -11,7 +11,7 @@ from forger.callbacks.journal import Journal
 from forger.data.images import Data
 from forger.games.base import Game
 from forger.pictures import draw
-from forger.pictures.files import save_picture
+from forger.pictures.files import save_picture, training_frames
 from forger.pictures.request import Request
 
 
@@ -24,6 +24,7 @@ class Samples(Callback):
         journal: shows the pictures to the loggers.
         every_images: interval in real images shown.
         n: number of samples in a picture.
+        animate: put the pictures together as ``samples/training.gif`` at the end.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Samples(Callback):
         journal: Journal,
         every_images: Annotated[int, Ge(1)] | None,
         n: Annotated[int, Ge(1)] = 100,
+        animate: bool = False,
     ) -> None:
         self.data = data
         self.folder = folder
         self.journal = journal
         self.every_images = every_images
         self.n = n
+        self.animate = animate
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if due(pl_module, self.every_images):
@@ -46,6 +49,8 @@ class Samples(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         self.draw(trainer, pl_module)
+        if self.animate and trainer.is_global_zero:
+            save_picture(training_frames(self.folder), self.folder / "training.gif")
 
     def draw(self, trainer: Trainer, game: Game) -> None:
         """Write the picture of this moment."""

@@ -21,10 +21,12 @@ Direction = Literal["ab", "ba"]
 class CycleGame(Game):
     """CycleGAN (Zhu et al. 2017, eq. 3): unpaired translation between domains A ("image") and B ("target").
 
-    The player ``generator`` moves both translations, A→B and B→A, the player ``discriminator`` both judges.
-    The judges are shown fakes from two pools of past ones. The adversarial terms alone allow any pairing of the
-    domains' images, and so does the cycle term, if only the way back knows it: identity and distance
-    terms prefer the translation that changes little.
+    The player ``generator`` moves both translations, A→B and B→A, the player ``discriminator`` both judges. The
+    judges are shown fakes from pools of past ones.
+
+    Adversarial and cycle terms agree to any one-to-one pairing of the domains' images, be it classes exchanged for
+    others. Three terms say without pairs which one is meant: identity, distance and geometry; each holds for some
+    tasks and is wrong for others.
 
     Args:
         generator_ab: images of A to images of B, both in [-1, 1].
@@ -33,10 +35,11 @@ class CycleGame(Game):
         discriminator_b: the same for B.
         loss: a function of `forger.losses.adversarial`.
         players: ``generator`` and ``discriminator``, in the order of play.
-        cycle: weight λ of the cycle terms, ‖BA(AB(a)) − a‖₁ per pixel and its like (eq. 2).
-        identity: weight of the identity terms ‖AB(b) − b‖₁ (section 5.2): an image that is there already stays.
-        distance: weight of the structure terms: pairs of images are as far apart after translation as before,
-            in units of their domain (Benaim & Wolf 2017, eq. 6).
+        cycle: weight λ of ‖BA(AB(a)) − a‖₁ and ‖AB(BA(b)) − b‖₁ (eq. 2), per pixel.
+        identity: weight of ‖AB(b) − b‖₁ and ‖BA(a) − a‖₁ (section 5.2): what is there already stays as it is.
+        distance: weight of `distance_kept` (Benaim & Wolf 2017): what is near each other stays near.
+        geometry: weight of ‖AB(r(a)) − r(AB(a))‖₁ and its like, r a quarter turn (Fu et al. 2019, GcGAN): turning and
+            translating may change places.
         pool: number of past fakes in each pool.
         seed: seed of every random stream.
     """
@@ -140,8 +143,9 @@ class CycleGame(Game):
 def distance_kept(images: Tensor, translated: Tensor, domain: Tensor) -> Tensor:
     """Benaim & Wolf 2017 (DistanceGAN): mean |d(xᵢ, xⱼ) − d(G(xᵢ), G(xⱼ))| over the pairs of a batch, a scalar.
 
-    d is the mean absolute difference of the pixels, standardised over the pairs of its own domain's real images: the batch itself, and
-    `domain` on the other side. All three have shape (n, c, h, w). Raises ValueError for fewer than 3 images.
+    d is the L1 distance of two images in units of their domain: its mean and deviation over the pairs of real images
+    are taken off, those of `images` themselves and of `domain` on the other side. All have shape (n, c, h, w).
+    Raises ValueError for fewer than 3 images.
     """
     if len(images) < 3:
         raise ValueError(

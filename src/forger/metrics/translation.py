@@ -1,0 +1,144 @@
+"""Evaluations of translations between two domains, of which a test may know more than the training did.
+
+A game offers `translate(images, direction)` of float images in [-1, 1], direction "ab" or "ba".
+"""
+
+import math
+from typing import Any, Literal
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from forger.data.images import Data
+from forger.data.ranges import to_float, to_uint8
+from forger.metrics import extractors
+from forger.metrics.evaluation import Evaluation
+from forger.metrics.features import extract
+
+#: What takes a domain B back to where an extractor knows its way about.
+Undo = Literal["nothing", "inversion", "quarter_turn"]
+
+
+class OfTranslations(Evaluation):
+    """An evaluation of all images of a split, translated; it draws no fakes of its own."""
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        return super().passport(game, data, split, n=len(data.splits[split]), seed=seed)
+
+    def higher_is_better(self, name: str) -> bool:
+        return True
+
+
+class Cycle(OfTranslations):
+    """How well the translations undo each other, in dB: `psnr_cycle_a` (A→B→A) and `psnr_cycle_b` (B→A→B).
+
+    Needs no truth, and says nothing about it: permuted classes close a cycle as well as the right ones.
+    """
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        part = data.splits[split]
+        a, b = part.arrays["image"], part.independent["target"]
+        return {
+            "psnr_cycle_a": decibels(translated(game, translated(game, a, "ab"), "ba"), a),
+            "psnr_cycle_b": decibels(translated(game, translated(game, b, "ba"), "ab"), b),
+        }
+
+
+class HiddenTruth(OfTranslations):
+    """Nearness to translations that were never shown: `psnr` (A→B) and `psnr_back` (B→A), in dB.
+
+    Of the squared error over all pixels of all images. Raises ValueError for data that know no truth.
+    """
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        arrays = data.splits[split].arrays
+        if "truth" not in arrays:
+            raise ValueError(f"{data.name} does not know the right translations: take metrics=translation_unpaired")
+        image, truth = arrays["image"], arrays["truth"]
+        return {
+            "psnr": decibels(translated(game, image, "ab"), truth),
+            "psnr_back": decibels(translated(game, truth, "ba"), image),
+        }
+
+
+class ClassPreserved(OfTranslations):
+    """Does the content survive? By the classes that an extractor's logits tell.
+
+    - `class_preserved`: share of the A→B translations that still are of their image's class;
+      `class_preserved_back`: the same for B→A; `class_after_cycle`: for A→B→A;
+    - `class_renamed`: the share if the classes had other names, by the best one-to-one renaming. Where it is
+      far above `class_preserved`, and the cycle closes, the game has exchanged classes: it has found a
+      translation, but another one. `classes_fixed`: how many classes that renaming leaves alone.
+
+    Args:
+        undo: what makes an image of B one that the extractor was trained on.
+        extractor: whose logits classify images of A.
+        weights: file of the extractor's weights, where it needs one.
+
+    Raises ValueError for data or an extractor without classes.
+    """
+
+    def __init__(self, undo: Undo = "nothing", extractor: str = "digits", weights: str | None = None) -> None:
+        self.undo: Undo = undo
+        self.extractor = extractors.build(extractor, weights)
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        part = data.splits[split]
+        if not data.classes:
+            raise ValueError(f"{data.name} has no classes to be preserved: take metrics=translation_unpaired")
+        image, label = part.arrays["image"], part.arrays["label"]
+        target, target_label = part.independent["target"], part.independent["target_label"]
+        there = translated(game, image, "ab")
+        seen = self._classes(undone(there, self.undo))
+        renamed, fixed = best_renaming(label, seen, data.classes)
+        return {
+            "class_preserved": _share(seen == label),
+            "class_preserved_back": _share(self._classes(translated(game, target, "ba")) == target_label),
+            "class_after_cycle": _share(self._classes(translated(game, there, "ba")) == label),
+            "class_renamed": renamed,
+            "classes_fixed": fixed,
+        }
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        return super().passport(game, data, split, n=n, seed=seed) | {
+            "extractor": self.extractor.name,
+            "weights_sha256": self.extractor.weights_sha256,
+            "undo": self.undo,
+        }
+
+    def _classes(self, images: Tensor) -> Tensor:
+        logits = extract(self.extractor, images).logits
+        if logits is None:
+            raise ValueError(f"the {self.extractor.name} extractor tells no classes: name one with logits")
+        return logits.argmax(1)
+
+
+def translated(game: Any, images: Tensor, direction: str) -> Tensor:
+    """uint8 images (n, c, h, w) as the game translates them, uint8 on the CPU."""
+    return to_uint8(game.translate(to_float(images), direction)).cpu()
+
+
+def undone(images: Tensor, undo: Undo) -> Tensor:
+    """uint8 images of B (n, c, h, w), as they were in A."""
+    if undo == "inversion":
+        return 255 - images
+    return images.rot90(-1, (2, 3)) if undo == "quarter_turn" else images
+
+
+def best_renaming(label: Tensor, seen: Tensor, classes: int) -> tuple[float, int]:
+    """The largest share of agreement under any one-to-one renaming of the classes, and how many keep theirs."""
+    counts = torch.zeros(classes, classes, dtype=torch.long)
+    counts.index_put_((label, seen), torch.ones_like(label), accumulate=True)
+    before, after = linear_sum_assignment(counts.numpy(), maximize=True)
+    return float(counts[before, after].sum()) / len(label), int((before == after).sum())
+
+
+def decibels(images: Tensor, truth: Tensor) -> float:
+    """Peak signal-to-noise ratio of uint8 images, over all pixels together, in dB; infinite for equal ones."""
+    error = float((images.double() - truth.double()).square().mean())
+    return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def _share(agreed: Tensor) -> float:
+    return float(agreed.double().mean())

@@ -1,0 +1,49 @@
+"""A translation network for domains that differ in where things are."""
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt, Le
+from torch import Tensor, nn
+
+from forger.networks.blocks import Count
+
+
+class Generator(nn.Module):
+    """Images (N, channels, size, size) in [-1, 1]: pixels are moved, then repainted by two convolutions.
+
+    Every pixel of the output looks at all of the input's with learned weights that sum to 1, the same for all
+    images and channels: attention (Bahdanau et al. 2015) by place alone. So it can turn, mirror or shuffle a
+    picture, which convolutions can't, but not exchange one content for another, which dense layers can. It has
+    size⁴ weights. `sharpness` scales their logits, and with it how fast they decide. The repainting is
+    residual and starts as none; the output is not bounded: clamp it where it is shown.
+    """
+
+    def __init__(
+        self,
+        channels: Count,
+        size: Annotated[int, Ge(2), Le(64)],
+        width: Count = 16,
+        sharpness: Annotated[float, Gt(0)] = 10.0,
+    ):
+        super().__init__()
+        self.size = size
+        self.sharpness = sharpness
+        # nearly equal weights, different enough for the two ways not to be each other's
+        self.places = nn.Parameter(torch.randn(size**2, size**2) * 0.1 / sharpness)
+        self.paint = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, channels, 3, padding=1)
+        )
+        last = self.paint[-1]
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        if x.shape[2:] != (self.size, self.size):
+            raise ValueError(
+                f"images of {x.shape[2]}x{x.shape[3]} do not fit a rearranging network of size {self.size}: "
+                "it learns every place of one size"
+            )
+        weights = torch.softmax(self.sharpness * self.places, dim=1)
+        moved = (x.flatten(2) @ weights.T).reshape(x.shape)
+        return moved + self.paint(moved)
