@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from running import SMALL, command
 
 PAGE = (Path(__file__).parents[1] / "docs" / "new-variant.md").read_text()

@@ -167,7 +167,7 @@ def main() -> None:
                 for run in runs
             }
     template = (REPOSITORY / "docs" / "systems.in.md").read_text()
-    header = "| system | experiment | score (test) | median ± spread | goal | minutes | picture |\n|---|---|---|---|---|---|---|"
+    header = "| system | experiment | score (test) | median ± spread | goal | minutes | picture |\n" + "|---" * 7 + "|"
     (REPOSITORY / "docs" / "systems.md").write_text(template.replace("@TABLE@", "\n".join([header, *table])))
     (REPOSITORY / "docs" / "systems.json").write_text(json.dumps(summary, indent=1) + "\n")
 

@@ -22,7 +22,7 @@ from forger.restore import Restored, restored
 
 #: Default of ``--n`` where it is not the run's ``samples.n``.
 _COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20}
-#: Frames of a moving picture that are shown where it must stand still.
+#: Frames of a moving picture, at most, that are shown where it must stand still.
 _STRIP = 12
 
 
@@ -121,8 +121,7 @@ def _write_picture(path: Path, read: Restored, name: str, request: Request) -> N
     if len(frames) < 2:
         frames = draw(read.game, read.data, request, name)
     if not moving and len(frames) > 1:
-        step = max(1, len(frames) // _STRIP)
-        frames = [stacked(frames[::step])]
+        frames = [stacked(frames[:: -(-len(frames) // _STRIP)])]
     save_picture(frames, path)
 
 

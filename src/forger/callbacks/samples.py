@@ -49,8 +49,9 @@ class Samples(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         self.draw(trainer, pl_module)
-        if self.animate and trainer.is_global_zero:
-            save_picture(training_frames(self.folder), self.folder / "training.gif")
+        frames = training_frames(self.folder) if self.animate and trainer.is_global_zero else []
+        if frames:
+            save_picture(frames, self.folder / "training.gif")
 
     def draw(self, trainer: Trainer, game: Game) -> None:
         """Write the picture of this moment."""

@@ -15,7 +15,7 @@ from forger.randomness import generator
 
 
 class ConditionalAccuracy(Evaluation):
-    """Two scores of fakes whose labels were asked for, equally many of each class.
+    """Scores of fakes whose labels were asked for, equally many of each class.
 
     - `agreement_<extractor>`: share of the fakes in which a classifier, trained on real images alone, sees the
       class that was asked for;

@@ -21,6 +21,9 @@ PICTURES = {
     "density": "forger.pictures.density",
     "reconstructions": "forger.pictures.autoencoding",
     "codes": "forger.pictures.autoencoding",
+    "translations": "forger.pictures.translation",
+    "cycles": "forger.pictures.translation",
+    "enlargements": "forger.pictures.enlargement",
 }
 
 

@@ -1,0 +1,110 @@
+"""Pictures of super-resolution: held-out details beside bicubic enlargement, and any picture handed over."""
+
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from forger.data.decoding import decode, listing
+from forger.data.images import Data
+from forger.data.ranges import to_float, to_uint8
+from forger.data.resizing import bicubic, shrink
+from forger.metrics.enlargement import compared
+from forger.pictures.files import tiles
+from forger.pictures.layout import captioned
+from forger.pictures.request import Request
+
+#: Side of the details that are shown, and how many times larger their pixels are drawn.
+_DETAIL, _ZOOM = 80, 2
+#: Side of the tiles that a picture is cut into, in pixels of the input.
+_TILE = 128
+#: Farthest that the influence of a pixel is followed.
+_FARTHEST = 64
+
+
+def enlargements(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """``n`` details of a held-out picture: shrunk, then enlarged by bicubic, by both stages, and the original.
+
+    With ``request.input``, a file or a folder: its first ``n`` pictures, enlarged, one by one.
+    """
+    if request.input is not None:
+        source = request.input
+        paths = [source] if source.is_file() else [source / path for path in listing(source)]
+        channels = data.shape[0]
+        return [_image(enlarged(game, decode(path, channels)[0])) for path in paths[: request.n]]
+    images = next(iter(data.extra.values()), data.test).arrays["image"]
+    rows = {name: to_uint8(row) for name, row in _methods(game, images, request).items()}
+    detail = tiles(torch.stack(list(rows.values()), 1).flatten(0, 1), len(rows))
+    scores = compared(game, images)
+    told = ", ".join(
+        f"{name} {scores[f'psnr{key}']:.2f} dB / {scores[f'ssim{key}']:.3f}"
+        for name, key in (("bicubic", "_bicubic"), ("first stage", "_first"), ("second stage", ""))
+    )
+    picture = detail.resize((detail.width * _ZOOM, detail.height * _ZOOM), Image.Resampling.NEAREST)
+    return [captioned(picture, f"×{game.scale}, PSNR / SSIM of the luma: {told}", columns=list(rows))]
+
+
+def enlarged(game: Any, picture: Tensor) -> Tensor:
+    """A uint8 picture (c, h, w) of any size, enlarged: uint8, `game.scale` times the sides.
+
+    It is done tile by tile, so that memory bounds no side, and without seams: each tile is enlarged with a margin
+    as wide as the network sees (`reach`), which is cut off again. So a tile's pixels are the whole picture's.
+    """
+    scale, margin = game.scale, reach(game, len(picture))
+    channels, height, width = picture.shape
+    result = torch.empty(channels, height * scale, width * scale, dtype=torch.uint8)
+    for top in range(0, height, _TILE):
+        for left in range(0, width, _TILE):
+            above, before = max(0, top - margin), max(0, left - margin)
+            bottom, right = min(height, top + _TILE), min(width, left + _TILE)
+            part = picture[None, :, above : bottom + margin, before : right + margin]
+            made = to_uint8(game.enlarge(to_float(part)))[0].cpu()
+            rows = slice((top - above) * scale, (bottom - above) * scale)
+            columns = slice((left - before) * scale, (right - before) * scale)
+            result[:, top * scale : bottom * scale, left * scale : right * scale] = made[:, rows, columns]
+    return result
+
+
+def reach(game: Any, channels: int) -> int:
+    """How many pixels away a pixel of the input still has influence, up to 64.
+
+    Found by making one pixel NaN, which spreads to all that depends on it.
+    """
+    probe = torch.zeros(1, channels, 2 * _FARTHEST + 1, 2 * _FARTHEST + 1)
+    probe[:, :, _FARTHEST, _FARTHEST] = torch.nan
+    touched = game.enlarge(probe).isnan().any(1)[0].nonzero() // game.scale
+    return int((touched - _FARTHEST).abs().max())
+
+
+def _methods(game: Any, images: Tensor, request: Request) -> dict[str, Tensor]:
+    """``n`` random details (n, c, h, w) in [-1, 1] of pictures, by what has become of them."""
+    scale = game.scale
+    height, width = (extent - extent % scale for extent in images.shape[2:])
+    large = to_float(images[..., :height, :width])
+    small = shrink(large, scale)
+    whole = {
+        "small": small.repeat_interleave(scale, 2).repeat_interleave(scale, 3),
+        "bicubic": bicubic(small, scale),
+        "first stage": game.enlarge(small, "first").cpu(),
+        "second stage": game.enlarge(small).cpu(),
+        "original": large,
+    }
+    sides = [min(_DETAIL, extent) for extent in (height, width)]
+    stream = request.stream()
+    details: dict[str, list[Tensor]] = {name: [] for name in whole}
+    for _ in range(request.n):
+        which = int(torch.randint(len(images), (1,), generator=stream))
+        top, left = (
+            int(torch.randint((extent - side) // scale + 1, (1,), generator=stream)) * scale
+            for extent, side in zip((height, width), sides, strict=True)
+        )
+        for name, picture in whole.items():
+            details[name].append(picture[which, :, top : top + sides[0], left : left + sides[1]])
+    return {name: torch.stack(several) for name, several in details.items()}
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    """A uint8 picture (c, h, w) of 1 or 3 channels."""
+    array = pixels.permute(1, 2, 0).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)

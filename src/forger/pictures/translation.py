@@ -1,0 +1,91 @@
+"""Pictures of translations between two domains."""
+
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from forger.data.decoding import decode_all, listing
+from forger.data.images import Data
+from forger.metrics.translation import decibels, translated
+from forger.pictures.files import tiles
+from forger.pictures.layout import captioned, stacked
+from forger.pictures.request import Request
+
+#: Columns of a picture that shows each image several times.
+_COLUMNS = 20
+
+
+def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """``n`` images of either domain above their translations, and above the truth where the data know it.
+
+    With ``request.input``, a file or a folder: its pictures, made squares of the data's size, as images of A.
+    """
+    if request.input is not None:
+        images = _handed(data, request)
+        return [_rows({"A": images, "A to B": translated(game, images, "ab")})]
+    a, b, truth = _unseen(data, request)
+    there, back = translated(game, a, "ab"), translated(game, b, "ba")
+    title = "translations of test images, learned without pairs"
+    rows = {"A": a, "A to B": there}
+    if truth is not None:
+        rows["truth"] = truth
+        title += f": {decibels(there, truth):.1f} dB to the hidden truth"
+    return [captioned(stacked([_rows(rows), _rows({"B": b, "B to A": back})]), title)]
+
+
+def cycles(game: Any, data: Data, request: Request) -> list[Image.Image]:
+    """``n`` images of either domain, there and back again."""
+    if request.input is not None:
+        return [_rows(_cycle(game, _handed(data, request), "A", "B"))]
+    a, b, _ = _unseen(data, request)
+    blocks = [_rows(_cycle(game, a, "A", "B")), _rows(_cycle(game, b, "B", "A"))]
+    return [captioned(stacked(blocks), "test images, translated there and back again")]
+
+
+def _cycle(game: Any, images: Tensor, here: str, there: str) -> dict[str, Tensor]:
+    ways = ("ab", "ba") if here == "A" else ("ba", "ab")
+    out = translated(game, images, ways[0])
+    return {
+        here: images,
+        f"{here} to {there}": out,
+        f"{here} to {there} to {here}": translated(game, out, ways[1]),
+    }
+
+
+def _unseen(data: Data, request: Request) -> tuple[Tensor, Tensor, Tensor | None]:
+    """``n`` random test images of A (of the labels asked for), as many of B, and the truth of those of A."""
+    arrays, independent = data.test.arrays, data.test.independent
+    stream = request.stream()
+    a = _chosen(len(data.test), arrays.get("label"), request, stream)
+    b = _chosen(len(independent["target"]), independent.get("target_label"), request, stream)
+    truth = arrays["truth"][a] if "truth" in arrays else None
+    return arrays["image"][a], independent["target"][b], truth
+
+
+def _chosen(count: int, labels: Tensor | None, request: Request, stream: torch.Generator) -> Tensor:
+    order = torch.randperm(count, generator=stream)
+    if request.labels is not None and labels is not None:
+        order = order[torch.isin(labels[order], torch.tensor(request.labels))]
+        if not len(order):
+            raise ValueError(f"no test image has the labels {request.labels}")
+    return order[: request.n]
+
+
+def _handed(data: Data, request: Request) -> Tensor:
+    assert request.input is not None
+    source = request.input
+    paths = [source] if source.is_file() else [source / path for path in listing(source)]
+    channels, size, _ = data.shape
+    return decode_all(paths[: request.n], channels, size)
+
+
+def _rows(rows: dict[str, Tensor]) -> Image.Image:
+    """Rows of images under each other, wrapped where they are long."""
+    count = len(next(iter(rows.values())))
+    blocks = []
+    for start in range(0, count, _COLUMNS):
+        parts = [row[start : start + _COLUMNS] for row in rows.values()]
+        blocks.append(captioned(tiles(torch.cat(parts), len(parts[0])), rows=list(rows)))
+    return stacked(blocks)
