@@ -4,4 +4,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 ruff check --quiet .
 ruff format --quiet --check .
 pyright --warnings | tail -n 5
-pytest "$@"
+# Many small computations: a second thread costs more than it gives.
+OMP_NUM_THREADS=1 pytest "$@"

@@ -4,8 +4,8 @@
 
 The bare loop is tuned (fused Adam, data on the device, fakes made once a round, D frozen in G's step, the same memory
 format) and does nothing else. forger's side is a whole `fit` as a user runs it: progress bar, CSV logger, record,
-moving average, checkpoints at their interval, budget. Both on one thread, in turn; CPU seconds a round; medians of the ratios, with
-the range of the middle half.
+moving average, checkpoints at their interval, budget. Both on one thread, in turn; CPU seconds a round; medians of the
+ratios, with the range of the middle half.
 """
 
 import argparse

@@ -40,7 +40,7 @@ forger sample RUN [OPTIONS]
 
 Pictures and samples of a run, finished or still going; the path of what was written is printed.
 
-  --what PICTURE    grid, classes, walk, latent-map, density, neighbours, reconstructions, translations,
+  --what PICTURE    grid, classes, walk, latent-map, density, neighbours, reconstructions, codes, translations,
                     cycles, enlargements, raw (default: the run's natural picture)
   --n N             how many samples, frames or tiles
   --seed S          of the latents (default: the run's own)

@@ -97,6 +97,19 @@ def test_clipping_bounds_the_step_of_plain_descent():
     assert 0 < moved.norm() <= 0.01 * (1 + 1e-4)
 
 
+def test_the_gradient_is_observed_before_clipping():
+    """With plain descent at rate 1 the step is the gradient."""
+    G, D = networks("mlp")
+    clipped = (copy.deepcopy(G), copy.deepcopy(D))
+    before = torch.cat([p.detach().clone().flatten() for p in G.parameters()])
+    sgd = partial(torch.optim.SGD, lr=1.0)
+    played = train(game(G, D, optimizer=sgd), batches(), 1)
+    moved = torch.cat([p.detach().flatten() for p in G.parameters()]) - before
+    assert played.observed["watch/generator_gradient"] == pytest.approx(float(moved.norm()), rel=1e-4)
+    again = train(game(*clipped, optimizer=sgd, generator={"clip": 1e-6}), batches(), 1)
+    assert again.observed["watch/generator_gradient"] == played.observed["watch/generator_gradient"]
+
+
 def test_nan_ends_training_with_its_term_player_and_iteration():
     def broken(player, real, fake):
         terms = losses.non_saturating(player, real, fake)

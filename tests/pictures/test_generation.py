@@ -135,6 +135,8 @@ def test_spherical_interpolation_keeps_the_length():
     assert torch.allclose(middle[1], torch.tensor([1.5, 0.0]))  # parallel: straight
     for share, end in ((0.0, a), (1.0, b)):
         assert torch.allclose(spherical(a, b, share), end, atol=1e-6)
+    nearly = spherical(torch.tensor([[1.0, 0.01]]), torch.tensor([[-2.0, 0.0]]), 0.3)
+    assert nearly.norm() == pytest.approx(1.3, abs=1e-3)
     opposite = spherical(torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.0]]), 0.25)
     assert torch.allclose(opposite, torch.tensor([[0.5, 0.0]]))
 

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from forger.data.ranges import to_float, to_uint8
+
 
 def shrink(images: Tensor, scale: int) -> Tensor:
     """Images (n, c, h, w) in [-1, 1] made `scale` times smaller, antialiased, at the 256 levels of a file.
@@ -13,7 +15,7 @@ def shrink(images: Tensor, scale: int) -> Tensor:
     assert images.shape[-1] % scale == 0, tuple(images.shape)
     assert images.shape[-2] % scale == 0, tuple(images.shape)
     small = F.interpolate(images, scale_factor=1 / scale, mode="bicubic", align_corners=False, antialias=True)
-    return small.clamp(-1, 1).mul(127.5).round().div(127.5)
+    return to_float(to_uint8(small))
 
 
 def bicubic(images: Tensor, scale: int) -> Tensor:

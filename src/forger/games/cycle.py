@@ -137,7 +137,7 @@ class CycleGame(Game):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         for domain, images in checkpoint["pools"].items():
-            self.pools[domain].images = None if images is None else images.to(self.device)
+            self.pools[domain].images = images
 
 
 def distance_kept(images: Tensor, translated: Tensor, domain: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class ImagePool:
         if not self.size:
             return fakes
         held = 0 if self.images is None else len(self.images)
-        everything = fakes if self.images is None else torch.cat([self.images, fakes])
+        everything = fakes if self.images is None else torch.cat([self.images.to(fakes.device), fakes])
         swaps = torch.randint(2, (len(fakes),), generator=stream).tolist()
         places = torch.randint(self.size, (len(fakes),), generator=stream).tolist()
         # Only indices are moved about in Python, the images once at the end.

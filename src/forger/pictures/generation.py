@@ -41,7 +41,7 @@ def walk(game: Any, data: Data, request: Request) -> list[Image.Image]:
     count = len(request.labels or range(getattr(game, "classes", 0)))
     labels = asked_labels(game, request, count)
     walks = 1 if labels is not None else _WALKS
-    stations = max(2, round(request.n / _STEPS))
+    stations = max(3, round(request.n / _STEPS))  # between two there would be only one way
     z = places(game, data, stations * walks, request).reshape(stations, walks, -1)
     frames = []
     for step in range(request.n):
@@ -111,12 +111,16 @@ def nearest_images(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def spherical(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Shoemake (1985): the point on the great circle from a to b, row by row; straight if they are parallel."""
-    cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1)
-    angle = cosine.acos()[..., None]
-    straight = torch.lerp(a, b, share)
-    curved = (((1 - share) * angle).sin() * a + (share * angle).sin() * b) / angle.sin()
-    return torch.where(angle.sin() > 1e-3, curved, straight)
+    """Shoemake (1985): from a to b along a great circle, row by row; straight if they are parallel.
+
+    Lengths are interpolated apart from directions, so that nearly opposite ones do no harm.
+    """
+    length = torch.lerp(a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True), share)
+    u, v = torch.nn.functional.normalize(a, dim=-1), torch.nn.functional.normalize(b, dim=-1)
+    # Kahan's formula: an arc cosine has few digits left where they are nearly opposite.
+    angle = 2 * torch.atan2((u - v).norm(dim=-1, keepdim=True), (u + v).norm(dim=-1, keepdim=True))
+    curved = length * (((1 - share) * angle).sin() * u + (share * angle).sin() * v) / angle.sin()
+    return torch.where(angle.sin() > 1e-3, curved, torch.lerp(a, b, share))
 
 
 def _is_normal(game: Any) -> bool:
