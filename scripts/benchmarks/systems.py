@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forger.files import read_rows
 from forger.listing import list_runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -52,6 +53,14 @@ SYSTEMS = [
         as_name="digits_gan_minimax",
         fd_digits="",
         is_digits="",
+    ),
+    experiment("digits_gan_saturation", "The same GAN, D runs ahead, non-saturating", fd_digits=""),
+    experiment(
+        "digits_gan_saturation",
+        "The same GAN, D runs ahead, minimax",
+        "model/loss=minimax",
+        as_name="digits_gan_saturation_minimax",
+        fd_digits="",
     ),
     experiment("digits_dcgan", "DCGAN with R1", fd_digits="≤ 23.2, aim 13.9", is_digits="≥ 8.41"),
     experiment(
@@ -168,6 +177,37 @@ def row(system: System, runs: list[dict[str, Any]], pictures: Path) -> list[str]
     return lines
 
 
+def factors(root: Path) -> list[str]:
+    """How much of each factor is read linearly from a code, beside PCA of the same width: median R² over seeds."""
+    names = ("rotation", "thickness", "size")
+    lines = ["| code | " + " | ".join(f"{name} | PCA" for name in names) + " |", "|---" * 7 + "|"]
+    for name, title in (("digits_ae", "autoencoder, k = 8"), ("digits_vae", "VAE, k = 8"), ("digits_ae_k2", "k = 2")):
+        runs = [entry.record for entry in list_runs(root / name) if entry.record and entry.status == "finished"]
+        keys = [key for factor in names for key in (f"r2_{factor}", f"r2_{factor}_pca")]
+        values = [statistics.median(run["scores"]["final"][key]["value"] for run in runs) for key in keys]
+        lines.append(f"| {title} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
+    return lines
+
+
+def gradients(root: Path) -> list[str]:
+    """Norm of the gradient that reaches the generator in rounds 51 to 100, by loss and seed."""
+    lines = ["| loss | seed 0 | seed 1 | seed 2 |", "|---|---|---|---|"]
+    for name in ("digits_gan_saturation", "digits_gan_saturation_minimax"):
+        entries = [entry for entry in list_runs(root / name) if entry.record and entry.status == "finished"]
+        means = []
+        for entry in sorted(entries, key=lambda entry: (entry.record or {})["seed"]):
+            rows = read_rows(entry.path / "metrics.jsonl")
+            early = [
+                r["watch/generator_gradient"]
+                for r in rows
+                if 50 < r["iterations"] <= 100 and "watch/generator_gradient" in r
+            ]
+            means.append(statistics.mean(early))
+        loss = "minimax" if name.endswith("minimax") else "non-saturating"
+        lines.append(f"| {loss} | " + " | ".join(f"{mean:.2g}" for mean in means) + " |")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=REPOSITORY / "runs" / "systems")
@@ -196,7 +236,10 @@ def main() -> None:
             }
     template = (REPOSITORY / "docs" / "systems.in.md").read_text()
     header = "| system | experiment | score (test) | median ± spread | goal | minutes | picture |\n" + "|---" * 7 + "|"
-    (REPOSITORY / "docs" / "systems.md").write_text(template.replace("@TABLE@", "\n".join([header, *table])))
+    parts = {"TABLE": [header, *table], "FACTORS": factors(options.root), "GRADIENTS": gradients(options.root)}
+    for name, lines in parts.items():
+        template = template.replace(f"@{name}@", "\n".join(lines))
+    (REPOSITORY / "docs" / "systems.md").write_text(template)
     (REPOSITORY / "docs" / "systems.json").write_text(json.dumps(summary, indent=1) + "\n")
 
 
