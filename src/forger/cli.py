@@ -53,9 +53,29 @@ Pictures and samples of a run, finished or still going; the path of what was wri
   --raw-weights     the live weights instead of their moving average
   --trust           build whatever the run's config names: for runs of your own with classes of your own"""
 
+_EVALUATE_HELP = """\
+forger evaluate SOURCE [OPTIONS]
+
+Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array `samples`, uint8 n×h×w×c, as
+`forger sample` writes it) or an exported generator (.pt2) against real images, each with its standard error.
+
+  --reference R     a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images
+                    or an .npz; ./digits is the folder (default: the test split of a run's own data)
+  --extractor E     digits, inception, or a module by import path or .pt2 file
+                    (default: the run's own; digits for grey 8×8 images, else inception)
+  --weights FILE    of the extractor
+  --scores A,B,…    fd (fid), fd_infinity, is, kd (kid), precision, recall, density, coverage, memorisation, vendi,
+                    accuracy (default: the run's own; fd, is, kd, precision, recall)
+  --n N             how many images are scored (default: the run's metrics.n; all of a folder)
+  --seed S          of the latents, or of the subset (default: the run's metrics.seed, 0)
+  --json            scores with their whole passports
+  --trust           build whatever the run's config names: for runs of your own with classes of your own"""
+
+_EVALUATE_OPTIONS = ("reference", "extractor", "weights", "scores", "n", "seed")
+
 _SAMPLE_OPTIONS = ("what", "n", "seed", "labels", "truncation", "input", "out", "checkpoint")
 
-_NOT_YET = ("sweep", "evaluate", "report", "reproduce")
+_NOT_YET = ("sweep", "report", "reproduce")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,6 +189,20 @@ def _sample(arguments: list[str]) -> int:
     return sample(runs[0], options, raw_weights=raw_weights, trust=trust)
 
 
+def _evaluate(arguments: list[str]) -> int:
+    if _wants_help(arguments, _EVALUATE_HELP):
+        return 0
+    flags = {"--json", "--trust"}
+    sources, options = _with_options("evaluate", arguments, _EVALUATE_OPTIONS, flags, most=1)
+    if not sources:
+        from forger.errors import ConfigError
+
+        raise ConfigError("evaluate: what? forger evaluate SOURCE: a run, a checkpoint, images or a generator")
+    from forger.evaluating import evaluate
+
+    return evaluate(sources[0], options, as_json="--json" in arguments, trust="--trust" in arguments)
+
+
 def _not_yet(command: str, arguments: list[str]) -> int:
     line = next(line for line in _HELP.splitlines() if line.startswith(f"  forger {command}"))
     if _wants_help(arguments, f"{line.strip()}\n\nnot yet"):
@@ -225,4 +259,5 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "runs": _runs,
     "doctor": _doctor,
     "sample": _sample,
+    "evaluate": _evaluate,
 }

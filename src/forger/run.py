@@ -67,7 +67,7 @@ def fit(settings: dict[str, Any], data: Data, folder: RunFolder, identity: str) 
     budget = Budget(**settings["budget"])
     journal = Journal(folder, budget, settings["log"]["every"])
     checkpoints = Checkpoints(folder.checkpoints, folder, **settings["checkpoint"])
-    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings))
+    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings, data))
     interruption = Interruption()
     samples = Samples(data, folder.samples, journal, **settings["samples"])
     bar = ProgressBar(settings["budget"]["images"], journal)
@@ -145,9 +145,15 @@ def build_game(settings: dict[str, Any]) -> Game:
     return game.to(memory_format=torch.channels_last)
 
 
-def build_metrics(settings: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `Scoring`."""
-    return {**settings["metrics"], "evaluations": instantiate(settings["metrics"]["evaluations"])}
+def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
+    """The arguments of `Scoring`; its evaluations can take these data."""
+    evaluations = instantiate(settings["metrics"]["evaluations"])
+    for name, evaluation in evaluations.items():
+        try:
+            evaluation.check(data)
+        except ValueError as error:
+            raise ConfigError(f"metrics.evaluations.{name} can't take data={data.name}: {error}") from None
+    return {**settings["metrics"], "evaluations": evaluations}
 
 
 def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,6 +12,7 @@ from forger.data.images import Data
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.base import Game
+from forger.options import number
 from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames
 from forger.pictures.latents import asked_labels, samples
@@ -75,25 +75,13 @@ def _request(read: Restored, options: Mapping[str, str], name: str, raw_weights:
     if given is not None and not Path(given).exists():
         raise ConfigError(f"--input {given}: no such file or folder")
     return Request(
-        n=_number(options, "n", int, 1) if "n" in options else count,
-        seed=_number(options, "seed", int, 0) if "seed" in options else read.settings["seed"],
+        n=number(options, "n", int, 1) if "n" in options else count,
+        seed=number(options, "seed", int, 0) if "seed" in options else read.settings["seed"],
         labels=_labels(options["labels"], getattr(read.game, "classes", 0)) if "labels" in options else None,
-        truncation=_number(options, "truncation", float, 0) if "truncation" in options else 1.0,
+        truncation=number(options, "truncation", float, 0) if "truncation" in options else 1.0,
         input=None if given is None else Path(given),
         raw=raw_weights,
     )
-
-
-def _number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any:
-    text = options[name]
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not least <= value < 2**63:
-        whole = "a whole number" if kind is int else "a number"
-        raise ConfigError(f"--{name} {text}: must be {whole} of at least {least}")
-    return value
 
 
 def _labels(text: str, classes: int) -> tuple[int, ...]:

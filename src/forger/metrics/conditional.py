@@ -56,6 +56,9 @@ class ConditionalAccuracy(Evaluation):
     def higher_is_better(self, name: str) -> bool:
         return True
 
+    def check(self, data: Data) -> None:
+        self.extractor.check(data.test.arrays["image"][:1])
+
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=self.n, seed=seed) | {
             "extractor": self.extractor.name,

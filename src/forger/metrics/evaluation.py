@@ -31,6 +31,9 @@ class Evaluation(ABC):
     def higher_is_better(self, name: str) -> bool:
         """The direction of a score."""
 
+    def check(self, data: Data) -> None:  # noqa: B027 (most take any data)
+        """Raise ValueError, before anything is trained, for data that can't be scored like this."""
+
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         """What must agree before two of these scores may be compared."""
         return {
@@ -75,6 +78,9 @@ class SampleQuality(Evaluation):
 
     def higher_is_better(self, name: str) -> bool:
         return higher_is_better(name)
+
+    def check(self, data: Data) -> None:
+        self.extractor.check(data.test.arrays["image"][:1])
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         weights = "ema" if getattr(game, "average", None) is not None else "raw"

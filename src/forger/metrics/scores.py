@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from forger.metrics.features import Extractor
+from forger.metrics.features import Extractor, Features
 from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference
 from forger.metrics.rows import (
@@ -129,9 +129,12 @@ class Scores(nn.Module):
             raise ValueError(f"{len(images)} images came with {len(labels)} labels")
         for start in range(0, len(images), self.batch_size):
             part = slice(start, start + self.batch_size)
-            features = self.extractor(images[part])
-            for metric in self._fed():
-                metric.update(features, None if labels is None else labels[part])
+            self.observe(self.extractor(images[part]), None if labels is None else labels[part])
+
+    def observe(self, features: Features, labels: Tensor | None = None) -> None:
+        """Add fakes of which this extractor's features are at hand, as `update` does."""
+        for metric in self._fed():
+            metric.update(features, labels)
 
     def compute(self) -> dict[str, float]:
         """All scores by their public names. Raises ValueError for too few images."""

@@ -1,0 +1,245 @@
+"""`forger evaluate`: scores of a run, a checkpoint, images or an exported generator against real images."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from forger.console import console, show_lines
+from forger.errors import ConfigError
+from forger.imagesets import ImageSet
+from forger.metrics import extractors
+from forger.metrics.features import Extractor, Features, extract
+from forger.metrics.passport import Passport
+from forger.metrics.reference import Reference, default_cache
+from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, score_name
+from forger.metrics.statistics import half_sample_error
+from forger.options import number
+from forger.sources import Source, reference_of, source_at
+
+#: Fewer images, on either side, give numbers that say nothing.
+_LEAST = 10
+#: Computed where nobody says which; those that need logits are left out where there are none.
+_SCORES = ("fd", "is", "kd", "precision", "recall")
+#: Not for halves: ten distances already, and more images than halves have.
+_NO_HALVES = "fd_infinity"
+
+
+def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, trust: bool = False) -> int:
+    """Print the scores of ``path``, with their errors and passport.
+
+    Args:
+        path: a run folder, a checkpoint in one, a folder of images, an `.npz`, an exported generator (`.pt2`).
+        options: the command's options as they were typed, without their dashes.
+        as_json: print JSON instead of a table.
+        trust: build whatever a run's config names.
+
+    Raises:
+        ConfigError: an option or images of which scores would be wrong.
+    """
+    show_lines()
+    n = number(options, "n", int, _LEAST) if "n" in options else None
+    seed = number(options, "seed", int, 0) if "seed" in options else None
+    source = source_at(Path(path), trust=trust)
+    n, seed = source.n if n is None else n, source.seed if seed is None else seed
+    own = source.read is not None and source.defaults is None and not {"reference", "extractor", "scores"} & {*options}
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        scores, notes = _own_scores(source, n, seed) if own else _scores(source, options, n, seed)
+    if as_json:
+        print(json.dumps({"source": source.name, "scores": scores, "notes": notes}, indent=2, allow_nan=False))
+    else:
+        _print_table(source, scores, notes)
+    return 0
+
+
+# Scores -----------------------------------------------------------------------------------------------------
+
+
+def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
+    """Name → value, error, direction and passport; and what a reader should know."""
+    extractor = _early_extractor(source, options)
+    real = reference_of(source, options.get("reference"))
+    fake = source.draw(len(real) if n is None else n, seed, real)
+    real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
+    _same_kind(source, real, fake)
+    extractor = extractor or extractors.build("digits" if fake.images.shape[1:] == (1, 8, 8) else "inception")
+    extractor.check(fake.images)
+    extractor.check(real.images)
+    names = _names(source, options, extractor, fake)
+    if names == list(_SCORES) and extractor(fake.images[:1]).logits is None:
+        names.remove("is")
+    plain = [plain_name(name, extractor.name) for name in names]
+    memorised = real.train if {*plain} & {*Memorisation.names} else None
+    extractor = extractor.to("cuda" if torch.cuda.is_available() else "cpu")
+    with _bar(extractor, len(fake) + len(real) + (len(memorised) if memorised else 0)):
+        reference = Reference.build(extractor, real.images, split=real.name, cache=default_cache())
+        train = None
+        if memorised is not None:
+            train = Reference.build(extractor, memorised.images, split=memorised.name, cache=default_cache())
+        features = extract(extractor, fake.images)
+
+    def scores(names: Sequence[str]) -> Scores:
+        splits = (source.defaults or {}).get("splits", 1)
+        return Scores(extractor, reference, names, train=train, splits=splits)
+
+    values = _computed(scores(plain), features, fake.labels)
+    errors = _errors(scores([name for name in plain if name != _NO_HALVES]), features, fake.labels, seed)
+    if "kd" in plain:  # its own error, which is better
+        name = score_name("kd", extractor.name)
+        errors[name] = values.pop(score_name("kd_error", extractor.name))
+    passport = scores(plain).passport(len(fake), weights=source.weights, seed=seed)
+    notes = []
+    if min(len(fake), len(real)) <= reference.features.shape[1]:
+        few, width = min(len(fake), len(real)), reference.features.shape[1]
+        notes.append(f"{few} images for {width} features: distances are far above their limit; compare at equal n only")
+    told = {
+        name: _told(value, errors.get(name), higher_is_better(name), passport.to_dict())
+        for name, value in values.items()
+    }
+    return told, notes
+
+
+def _early_extractor(source: Source, options: Mapping[str, str]) -> Extractor | None:
+    """The extractor that is named by the user or by the run; before anything slow begins."""
+    named, weights = options.get("extractor"), options.get("weights")
+    if named is None and weights is None and source.defaults is not None:
+        return extractors.build(source.defaults["extractor"], source.defaults.get("weights"))
+    if named is None and weights is not None:
+        raise ConfigError(f"--weights {weights}: of which extractor? Add --extractor inception, or a module of yours")
+    return extractors.build(named, weights) if named else None
+
+
+def _names(source: Source, options: Mapping[str, str], extractor: Extractor, fake: ImageSet) -> list[str]:
+    if "scores" in options:
+        names = [name.strip() for name in options["scores"].split(",") if name.strip()]
+        if not names:
+            raise ConfigError("--scores: name some, like --scores fid,is,kid")
+        return names
+    own = source.defaults is not None and source.defaults["extractor"] == extractor.name
+    return list(source.defaults.get("scores", ("fd", "is"))) if own and source.defaults else list(_SCORES)
+
+
+def _same_kind(source: Source, real: ImageSet, fake: ImageSet) -> None:
+    for images, place in ((fake, source.name), (real, real.name)):
+        if len(images) < _LEAST:
+            raise ConfigError(f"{place}: {len(images)} images are too few to score; {_LEAST} is the least")
+    (channels, height, width), (real_channels, real_height, real_width) = fake.images.shape[1:], real.images.shape[1:]
+    if (height, width) != (real_height, real_width):
+        raise ConfigError(
+            f"{source.name} has images of {width}x{height}, the reference {real.name} of {real_width}x{real_height}: "
+            "scores of images that were resized differently mean nothing; make them one size"
+        )
+    if channels != real_channels:
+        raise ConfigError(
+            f"{source.name} has {channels} channels, the reference {real.name} {real_channels}: make them the same"
+        )
+
+
+def _computed(scores: Scores, features: Features, labels: Tensor | None) -> dict[str, float]:
+    scores.reset()
+    scores.observe(features, labels)
+    return scores.compute()
+
+
+def _errors(scores: Scores, features: Features, labels: Tensor | None, seed: int) -> dict[str, float]:
+    """Standard errors from halves of the images, as far as halves are enough for all scores."""
+    known: dict[tuple[int, ...], dict[str, float]] = {}
+
+    def value(name: str) -> Callable[[Tensor], float]:
+        def of(rows: Tensor) -> float:
+            # The halves are the same for every score: all scores of a half are computed together, once.
+            half = tuple(rows.tolist())
+            if half not in known:
+                logits = None if features.logits is None else features.logits[rows]
+                part = Features(features.features[rows], logits)
+                known[half] = _computed(scores, part, None if labels is None else labels[rows])
+            return known[half][name]
+
+        return of
+
+    count, width = features.features.shape
+    repeats = 20 if width <= 512 else 8
+    try:
+        names = _computed(scores, features, labels) if scores.metrics else {}
+        return {name: half_sample_error(value(name), torch.arange(count), seed=seed, repeats=repeats) for name in names}
+    except ValueError:  # half of so few images can't be scored
+        return {}
+
+
+def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
+    """The scores of the run's own config, on the test split, of a game that is not judged by its samples."""
+    from hydra.utils import instantiate
+
+    read = source.read
+    assert read is not None
+    assert n is not None
+    evaluations = instantiate(read.settings["metrics"]["evaluations"]).values()
+    if not evaluations:
+        raise ConfigError(f"{read.folder}: its config names no scores (metrics=none); add --extractor and --scores")
+    told = {}
+    for evaluation in evaluations:
+        evaluation.check(read.data)
+        passport = evaluation.passport(read.game, read.data, "test", n=n, seed=seed)
+        for name, value in evaluation.evaluate(read.game, read.data, "test", n=n, seed=seed).items():
+            told[name] = _told(value, None, evaluation.higher_is_better(name), passport)
+    return told, []
+
+
+def _told(value: float, error: float | None, higher: bool, passport: Mapping[str, Any]) -> dict[str, Any]:
+    """As in `record.json`, and the error."""
+    numbers = {"value": value, "error": error}
+    finite = {key: x if x is not None and math.isfinite(x) else None for key, x in numbers.items()}
+    return {**finite, "higher_is_better": higher, "passport": dict(passport)}
+
+
+# On the screen ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _bar(extractor: Extractor, total: int) -> Iterator[None]:
+    """A bar, on a terminal, that moves with every image that the extractor has seen."""
+    columns = [TextColumn("{task.description}"), BarColumn(30), TaskProgressColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(f"{extractor.name} features", total=total)
+        hook = extractor.register_forward_hook(lambda module, given, made: progress.advance(task, len(given[0])))
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+def _print_table(source: Source, scores: Mapping[str, Any], notes: list[str]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False, title=Text(source.name), title_justify="left")
+    for title in ("score", "value", "± (1 s.e.)", "better"):
+        table.add_column(title, justify="left" if title in ("score", "better") else "right")
+    for name, score in scores.items():
+        value, error = ("" if score[key] is None else f"{score[key]:.4g}" for key in ("value", "error"))
+        table.add_row(name, value or "nan", error, "higher" if score["higher_is_better"] else "lower")
+    screen = Console(soft_wrap=True, highlight=False)
+    screen.print(table)
+    for passport in {json.dumps(score["passport"], sort_keys=True) for score in scores.values()}:
+        screen.print(Text(_summary(json.loads(passport))))
+    for note in notes:
+        screen.print(Text(f"note: {note}"))
+
+
+def _summary(passport: Mapping[str, Any]) -> str:
+    """A passport in one line; the whole of it is in the JSON."""
+    if "preprocessing" not in passport:
+        return f"on {passport['split']}, seed {passport['seed']}"
+    read = Passport.from_dict(dict(passport))
+    kind = "" if read.weights == "none" else f", {read.weights} weights"
+    return (
+        f"{read.n_fake} images (seed {read.seed}{kind}) against {read.n_real} of {read.split} "
+        f"({read.fingerprint[:8]}); "
+        f"extractor {read.extractor} ({read.weights_sha256[:8]}), {read.preprocessing}"
+    )

@@ -1,0 +1,217 @@
+"""Sets of images that come from outside a run: folders, arrays, data sets by name, exported generators."""
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from forger.cli import conf_folder, config_groups
+from forger.console import say
+from forger.data.decoding import decode, listing
+from forger.data.images import Data
+from forger.data.ranges import to_uint8
+from forger.errors import ConfigError, closest
+from forger.randomness import generator
+
+#: Images that an exported generator makes at a time, where it leaves that open.
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images as scores take them.
+
+    Args:
+        name: what to call them in a passport ("digits/test", "faces.npz").
+        images: uint8 (n, c, h, w).
+        labels: int64 (n,), where they are known.
+        train: images that a generator may have memorised, where they are known.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor | None = None
+    train: "ImageSet | None" = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, n: int, seed: int) -> "ImageSet":
+        """``n`` of them, drawn without replacement and kept in order; all of them as they are."""
+        if n == len(self):
+            return self
+        rows = torch.randperm(len(self), generator=generator(seed, "subset"))[:n].sort().values
+        return ImageSet(self.name, self.images[rows], None if self.labels is None else self.labels[rows], self.train)
+
+    def like(self, channels: int) -> "ImageSet":
+        """The same images with one channel, if that is asked for and the three they have are equal."""
+        if channels == 1 and self.images.shape[1] == 3 and bool((self.images == self.images[:, :1]).all()):
+            return ImageSet(self.name, self.images[:, :1], self.labels, self.train)
+        return self
+
+
+def image_set(path: Path) -> ImageSet:
+    """The images of a folder (subfolders included) or of an `.npz` file.
+
+    Raises ValueError for what scores would be wrong of: sizes that differ, floats, NaN, values of 0 and 1
+    alone, no images, a file that can't be read, by its name. FileNotFoundError where nothing is.
+    """
+    if path.suffix.lower() == ".npz" and path.is_file():
+        found = _arrays(path)
+    elif path.is_dir():
+        found = ImageSet(path.resolve().name, _pictures(path))
+    elif path.exists():
+        raise ConfigError(f"{path}: neither a folder of images nor an .npz")
+    else:
+        raise ConfigError(f"{path}: no such file or folder")
+    if int(found.images.max()) <= 1:
+        raise ConfigError(
+            f"{path}: its uint8 images hold only 0 and 1, so floats in [0, 1] were probably cut off; "
+            "multiply by 255 and round before converting"
+        )
+    return found
+
+
+def _pictures(folder: Path) -> Tensor:
+    """All pictures below a folder, uint8 (n, c, h, w): grey if all of them are, else RGB."""
+    images: list[Tensor] = []
+    notes = Counter[str]()
+    paths = listing(folder)
+    for path in paths:
+        pixels, done = decode(folder / path, 3)
+        notes.update(done)
+        images.append(pixels)
+        if pixels.shape != images[0].shape:
+            (_, h, w), (_, height, width) = images[0].shape, pixels.shape
+            raise ConfigError(
+                f"{folder / path} is {width}x{height}, but {paths[0]} {w}x{h}: make all images one size first"
+            )
+    if notes:
+        told = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
+        say(f"{len(paths)} pictures from {folder}: {told}")
+    result = torch.stack(images)
+    return result[:, :1] if bool((result == result[:, :1]).all()) else result
+
+
+def _arrays(path: Path) -> ImageSet:
+    """`samples`, uint8 (n, h, w, c), and `labels` (n,), of which -1 means none, as `forger sample` writes them."""
+    arrays = _opened(path)
+    if "samples" not in arrays:
+        raise ConfigError(f"{path}: no array named 'samples' (uint8, n x height x width x channels); it has "
+                          f"{', '.join(sorted(arrays)) or 'none'}")  # fmt: skip
+    samples = arrays["samples"]
+    kind = samples.dtype
+    if kind.kind == "f" and not np.isfinite(samples).all():
+        raise ConfigError(f"{path}: 'samples' hold NaN or infinity")
+    if kind.kind == "f" and samples.ndim == 2:
+        raise ConfigError(f"{path}: 'samples' are points, not images; there are no scores of points alone")
+    if kind != np.uint8:
+        held = f" in [{samples.min():.3g}, {samples.max():.3g}]" if samples.size and kind.kind in "fiu" else ""
+        raise ConfigError(f"{path}: 'samples' are {kind}{held}; scale them to [0, 255], round, and save uint8")
+    if samples.ndim != 4 or samples.shape[-1] not in (1, 3) or not samples.size:
+        raise ConfigError(
+            f"{path}: 'samples' have shape {samples.shape}; (n, height, width, channels) with 1 or 3 channels is needed"
+        )
+    images = torch.from_numpy(samples).permute(0, 3, 1, 2).contiguous()
+    if "labels" not in arrays or (arrays["labels"] == -1).all():
+        return ImageSet(path.name, images)
+    labels = arrays["labels"]
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise ConfigError(f"{path}: 'labels' are {labels.dtype} {labels.shape}; one integer for each image is needed")
+    return ImageSet(path.name, images, torch.from_numpy(labels.astype(np.int64)))
+
+
+def _opened(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:  # zip, zlib, pickle and header errors alike
+        raise ConfigError(f"{path}: can't be read as .npz ({' '.join(str(error).split())[:200]})") from error
+
+
+# Data sets by name ------------------------------------------------------------------------------------------
+
+
+def named_set(name: str) -> ImageSet | None:
+    """A split of a shipped data set, `digits` (its test split) or `digits/train`; None for any other name.
+
+    Raises ConfigError where the data set has no such split, or no images.
+    """
+    group, _, split = name.partition("/")
+    if group not in config_groups()["data"] or split.count("/"):
+        return None
+    config = OmegaConf.create({"data": OmegaConf.load(conf_folder() / "data" / f"{group}.yaml")})
+    return split_of(instantiate(config.data.source), split or "test")
+
+
+def split_of(data: Data, split: str) -> ImageSet:
+    """One split of a data set, which knows the training images too unless it is them."""
+    if data.kind != "images":
+        raise ConfigError(f"{data.name}: these are points, and an extractor takes images")
+    if split not in data.splits:
+        raise ConfigError(f"{data.name}/{split}: no such split; {closest(split, data.splits)}")
+    train = None if split == "train" else ImageSet(f"{data.name}/train", data.train.arrays["image"])
+    arrays = data.splits[split].arrays
+    return ImageSet(f"{data.name}/{split}", arrays["image"], arrays.get("label"), train)
+
+
+# Exported generators ----------------------------------------------------------------------------------------
+
+
+class ExportedGenerator:
+    """A generator in a file of `torch.export.save`: z float (n, latent), standard normal → images in [-1, 1].
+
+    The size of the latents is read from its signature. Raises ConfigError for a file that is no exported
+    program or takes anything else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not zipfile.is_zipfile(path):
+            raise ConfigError(f"{path}: no exported program; write one with torch.export.save")
+        try:
+            program = torch.export.load(path)
+        except Exception as error:  # whatever a damaged or foreign archive brings up
+            detail = " ".join(str(error).split())[:200]
+            raise ConfigError(f"{path}: can't be read as an exported program ({detail})") from error
+        inputs = program.graph_signature.user_inputs
+        shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs]
+        if len(shapes) != 1 or len(shapes[0]) != 2 or not isinstance(shapes[0][1], int):
+            told = ", ".join(re.sub(r"s\d+", "n", str(tuple(shape))) for shape in shapes)
+            raise ConfigError(f"{path}: takes ({told}), but a generator to score takes latents (n, size) and no more")
+        batch, self.latent = shapes[0]
+        self.chunk = batch if isinstance(batch, int) else _CHUNK
+        self.network = program.module()
+
+    def draw(self, n: int, seed: int) -> Iterator[Tensor]:
+        """``n`` images, uint8 (…, c, h, w), a chunk at a time."""
+        z = torch.randn(n, self.latent, generator=generator(seed, "scores"))
+        low = float("inf")
+        for part in z.split(self.chunk):
+            # A generator exported for one size of batch gets the last one filled up.
+            filled = torch.cat([part, part.new_zeros(self.chunk - len(part), self.latent)])
+            with torch.no_grad():
+                images = self.network(filled if self.chunk != _CHUNK else part)[: len(part)]
+            low = min(low, self._lowest(images))
+            yield to_uint8(images)
+        if low >= 0:
+            raise ConfigError(f"{self.path}: its images lie in [0, 1], it seems; export one that makes [-1, 1]")
+
+    def _lowest(self, images: Any) -> float:
+        if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
+            raise ConfigError(f"{self.path}: gives no float images of shape (n, channels, height, width)")
+        if not bool(torch.isfinite(images).all()):
+            raise ConfigError(f"{self.path}: its images hold NaN or infinity")
+        low, high = images.aminmax()
+        if low < -1.01 or high > 1.01:
+            raise ConfigError(f"{self.path}: its images reach from {low:.3g} to {high:.3g}; [-1, 1] is expected")
+        return float(low)

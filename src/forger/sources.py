@@ -1,0 +1,130 @@
+"""What `forger evaluate` can score, and against what: everything that gives images."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from forger.data.ranges import to_uint8
+from forger.errors import ConfigError
+from forger.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
+from forger.listing import list_runs
+from forger.randomness import generator
+from forger.restore import Restored, restored
+
+#: Samples that a game makes at a time.
+_CHUNK = 4096
+_QUALITY = "forger.metrics.evaluation.SampleQuality"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be scored.
+
+    Args:
+        name: as the user wrote it; for a run, the checkpoint's path.
+        draw: gives ``n`` images and their labels for a seed, or refuses.
+        n: how many unless the user says; None for as many as there are real ones.
+        seed: of the latents or the subset, unless the user says.
+        weights: which of the generator's weights, for the passport.
+        read: the run, where it is one.
+        defaults: extractor, weights, scores and splits of the run's own evaluation of samples.
+    """
+
+    name: str
+    draw: Callable[[int, int, ImageSet], ImageSet]
+    n: int | None = None
+    seed: int = 0
+    weights: Literal["ema", "raw", "none"] = "none"
+    read: Restored | None = None
+    defaults: Mapping[str, Any] | None = None
+
+
+def source_at(path: Path, *, trust: bool = False) -> Source:
+    """What lies at a path.
+
+    Raises ConfigError (or ValueError) for what can't be read or must not be scored; `trust` as in `restored`.
+    """
+    if path.is_file() and path.suffix == ".ckpt":
+        if path.resolve().parent.name != "checkpoints":
+            raise ConfigError(f"{path}: a checkpoint is scored in its run folder, as RUN/checkpoints/{path.name}")
+        return _of_run(restored(path.resolve().parent.parent, path.stem, trust=trust))
+    if path.is_file() and path.suffix == ".pt2":
+        return _of_generator(ExportedGenerator(path))
+    if path.is_dir() and _is_run(path):
+        return _of_run(restored(path, trust=trust))
+    images = image_set(path)
+    return Source(str(path), lambda n, seed, real: _subset(images, n, seed), n=len(images))
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.yaml").exists() or any(entry.record is not None for entry in list_runs(folder))
+
+
+def _subset(images: ImageSet, n: int, seed: int) -> ImageSet:
+    if n > len(images):
+        raise ConfigError(f"--n {n}: there are {len(images)} images in {images.name}")
+    return images.subset(n, seed)
+
+
+def _of_generator(exported: ExportedGenerator) -> Source:
+    def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
+        return ImageSet(exported.path.name, torch.cat(list(exported.draw(n, seed))))
+
+    return Source(str(exported.path), draw)
+
+
+def _of_run(read: Restored) -> Source:
+    game, metrics = read.game, read.settings["metrics"]
+
+    def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
+        labels = _labels(getattr(game, "classes", 0), n, real)
+        parts = []
+        for only in torch.arange(n).split(_CHUNK):
+            try:
+                fakes = game.sample(n, labels, generator(seed, "scores"), only=only)
+            except NotImplementedError:
+                raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options") from None
+            if fakes.ndim != 4:
+                raise ConfigError(f"{read.folder}: its samples are points, and an extractor takes images")
+            if not bool(torch.isfinite(fakes).all()):
+                raise ConfigError(f"{read.checkpoint}: its samples hold NaN or infinity")
+            parts.append(to_uint8(fakes).cpu())
+        return ImageSet(str(read.folder), torch.cat(parts), labels)
+
+    averaged = getattr(game, "average", None) is not None
+    quality = [node for node in metrics["evaluations"].values() if node["_target_"] == _QUALITY]
+    return Source(
+        str(read.checkpoint),
+        draw,
+        n=metrics["n"],
+        seed=metrics["seed"],
+        weights="ema" if averaged else "raw",
+        read=read,
+        defaults=quality[0] if quality else None,
+    )
+
+
+def _labels(classes: int, n: int, real: ImageSet) -> Tensor | None:
+    """Labels to ask for: in the proportions of the real images where these have the same classes."""
+    if not classes:
+        return None
+    if real.labels is None or int(real.labels.max()) >= classes:
+        return torch.arange(n) % classes
+    return real.labels.repeat(-(-n // len(real)))[:n]
+
+
+def reference_of(source: Source, name: str | None) -> ImageSet:
+    """The real images: a data set's name goes first, then paths; None is the test split of a run's own data."""
+    if name is None and source.read is not None:
+        return split_of(source.read.data, "test")
+    if name is None:
+        raise ConfigError("evaluate: against what? --reference takes a folder of images, an .npz or a data set's name")
+    try:
+        return named_set(name) or image_set(Path(name))
+    except ConfigError as error:
+        told = str(error).endswith("no such file or folder")
+        raise ConfigError(f"--reference {error}, and no data set of conf/data") if told else error from None

@@ -1,0 +1,110 @@
+"""The evaluation of super-resolution against independent references and known signals."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from forger.data.images import Data, Split
+from forger.data.pairs import photos
+from forger.data.resizing import bicubic
+from forger.metrics.enlargement import Enlargement, compared, energy_beyond, luma, similarity
+
+ALL = {"n": 10, "seed": 0}
+
+
+def game(scale=2, enlarge=None):
+    def doing(images, stage="second"):
+        return (enlarge or bicubic)(images, scale)
+
+    return SimpleNamespace(enlarge=doing, scale=scale)
+
+
+@pytest.fixture(scope="module")
+def china():
+    return photos(patch=48, stride=48, turns=1)
+
+
+def test_bicubic_has_the_scores_of_bicubic(china):
+    scores = Enlargement().evaluate(game(), china, "test", **ALL)
+    for name in ("psnr", "ssim", "high_frequencies"):
+        for picture in ("", "_flower"):
+            assert scores[name + picture] == scores[f"{name}_bicubic{picture}"] == scores[f"{name}_first{picture}"]
+    # measured before, with other code (FINDINGS), on the held-out strip
+    assert scores["psnr_bicubic"] == pytest.approx(25.17, abs=0.005)
+    assert scores["psnr_bicubic_flower"] > 50
+
+
+def test_validation_is_measured_on_its_patches(china):
+    scores = Enlargement().evaluate(game(), china, "validation", **ALL)
+    assert set(scores) == {
+        f"{name}{method}"
+        for name in ("psnr", "ssim", "high_frequencies")
+        for method in ("", "_first", "_bicubic")
+    }
+
+
+def test_data_without_the_picture_are_measured_on_test_patches(china):
+    scores = Enlargement("lighthouse").evaluate(game(), china, "test", **ALL)
+    assert scores == compared(game(), china.test.arrays["image"])
+
+
+def test_each_stage_is_measured_for_itself(china):
+    stages = SimpleNamespace(
+        scale=2, enlarge=lambda x, stage="second": bicubic(x, 2) * (1.0 if stage == "first" else 0.9)
+    )
+    scores = compared(stages, china.test.arrays["image"])
+    assert scores["psnr_first"] == scores["psnr_bicubic"] > scores["psnr"]
+
+
+def test_nothing_but_the_border_is_cut_off():
+    """A perfect enlargement of a picture that bicubic can't spoil: one colour, and a border that is wrong."""
+    picture = torch.full((1, 3, 32, 32), 90, dtype=torch.uint8)
+
+    def wrong_at_the_border(x, scale):
+        y = bicubic(x, scale)
+        y[..., :2] = 1
+        return y
+
+    split = Split({"image": torch.cat([picture, picture + 40])})
+    scores = Enlargement().evaluate(game(2, wrong_at_the_border), Data("grey", split, split, split), "test", **ALL)
+    assert scores["psnr"] == math.inf
+    assert scores["ssim"] == pytest.approx(1)
+
+
+def test_ssim_agrees_with_torchmetrics(china):
+    x = luma(china.extra["china"].arrays["image"])
+    y = (x + 20 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 255)
+    # torchmetrics pads by reflection and cuts off what that touched
+    theirs = structural_similarity_index_measure(y[:, None], x[:, None], data_range=255.0)
+    assert similarity(x, y).item() == pytest.approx(float(theirs), abs=1e-5)
+    assert similarity(x, x).item() == pytest.approx(1)
+
+
+def test_luma_of_primaries_by_hand():
+    """BT.601: black 16, white 235, and 65.481, 128.553, 24.966 above black for the primaries."""
+    colours = torch.tensor([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=torch.uint8)
+    assert luma(colours.reshape(5, 3, 1, 1)).flatten().tolist() == pytest.approx([16, 235, 81.481, 144.553, 40.966])
+    grey = torch.tensor([7], dtype=torch.uint8).reshape(1, 1, 1, 1)
+    assert luma(grey).item() == 7
+
+
+@pytest.mark.parametrize(("frequency", "beyond"), [(0.1, False), (0.2, False), (0.3, True), (0.45, True)])
+def test_a_wave_is_beyond_or_it_is_not(frequency, beyond):
+    wave = torch.cos(2 * math.pi * frequency * torch.arange(200.0).double()).expand(1, 150, 200)
+    for direction in (wave, wave.mT):
+        share = energy_beyond(direction, 0.25) / energy_beyond(direction, 0.0)
+        assert share.item() == pytest.approx(float(beyond), abs=1e-4)
+
+
+def test_energy_grows_with_the_square_of_the_contrast_and_not_with_brightness():
+    noise = torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0)).double()
+    assert energy_beyond(3 * noise + 100, 0.25).item() == pytest.approx(9 * energy_beyond(noise, 0.25).item())
+
+
+def test_a_slope_is_not_sharp():
+    """From one border to the other it jumps, which without a window would be most of its energy."""
+    slope = torch.linspace(0, 255, 160).double().expand(1, 100, 160)
+    assert (energy_beyond(slope, 0.25) / energy_beyond(slope, 0.0)).item() < 1e-6

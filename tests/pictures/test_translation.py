@@ -1,0 +1,87 @@
+"""Pictures of translations: what is on them, and in which order."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from forger.data.images import Data, Split
+from forger.data.pairs import digits_inverted
+from forger.games.cycle import CycleGame
+from forger.pictures import PICTURES
+from forger.pictures.request import Request
+from forger.pictures.translation import cycles, translations
+
+TILE, GAP = 48, 2
+STEP = TILE + GAP
+GAME = SimpleNamespace(translate=lambda x, way="ab": -x)
+
+
+def rows(picture, count, columns):
+    """The lowest `count` rows of tiles, as arrays."""
+    pixels = np.asarray(picture.convert("L"))[:, -columns * STEP :]
+    bottom = len(pixels) - GAP
+    return [pixels[bottom - (i + 1) * STEP + GAP : bottom - i * STEP, :-GAP] for i in range(count)][::-1]
+
+
+def test_a_game_draws_translations_first():
+    assert CycleGame.draws == ("translations", "cycles")
+    assert set(CycleGame.draws) <= set(PICTURES)
+
+
+def test_each_image_stands_above_its_translation():
+    (picture,) = translations(GAME, digits_inverted(), Request(n=6))
+    b, back = rows(picture, 2, 6)
+    inside = np.s_[: TILE // 2, : TILE // 2]
+    assert (b[inside] == 255 - back[inside]).all()
+    assert picture.height > 5 * STEP
+    assert picture.width > 6 * STEP
+
+
+def test_data_without_truth_have_a_row_less():
+    known = digits_inverted()
+    unknown = Split({"image": known.test.arrays["image"]}, known.test.independent)
+    data = Data("unpaired", known.train, known.validation, unknown)
+    (with_truth,), (without,) = (translations(GAME, each, Request(n=3)) for each in (known, data))
+    assert STEP - 1 <= with_truth.height - without.height <= 2 * STEP
+
+
+def test_cycles_come_back():
+    (picture,) = cycles(GAME, digits_inverted(), Request(n=4))
+    first, there, again = rows(picture, 3, 4)
+    assert (first == again).all()
+    assert (first != there).any()
+
+
+def test_only_the_labels_asked_for():
+    seen = []
+    game = SimpleNamespace(translate=lambda x, way="ab": seen.append((x, way)) or x)
+    data = digits_inverted()
+    translations(game, data, Request(n=5, labels=(3,)))
+    images = data.test.arrays["image"][data.test.arrays["label"] == 3].float() / 127.5 - 1
+    (shown, way), *_ = seen
+    assert way == "ab"
+    assert all((images - each).abs().amax((1, 2, 3)).min() < 1e-6 for each in shown)
+    with pytest.raises(ValueError, match="no test image has the labels"):
+        translations(GAME, data, Request(n=5, labels=(12,)))
+
+
+def test_the_same_seed_shows_the_same_images():
+    one, two, other = (translations(GAME, digits_inverted(), Request(n=5, seed=seed))[0] for seed in (0, 0, 1))
+    assert one.tobytes() == two.tobytes() != other.tobytes()
+
+
+@pytest.mark.parametrize("draw", [translations, cycles])
+def test_pictures_handed_over_are_translated(tmp_path, draw):
+    for name, grey in (("a", 10), ("b", 200), ("c", 30)):
+        Image.new("L", (20, 12), grey).save(tmp_path / f"{name}.png")
+    seen = []
+    game = SimpleNamespace(translate=lambda x, way="ab": seen.append(x) or -x)
+    draw(game, digits_inverted(), Request(n=2, input=tmp_path))
+    assert seen[0].shape == (2, 1, 8, 8)
+    assert torch.allclose(seen[0][:, 0, 0, 0], torch.tensor([10, 200]) / 127.5 - 1)
+    seen.clear()
+    draw(game, digits_inverted(), Request(n=2, input=tmp_path / "c.png"))
+    assert seen[0].shape == (1, 1, 8, 8)
