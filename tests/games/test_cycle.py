@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from torch import nn
 
 from forger.data.loader import Batches
@@ -20,6 +21,7 @@ from forger.networks import translation
 from games.training import train
 from reference import cycle as reference
 from reference.cycle import pooled
+from running import trained
 
 ADAM = partial(torch.optim.Adam, lr=2e-3, betas=(0.5, 0.999))
 
@@ -143,6 +145,23 @@ def test_translates_both_ways_in_evaluation_mode():
     assert torch.allclose(there, expected, atol=1e-5)
     assert not torch.equal(there, back)
     assert nets[1].training
+
+
+@pytest.mark.parametrize("discriminator", ["patch", "mlp"])
+def test_two_folders_of_pictures_train_with_the_papers_terms(tmp_path, discriminator):
+    for domain, shade in (("trainA", 40), ("trainB", 200)):
+        (tmp_path / domain).mkdir()
+        for i in range(6):
+            Image.new("RGB", (40, 30), (shade, 10 * i, shade)).save(tmp_path / domain / f"{i}.png")
+    record = trained(
+        tmp_path / "runs",
+        *("model=cyclegan", "data=unpaired_folders", f"data.root={tmp_path}", "data.size=32", "data.batch_size=1"),
+        *("metrics=translation_unpaired", "metrics.every_images=2", "budget.images=4", "samples.every_images=2"),
+        *("model.generator_ab.width=4", "model.generator_ab.blocks=1", f"model/discriminator_a={discriminator}"),
+        "checkpoint.every_images=2",
+    ).read()
+    assert record["status"] == "finished"
+    assert set(record["scores"]["final"]) == {"psnr_cycle_a", "psnr_cycle_b"}
 
 
 # The pool ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,9 @@ from functools import partial
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from PIL import Image
 
 from forger.data.images import Split
 from forger.data.loader import Batches
@@ -16,8 +19,10 @@ from forger.games.base import Player
 from forger.games.super_resolution import SuperResolutionGame, two_stages
 from forger.losses import adversarial as losses
 from forger.networks.super_resolution import ConvFeatures, Discriminator, Generator
+from forger.schema import validate
 from games.training import train
 from reference import super_resolution as reference
+from running import composed, trained
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
 PATCHES = Split({"image": photos(patch=16, turns=1).train.arrays["image"][:200]})
@@ -133,3 +138,25 @@ def test_a_stage_may_be_missing(share):
     rate = partial(two_stages, budget=100, first_share=share, second=0.1)
     assert rate(0) == pytest.approx(1 if share else 0.1)
     assert 0 <= rate(99) < 0.01
+
+
+def test_any_folder_of_pictures_trains(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(4):
+        Image.effect_noise((60, 50), 10 * i + 5).convert("RGB").save(tmp_path / "photos" / f"{i}.png")
+    record = trained(
+        tmp_path / "runs",
+        *("model=srgan", "data=photo_folder", f"data.root={tmp_path / 'photos'}", "data.size=32", "data.batch_size=8"),
+        *("metrics=enlargement", "metrics.every_images=32", "budget.images=64", "samples.n=2"),
+        *("samples.every_images=32", "checkpoint.every_images=32"),
+    ).read()
+    assert record["status"] == "finished"
+    assert set(record["scores"]["final"]) >= {"psnr", "psnr_first", "psnr_bicubic"}
+
+
+def test_vgg19_takes_the_place_of_the_small_features_by_one_override():
+    overrides = ["experiment=photos_srgan", "model/content=vgg19", "model.content.weights=vgg19.pth"]
+    content = validate(composed(*overrides))["model"]["content"]
+    assert content == {"_target_": "forger.networks.super_resolution.VGG19Features", "weights": "vgg19.pth"}
+    with pytest.raises(InstantiationException, match=r"no weights at vgg19\.pth; download"):
+        instantiate(content)

@@ -71,7 +71,7 @@ def test_a_closed_cycle_says_nothing_about_the_truth():
 def test_exchanged_classes_are_told_from_lost_ones():
     data = digits_inverted()
     scores = ClassPreserved("inversion").evaluate(exchanging(data), data, "test", **ALL)
-    share = (data.test.arrays["label"] > 1).double().mean()
+    share = (data.test.arrays["label"] > 1).double().mean().item()
     assert scores["class_preserved"] == pytest.approx(share, abs=0.02)
     assert scores["class_renamed"] > 0.97
     assert scores["classes_fixed"] == 8

@@ -9,11 +9,15 @@ CONTENT_WEIGHTS = Path(__file__).with_name("content.safetensors")
 WIDTH, DEPTH = 16, 3
 
 
-def photo_features() -> ConvFeatures:
+class PhotoFeatures(ConvFeatures):
     """Features (N, 64, h/4, w/4) of RGB images in [-1, 1]: a content loss where there is no VGG19.
 
     `scripts/train_content.py` trained it to tell what was done to a patch of the two photographs' training
     regions (shrunk and enlarged, pixelated, noise, shuffled blocks): no labels, nothing from elsewhere. Far weaker
     than VGG19, which saw a million pictures. Scaled so that the features' mean square there is 1.
     """
-    return ConvFeatures(3, WIDTH, DEPTH, str(CONTENT_WEIGHTS))
+
+    name = "photo"
+
+    def __init__(self) -> None:
+        super().__init__(3, WIDTH, DEPTH, str(CONTENT_WEIGHTS))

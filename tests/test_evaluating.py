@@ -1,0 +1,261 @@
+"""`forger evaluate`: the numbers it gives, and what it refuses to give any of."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from forger import cli
+from forger.data.images import digits
+from forger.data.loader import Batches
+from forger.metrics import evaluation
+from forger.records import RunFolder
+from running import SMALL, composed, trained
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORGER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("runs"), "experiment=digits_cgan", "metrics=digits")
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory) -> RunFolder:
+    small = ("data.batch_size=64", "samples.n=500", "metrics.n=500")
+    return trained(tmp_path_factory.mktemp("runs"), "experiment=gaussian_gan", *small)
+
+
+def real(split: str = "train") -> np.ndarray:
+    """uint8 (n, 8, 8, 1)."""
+    return digits().splits[split].arrays["image"].permute(0, 2, 3, 1).numpy()
+
+
+def npz(folder, images, name="images.npz", **more):
+    np.savez(folder / name, samples=images, **more)
+    return folder / name
+
+
+def pictures(folder, images):
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(images):
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(folder / f"{index:04d}.png")
+    return folder
+
+
+class Generator(torch.nn.Module):
+    """Draws what its latents say, scaled and shifted."""
+
+    def __init__(self, scale: float = 1, shift: float = 0) -> None:
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z.tanh().reshape(-1, 1, 8, 8) * self.scale + self.shift
+
+
+def exported(path, *, static=False, latent=64, **how):
+    dynamic = None if static else ({0: torch.export.Dim("n", min=2)},)
+    torch.export.save(torch.export.export(Generator(**how), (torch.randn(7, latent),), dynamic_shapes=dynamic), path)
+    return path
+
+
+def scores(capsys, *arguments) -> dict:
+    """The scores that the command gives as JSON."""
+    assert cli.main(["evaluate", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["scores"]
+
+
+def refused(capsys, *arguments) -> str:
+    """The one line that the command ends with."""
+    assert cli.main(["evaluate", *map(str, arguments)]) == 2
+    printed = capsys.readouterr()
+    assert (printed.err.count("\n"), printed.out) == (1, "")
+    return printed.err
+
+
+# Numbers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_gets_the_scores_of_its_record(run, capsys):
+    found = scores(capsys, run)
+    recorded = run.read()["scores"]["final"]
+    assert set(found) == set(recorded) == {"fd_digits", "is_digits"}
+    for name, score in found.items():
+        assert score["value"] == pytest.approx(recorded[name]["value"], rel=1e-4)
+        assert 0 < score["error"] < score["value"]
+        assert score["higher_is_better"] is recorded[name]["higher_is_better"]
+        assert score["passport"] == recorded[name]["passport"]
+
+
+def test_a_checkpoint_is_scored_by_its_name(run, capsys):
+    few = ("--n", 64, "--scores", "fd")
+    best = scores(capsys, run.checkpoints / "best.ckpt", *few)
+    assert best["fd_digits"]["passport"]["n_fake"] == 64
+    assert best != scores(capsys, run.checkpoints / "final.ckpt", *few)
+    assert best["fd_digits"]["value"] != scores(capsys, run, *few, "--seed", 1)["fd_digits"]["value"]
+
+
+def test_samples_of_a_run_score_alike_as_npz_and_as_folder(run, tmp_path, capsys):
+    for out in ("raw.npz", "folder/"):
+        assert cli.main(["sample", str(run), "--what", "raw", "--n", "60", "--out", f"{tmp_path}/{out}"]) == 0
+    capsys.readouterr()
+    common = ("--reference", "digits", "--scores", "fd,precision,recall,kd")
+    one, other = (scores(capsys, tmp_path / name, *common) for name in ("raw.npz", "folder"))
+    assert {name: score["value"] for name, score in one.items()} == {n: score["value"] for n, score in other.items()}
+    assert set(one) == {"fd_digits", "precision_digits", "recall_digits", "kd_digits"}
+    assert one["fd_digits"]["passport"]["weights"] == "none"
+    assert "accuracy_digits" in scores(capsys, tmp_path / "raw.npz", "--reference", "digits", "--scores", "accuracy")
+
+
+def test_real_against_real_is_nearly_nothing_and_copies_are_caught(tmp_path, capsys):
+    path = npz(tmp_path, real("train"))
+    found = scores(capsys, path, "--reference", "digits", "--scores", "fd,fd_infinity,kd,memorisation")
+    assert found["fd_digits"]["value"] < 3
+    assert abs(found["kd_digits"]["value"]) < 5 * found["kd_digits"]["error"]
+    assert found["memorisation_digits"]["value"] > 0.65  # a half of the copied images is what it compares with
+    assert found["neighbour_ratio_digits"]["value"] == 0
+    assert (found["fd_digits"]["error"] or 0) > 0
+    assert found["fd_infinity_digits"]["error"] is None
+    same = scores(capsys, path, "--reference", "digits/train", "--scores", "fd")["fd_digits"]
+    assert same["value"] < 1e-6
+    assert same["passport"]["split"] == "digits/train"
+
+
+def test_grey_pictures_kept_as_rgb_are_grey(tmp_path, capsys):
+    grey = pictures(tmp_path / "grey", real("test")[:40])
+    rgb = pictures(tmp_path / "rgb", real("test")[:40].repeat(3, axis=-1))
+    (rgb / "one" / "more").mkdir(parents=True)
+    (rgb / "0000.png").rename(rgb / "one" / "more" / "0000.png")
+    assert scores(capsys, rgb, "--reference", grey, "--scores", "fd")["fd_digits"]["value"] < 1e-6
+    assert scores(capsys, npz(tmp_path, real("test").repeat(3, axis=-1)), "--reference", "digits", "--scores", "fd")
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_an_exported_generator_is_drawn_from(static, tmp_path, capsys):
+    path = exported(tmp_path / "generator.pt2", static=static)
+    found = scores(capsys, path, "--reference", "digits", "--n", 20, "--scores", "fd,is")
+    assert found["fd_digits"]["value"] > 50
+    assert found["fd_digits"]["passport"]["n_fake"] == 20
+    drawn = scores(capsys, path, "--reference", "digits", "--n", 20, "--scores", "fd,is", "--seed", 1)
+    assert drawn["fd_digits"]["value"] != found["fd_digits"]["value"]
+
+
+def test_points_are_scored_by_the_runs_own_config(points, capsys):
+    found, recorded = scores(capsys, points), points.read()["scores"]["final"]
+    assert {name: score["value"] for name, score in found.items()} == pytest.approx(
+        {name: score["value"] for name, score in recorded.items()}
+    )
+    assert "images" in refused(capsys, points, "--extractor", "digits", "--reference", "digits")
+
+
+def test_the_table_says_what_was_compared(tmp_path, capsys):
+    assert cli.main(["evaluate", str(npz(tmp_path, real("test")[:50])), "--reference", "digits"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    for part in ("fd_digits", "recall_digits", "higher", "50 images", "497 of digits/test", "note: 50 images for 64"):
+        assert part in printed.out
+
+
+# Refusals ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x[:3], "3 images are too few"),
+        (lambda x: x[:0], "shape (0, 8, 8, 1)"),
+        (lambda x: x / np.float32(255), "float32 in [0, 1]; scale them to [0, 255]"),
+        (lambda x: np.where(x > 0, np.nan, x), "NaN or infinity"),
+        (lambda x: (x / 255).astype(np.uint8), "hold only 0 and 1"),
+        (lambda x: x.astype(np.int16), "are int16"),
+        (lambda x: x.repeat(2, 1).repeat(2, 2), "has images of 16x16, the reference digits/test of 8x8"),
+        (lambda x: x[..., 0], "(n, height, width, channels)"),
+        (lambda x: np.random.default_rng(0).normal(size=(50, 2)), "are points"),
+        (lambda x: np.concatenate([x, x, 255 - x], -1), "has 3 channels, the reference digits/test 1"),
+    ],
+)
+def test_arrays_that_would_be_scored_wrong(change, said, tmp_path, capsys):
+    path = npz(tmp_path, change(real("test")))
+    told = refused(capsys, path, "--reference", "digits")
+    assert said in told
+    assert "images.npz" in told
+    refused(capsys, npz(tmp_path, real("test"), "good.npz"), "--reference", path)
+
+
+def test_folders_that_would_be_scored_wrong(tmp_path, capsys):
+    folder = pictures(tmp_path / "pictures", real("test")[:20])
+    against = ("--reference", "digits")
+    (folder / "0007.png").write_bytes((folder / "0007.png").read_bytes()[:40])
+    assert "0007.png: can't be read" in refused(capsys, folder, *against)
+    Image.new("L", (9, 8)).save(folder / "0007.png")
+    assert "0007.png is 9x8, but 0000.png 8x8" in refused(capsys, folder, *against)
+    (tmp_path / "empty").mkdir()
+    assert "no pictures in" in refused(capsys, tmp_path / "empty", *against)
+    assert "no such file or folder" in refused(capsys, tmp_path / "nowhere", *against)
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert "neither a folder of images nor an .npz" in refused(capsys, tmp_path / "notes.txt", *against)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--reference", "digits", "--scores", "fid"], "fid means the Inception network"),
+        (["--reference", "digits", "--scores", "fdd"], "no score fdd"),
+        (["--reference", "digits", "--scores", ","], "name some"),
+        (["--reference", "digits/trian"], "digits/trian: no such split; did you mean 'train'?"),
+        (["--reference", "digitss"], "--reference digitss: no such file or folder, and no data set"),
+        (["--reference", "grid25"], "these are points"),
+        (["--reference", "digits/train", "--scores", "memorisation"], "memorisation needs the training images"),
+        (["--reference", "digits", "--n", "498"], "--n 498: there are 497 images"),
+        (["--reference", "digits", "--n", "3"], "--n 3: must be a whole number of at least 10"),
+        (["--reference", "digits", "--extractor", "digit"], "no extractor digit"),
+        (["--reference", "digits", "--weights", "x.pth"], "of which extractor?"),
+        (["--reference", "digits", "--extractor", "inception", "--weights", "/no/x.pth"], "no Inception weights at"),
+        ([], "against what?"),
+        (["--refrence", "digits"], "evaluate --refrence: no such option; did you mean '--reference'?"),
+    ],
+)
+def test_nonsense_is_one_line(arguments, said, tmp_path, capsys):
+    assert said in refused(capsys, npz(tmp_path, real("test")), *arguments)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [({"scale": 0.5, "shift": 0.5}, "lie in [0, 1]"), ({"scale": 255}, "[-1, 1] is expected"), ({"scale": float("nan")}, "NaN")],
+)  # fmt: skip
+def test_generators_of_another_range(how, said, tmp_path, capsys):
+    assert said in refused(capsys, exported(tmp_path / "generator.pt2", **how), "--reference", "digits", "--n", 20)
+
+
+def test_damaged_files_are_named(run, tmp_path, capsys):
+    npz(tmp_path, real("test"))
+    whole = (tmp_path / "images.npz").read_bytes()
+    (tmp_path / "images.npz").write_bytes(whole[: len(whole) // 2])
+    assert "images.npz: can't be read as .npz" in refused(capsys, tmp_path / "images.npz", "--reference", "digits")
+    (tmp_path / "generator.pt2").write_bytes(b"nothing")
+    assert "no exported program" in refused(capsys, tmp_path / "generator.pt2", "--reference", "digits")
+    np.savez(tmp_path / "other.npz", images=real("test"))
+    assert "no array named 'samples'" in refused(capsys, tmp_path / "other.npz", "--reference", "digits")
+    np.savez(tmp_path / "objects.npz", samples=np.array([None, {}], dtype=object))
+    assert "objects.npz: can't be read" in refused(capsys, tmp_path / "objects.npz", "--reference", "digits")
+    (tmp_path / "loose.ckpt").write_bytes((run.checkpoints / "best.ckpt").read_bytes())
+    assert "scored in its run folder" in refused(capsys, tmp_path / "loose.ckpt")
+    assert "what? forger evaluate SOURCE" in refused(capsys)
+
+
+def test_a_run_that_its_scores_do_not_fit_ends_before_it_begins(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Batches, "__iter__", lambda self: pytest.fail("training began"))
+    from forger.run import train
+
+    with pytest.raises(ValueError, match=r"metrics\.evaluations\.quality can't take data=stacked_digits: the digits"):
+        train(composed(*SMALL, f"run.root={tmp_path}", "data=stacked_digits", "data.source.n=640"))
+    assert not list(tmp_path.rglob("record.json"))
+    assert evaluation.Evaluation.check(object(), digits()) is None  # type: ignore[arg-type]
