@@ -97,10 +97,13 @@ def test_a_run_gets_the_scores_of_its_record(run, capsys):
 
 def test_a_checkpoint_is_scored_by_its_name(run, capsys):
     few = ("--n", 64, "--scores", "fd")
-    best = scores(capsys, run.checkpoints / "best.ckpt", *few)
-    assert best["fd_digits"]["passport"]["n_fake"] == 64
-    assert best != scores(capsys, run.checkpoints / "final.ckpt", *few)
-    assert best["fd_digits"]["value"] != scores(capsys, run, *few, "--seed", 1)["fd_digits"]["value"]
+    for name in ("best", "final"):
+        assert cli.main(["evaluate", str(run.checkpoints / f"{name}.ckpt"), *map(str, few), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["source"].endswith(f"checkpoints/{name}.ckpt")
+    final = scores(capsys, run.checkpoints / "final.ckpt", *few)
+    assert final["fd_digits"]["passport"]["n_fake"] == 64
+    assert final == scores(capsys, run, *few)
+    assert final["fd_digits"]["value"] != scores(capsys, run, *few, "--seed", 1)["fd_digits"]["value"]
 
 
 def test_samples_of_a_run_score_alike_as_npz_and_as_folder(run, tmp_path, capsys):
@@ -109,7 +112,8 @@ def test_samples_of_a_run_score_alike_as_npz_and_as_folder(run, tmp_path, capsys
     capsys.readouterr()
     common = ("--reference", "digits", "--scores", "fd,precision,recall,kd")
     one, other = (scores(capsys, tmp_path / name, *common) for name in ("raw.npz", "folder"))
-    assert {name: score["value"] for name, score in one.items()} == {n: score["value"] for n, score in other.items()}
+    for name, score in one.items():
+        assert score["value"] == pytest.approx(other[name]["value"], rel=1e-6)
     assert set(one) == {"fd_digits", "precision_digits", "recall_digits", "kd_digits"}
     assert one["fd_digits"]["passport"]["weights"] == "none"
     assert "accuracy_digits" in scores(capsys, tmp_path / "raw.npz", "--reference", "digits", "--scores", "accuracy")
@@ -121,7 +125,7 @@ def test_real_against_real_is_nearly_nothing_and_copies_are_caught(tmp_path, cap
     assert found["fd_digits"]["value"] < 3
     assert abs(found["kd_digits"]["value"]) < 5 * found["kd_digits"]["error"]
     assert found["memorisation_digits"]["value"] > 0.65  # a half of the copied images is what it compares with
-    assert found["neighbour_ratio_digits"]["value"] == 0
+    assert found["neighbour_ratio_digits"]["value"] < 1e-4
     assert (found["fd_digits"]["error"] or 0) > 0
     assert found["fd_infinity_digits"]["error"] is None
     same = scores(capsys, path, "--reference", "digits/train", "--scores", "fd")["fd_digits"]
@@ -229,8 +233,12 @@ def test_nonsense_is_one_line(arguments, said, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [({"scale": 0.5, "shift": 0.5}, "lie in [0, 1]"), ({"scale": 255}, "[-1, 1] is expected"), ({"scale": float("nan")}, "NaN")],
-)  # fmt: skip
+    [
+        ({"scale": 0.5, "shift": 0.5}, "lie in [0, 1]"),
+        ({"scale": 255}, "[-1, 1] is expected"),
+        ({"scale": float("nan")}, "NaN"),
+    ],
+)
 def test_generators_of_another_range(how, said, tmp_path, capsys):
     assert said in refused(capsys, exported(tmp_path / "generator.pt2", **how), "--reference", "digits", "--n", 20)
 

@@ -55,7 +55,7 @@ class ImageSet:
     def like(self, channels: int) -> "ImageSet":
         """The same images with one channel, if that is asked for and the three they have are equal."""
         if channels == 1 and self.images.shape[1] == 3 and bool((self.images == self.images[:, :1]).all()):
-            return ImageSet(self.name, self.images[:, :1], self.labels, self.train)
+            return ImageSet(self.name, self.images[:, :1].contiguous(), self.labels, self.train)
         return self
 
 
@@ -99,7 +99,7 @@ def _pictures(folder: Path) -> Tensor:
         told = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
         say(f"{len(paths)} pictures from {folder}: {told}")
     result = torch.stack(images)
-    return result[:, :1] if bool((result == result[:, :1]).all()) else result
+    return result[:, :1].contiguous() if bool((result == result[:, :1]).all()) else result
 
 
 def _arrays(path: Path) -> ImageSet:
@@ -132,7 +132,8 @@ def _arrays(path: Path) -> ImageSet:
 
 def _opened(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy leaves a damaged file open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except Exception as error:  # zip, zlib, pickle and header errors alike
         raise ConfigError(f"{path}: can't be read as .npz ({' '.join(str(error).split())[:200]})") from error
