@@ -3,8 +3,9 @@
     python scripts/benchmarks/scores.py [--run RUN] [--repeats 2] [--resamples 10] [--only frechet order]
 
 Both tables of docs/scores.md, as Markdown. `frechet`: CPU seconds, one thread, in turn, medians; SciPy gets the
-covariances, forger the features (n <= 2048, covariances not counted against SciPy) or the same covariances. `order`: mean ± standard deviation over resamples, each with other real digits in every place (and,
-for a RUN of data=digits, other latents).
+covariances, forger the features (up to 2,048 images; it then needs no covariance) or the same covariances. `order`:
+mean ± standard deviation over resamples, each with other real digits in every place (and, for a RUN of data=digits,
+other latents).
 """
 
 import argparse
@@ -71,7 +72,7 @@ def frechet(repeats: int) -> None:
         covariances, slow, fast = (statistics.median(column) for column in zip(*clock, strict=True))
         difference = abs(value / expected - 1)
         print(
-            f"| {n:,} | {covariances:.2f} | {slow:.2f} | {fast:.2f} | {slow / fast:.0f} | {difference:.1e} |",
+            f"| {n:,} | {covariances:.2f} | {slow:.2f} | {fast:.2f} | {slow / fast:.2g} | {difference:.1e} |",
             flush=True,
         )
 
