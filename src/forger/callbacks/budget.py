@@ -24,7 +24,7 @@ class Budget(Callback):
 
     @property
     def seconds(self) -> float:
-        """Seconds of training so far, earlier sessions of the same run included."""
+        """Seconds of training so far, those before an interruption included."""
         return self._before + time.monotonic() - self._started
 
     def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
