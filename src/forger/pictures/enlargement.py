@@ -42,7 +42,7 @@ def enlargements(game: Any, data: Data, request: Request) -> list[Image.Image]:
         for name, key in (("bicubic", "_bicubic"), ("first stage", "_first"), ("second stage", ""))
     )
     picture = detail.resize((detail.width * _ZOOM, detail.height * _ZOOM), Image.Resampling.NEAREST)
-    return [captioned(picture, f"×{game.scale}, PSNR / SSIM of the luma: {told}", columns=list(rows))]
+    return [captioned(picture, f"{game.scale} times, PSNR / SSIM of the luma: {told}", columns=list(rows))]
 
 
 def enlarged(game: Any, picture: Tensor) -> Tensor:
