@@ -1,9 +1,9 @@
-"""Values of a command's options, as they were typed."""
+"""A command's options, as they were typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from forger.errors import ConfigError
+from forger.errors import ConfigError, closest
 
 
 def number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any:
@@ -21,3 +21,36 @@ def number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any
         whole = "a whole number" if kind is int else "a number"
         raise ConfigError(f"--{name} {text}: must be {whole} of at least {least}")
     return value
+
+
+def without_flags(command: str, arguments: list[str], flags: set[str], most: int) -> list[str]:
+    """The arguments that are no flags."""
+    others = [argument for argument in arguments if argument not in flags]
+    for argument in others:
+        if argument.startswith("-"):
+            raise ConfigError(f"{command} {argument}: no such option; {closest(argument, flags)}")
+    if len(others) > most:
+        raise ConfigError(f"{command} {others[most]}: one argument too many (forger {command} --help)")
+    return others
+
+
+def with_options(
+    command: str, arguments: list[str], names: Sequence[str], flags: set[str], most: int
+) -> tuple[list[str], dict[str, str]]:
+    """The arguments that are neither flags nor options, and the options (``--n 9`` or ``--n=9``) by name."""
+    from forger.errors import ConfigError
+
+    rest: list[str] = []
+    options: dict[str, str] = {}
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        name, has_value, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or name not in names:
+            rest.append(argument)
+        elif has_value or queue:
+            options[name] = value if has_value else queue.pop(0)
+        else:
+            raise ConfigError(f"{command} {argument}: needs a value")
+    others = without_flags(command, rest, flags | {f"--{name}" for name in names}, most)
+    return others, options

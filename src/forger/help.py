@@ -1,0 +1,65 @@
+"""What `forger --help` and `forger COMMAND --help` print: no imports here, so that they answer at once."""
+
+OVERVIEW = """\
+forger: an experiment pipeline for generative adversarial networks and autoencoders
+
+  forger train [OVERRIDES]       one run; with -m, a sweep (Hydra's own syntax, all of it)
+  forger sweep run|worker|status|export-wandb SWEEP   search with pruning and crash-proof trials
+  forger evaluate SOURCE         score a run, a checkpoint or a folder of images against a reference
+  forger sample RUN              samples, interpolations, class grids: whatever the game can draw
+  forger report RUNS...          one self-contained HTML page that compares variants
+  forger reproduce RUN           train again from the record, compare bit by bit
+  forger runs [FOLDER]           a table of runs and their state
+  forger doctor                  what this machine has, and what to do about the rest
+
+`forger COMMAND --help` says more; FORGER_DEBUG=1 shows tracebacks.
+Exit codes: 0 finished, 1 failed, 2 input or config wrong, 3 diverged or stopped by the watch,
+130/143 interrupted (state saved; the same command continues)."""
+
+#: By command.
+COMMANDS = {
+    "runs": """\
+forger runs [FOLDER] [--json]
+
+A table of the runs in FOLDER (default: runs) and their state. `killed` is a run whose process is gone
+without a word, `broken` a folder whose record can't be read. --json: path, status, alive, problem, record.""",
+    "doctor": """\
+forger doctor [--json]
+
+What this machine has (Python, packages, devices, W&B login, extractor weights, disk), and what to do
+about the rest. Ends with 1 if something that training needs is missing.""",
+    "sample": """\
+forger sample RUN [OPTIONS]
+
+Pictures and samples of a run, finished or still going; the path of what was written is printed.
+
+  --what PICTURE    grid, classes, walk, latent-map, density, neighbours, reconstructions, codes, translations,
+                    cycles, enlargements, raw (default: the run's natural picture)
+  --n N             how many samples, frames or tiles
+  --seed S          of the latents (default: the run's own)
+  --labels 0,1,…    the classes to ask for (default: all)
+  --truncation PSI  factor on the latents: below 1 for samples nearer to the average (default: 1)
+  --input PATH      a picture or folder to work on, for runs that take one
+  --out PATH        FILE.png, FILE.gif, FILE.npz (raw: arrays `samples` and `labels`) or FOLDER/ for single
+                    images (default: in the run's samples/). The natural picture as a .gif is shown through training.
+  --checkpoint C    final, last or best (default: final, or the last one of an unfinished run)
+  --raw-weights     the live weights instead of their moving average
+  --trust           build whatever the run's config names: for runs of your own with classes of your own""",
+    "evaluate": """\
+forger evaluate SOURCE [OPTIONS]
+
+Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array `samples`, uint8 n×h×w×c, as
+`forger sample` writes it) or an exported generator (.pt2) against real images, each with its standard error.
+
+  --reference R     a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images
+                    or an .npz; ./digits is the folder (default: the test split of a run's own data)
+  --extractor E     digits, inception, or a module by import path or .pt2 file
+                    (default: the run's own; digits for grey 8×8 images, else inception)
+  --weights FILE    of the extractor
+  --scores A,B,…    fd (fid), fd_infinity, is, kd (kid), precision, recall, density, coverage, memorisation, vendi,
+                    accuracy (default: the run's own; fd, is, kd, precision, recall)
+  --n N             how many images are scored (default: the run's metrics.n; all of a folder)
+  --seed S          of the latents, or of the subset (default: the run's metrics.seed, 0)
+  --json            scores with their whole passports
+  --trust           build whatever the run's config names: for runs of your own with classes of your own""",
+}
