@@ -4,7 +4,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -99,16 +99,22 @@ def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
     """Picture files as uint8 (n, channels, size, size); one line in the log says what was converted."""
     result = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
     notes = Counter[str]()
-    for index, (pixels, done) in enumerate(_decoded(paths, channels, size)):
+    for index, (pixels, done) in enumerate(decode_each(paths, channels, size)):
         result[index] = pixels
         notes.update(done)
-    if notes:
-        told = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
-        log.info("%d pictures from %s: %s", len(paths), paths[0].parent, told)
+    told(notes, len(paths), paths[0].parent)
     return result
 
 
-def _decoded(paths: Sequence[Path], channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
+def told(notes: Mapping[str, int], n: int, folder: Path) -> None:
+    """Say what was converted, in one line of the log."""
+    if notes:
+        done = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
+        log.info("%d pictures from %s: %s", n, folder, done)
+
+
+def decode_each(paths: Sequence[Path], channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
+    """`decode` of every file, in order."""
     # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), 1024):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from annotated_types import Ge
@@ -20,6 +20,7 @@ from forger.data.decoding import (
     square,
 )
 from forger.data.images import Data, Split, permutation
+from forger.data.store import IN_MEMORY, SHARD, Undecoded, stored
 from forger.errors import closest
 
 
@@ -30,8 +31,9 @@ def image_folder(
 
     Splits are the subfolders train, validation and test, or else a tenth each by a hash of the relative path.
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
-    labels. Raises FileNotFoundError without a folder, ValueError for an empty one, for subfolders that don't
-    fit and for a picture that can't be read, by its path.
+    labels. A split of more than 256 MB of pixels is decoded once, into a file (`forger.data.store`).
+    Raises FileNotFoundError without a folder, ValueError for an empty one, for subfolders that don't fit and for
+    a picture that can't be read, by its path.
     """
     folder = Path(root)
     parts = partition(folder)
@@ -39,10 +41,13 @@ def image_folder(
     names = _class_names(folder, parts, int(declared), classes) if classes else []
 
     def split(paths: Sequence[Path]) -> Split:
-        arrays = {"image": decode_all([folder / path for path in paths], channels, size)}
-        if classes:
-            arrays["label"] = torch.tensor([names.index(path.parts[int(declared)]) for path in paths])
-        return Split(arrays)
+        labels = {"label": torch.tensor([names.index(path.parts[int(declared)]) for path in paths])} if classes else {}
+        if len(paths) * channels * size * size <= IN_MEMORY:
+            return Split({"image": decode_all([folder / path for path in paths], channels, size), **labels})
+        images, digest = stored(folder, paths, channels, size)
+        if isinstance(images, Undecoded) and paths is not parts["train"]:
+            images = images[:]  # scores read the other splits again and again
+        return Split({"image": cast(Tensor, images), **labels}, known={"image": digest}, block=SHARD)
 
     train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)
     return Data(folder.resolve().name, train, validation, test, classes=classes)

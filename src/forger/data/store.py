@@ -1,0 +1,139 @@
+"""Picture sets too large for memory: decoded once into a memory-mapped file, or while training where disk is short."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from forger.console import console
+from forger.data.decoding import decode_each, told
+from forger.files import append_row, read_rows, write_atomically
+
+#: Up to here a set is decoded into memory: that takes seconds, and fits everywhere.
+IN_MEMORY = 256 * 2**20
+#: Images of a shard: what a kill while decoding may cost, and what lies together when batches are dealt.
+SHARD = 1024
+SCHEMA = 1  # raise it when decoding or the layout changes
+
+log = logging.getLogger(__name__)
+
+
+class Undecoded:
+    """A stand-in for a uint8 tensor (n, channels, size, size) whose rows are decoded when they are asked for."""
+
+    dtype = torch.uint8
+    ndim = 4
+
+    def __init__(self, paths: Sequence[Path], channels: int, size: int) -> None:
+        self.paths = list(paths)
+        self.shape = torch.Size((len(paths), channels, size, size))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: Any) -> Tensor:
+        return self.index_select(0, torch.arange(len(self))[rows])
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        assert dim == 0
+        result = torch.empty(len(index), *self.shape[1:], dtype=torch.uint8)
+        pictures = decode_each([self.paths[i] for i in index.tolist()], self.shape[1], self.shape[2])
+        for row, (pixels, _) in enumerate(pictures):
+            result[row] = pixels
+        return result
+
+
+def stored(
+    root: Path, paths: Sequence[Path], channels: int, size: int, cache: Path | None = None
+) -> tuple[Tensor | Undecoded, str]:
+    """Picture files below ``root`` as uint8 (n, channels, size, size), and the SHA-256 that stands for their pixels.
+
+    The tensor is a map of a file in ``cache``, decoded there by whoever asks first, shard by shard: a decoding
+    that was ended goes on where it stopped, other processes wait for it. It is known again by the paths, sizes and
+    times of its files. Where the disk has no room for it, the rows are decoded whenever they are asked for, and
+    the SHA-256 is that of the files' paths and sizes.
+
+    Raises:
+        ValueError: a picture can't be read.
+    """
+    files = [root / path for path in paths]
+    facts = [file.stat() for file in files]
+    names = [path.as_posix() for path in paths]
+    folder = (cache or default_cache()) / _digest(
+        SCHEMA, channels, size, names, [(f.st_size, f.st_mtime_ns) for f in facts]
+    )
+    shape = (len(paths), channels, size, size)
+    need = len(paths) * channels * size * size
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            digest = _decode(folder, files, shape, need)
+    except OSError as error:
+        log.warning("decoding %s while training, since %s can't keep its %.1f GB (%s)", root, folder, need / 1e9, error)
+        return Undecoded(files, channels, size), _digest(names, [f.st_size for f in facts])
+    pixels = torch.from_file(str(folder / "images.u8"), shared=False, size=need, dtype=torch.uint8)
+    return pixels.reshape(shape), digest
+
+
+def default_cache() -> Path:
+    """`$FORGER_CACHE/decoded`, else `~/.cache/forger/decoded`."""
+    return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "decoded"
+
+
+def _decode(folder: Path, files: list[Path], shape: tuple[int, ...], need: int) -> str:
+    """Fill the file with what is missing; SHA-256 over the shards'."""
+    manifest = folder / "manifest.json"
+    if manifest.exists():
+        return json.loads(manifest.read_text())["sha256"]
+    done = {row["shard"]: row for row in read_rows(folder / "shards.jsonl")}
+    shards = range(0, len(files), SHARD)
+    with (folder / "images.u8").open("r+b" if done else "wb") as file, _bar(len(files)) as advance:
+        if not done:
+            if shutil.disk_usage(folder).free < need:
+                raise OSError("no space left")
+            os.posix_fallocate(file.fileno(), 0, need)
+        for shard, start in enumerate(shards):
+            part = files[start : start + SHARD]
+            if shard not in done:
+                pixels, notes = torch.empty(len(part), *shape[1:], dtype=torch.uint8), Counter[str]()
+                for row, (picture, note) in enumerate(decode_each(part, shape[1], shape[2])):
+                    pixels[row] = picture
+                    notes.update(note)
+                content = pixels.numpy().tobytes()
+                file.seek(start * shape[1] * shape[2] * shape[3])
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                done[shard] = {"shard": shard, "sha256": hashlib.sha256(content).hexdigest(), "notes": notes}
+                append_row(folder / "shards.jsonl", done[shard])
+            advance(len(part))
+    notes = Counter[str]()
+    for row in done.values():
+        notes.update(row["notes"])
+    told(notes, len(files), files[0].parent)
+    digest = _digest([done[shard]["sha256"] for shard in range(len(shards))])
+    write_atomically(manifest, json.dumps({"sha256": digest, "shape": shape}))
+    return digest
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Any]:
+    columns = [TextColumn("decoding pictures, once"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda count: progress.update(task, advance=count)
+
+
+def _digest(*facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
