@@ -60,8 +60,8 @@ def fail_by_bug() -> None:
         ),
         (KeyboardInterrupt(), "interrupted", 130),
         (ValueError("two\n   lines"), "two lines", 2),
-        (FileNotFoundError(errno.ENOENT, "No such file", "x.png"), "[Errno 2] No such file: 'x.png'", 2),
-        (PermissionError(errno.EACCES, "Denied", "runs"), "[Errno 13] Denied: 'runs'", 1),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x.png"), "x.png: no such file; check the path", 2),
+        (PermissionError(errno.EACCES, "Denied", "runs"), "runs: denied; get the permission or name another path", 1),
         (
             RuntimeError("shapes\n differ"),
             "failed: RuntimeError: shapes differ (FORGER_DEBUG=1 shows the traceback)",
@@ -78,8 +78,8 @@ def test_omegaconf() -> None:
         "data.szie: no such key; did you mean 'size'? (valid: size)",
         2,
     )
-    assert explain(of_omegaconf("broken")) == ("broken=${nowhere}: Interpolation key 'nowhere' not found", 2)
-    assert explain(of_omegaconf("odd")) == ("odd=${f:1}: Unsupported interpolation type f", 2)
+    assert explain(of_omegaconf("broken")) == ("broken=${nowhere}: the config has no nowhere; set it, or give a value here", 2)
+    assert explain(of_omegaconf("odd")) == ("odd=${f:1}: Unsupported interpolation type f; give a value here", 2)
     assert explain(of_omegaconf("open")) == ("open: a value is missing; set open=…", 2)
 
 

@@ -115,7 +115,7 @@ def test_a_group_can_be_left_to_its_defaults() -> None:
         ("trainer.threads", 0, "trainer.threads=0: must be at least 1"),
         ("metrics.best", 3, "metrics.best=3: must be text"),
         ("metrics.evaluations", {"a": 3}, "metrics.evaluations.a=3: must be a group of keys with _target_"),
-        ("metrics.n", 1, "metrics.n=1: must be at least 2"),
+        ("metrics.n", 9, "metrics.n=9: must be at least 10"),
         ("watch.action", "stpo", "watch.action=stpo: no such choice; did you mean 'stop'?"),
         ("callbacks", None, "callbacks=null: must be a group of keys"),
         ("logger", [], "logger=[]: must be a group of keys"),

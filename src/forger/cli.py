@@ -10,16 +10,18 @@ from forger.options import with_options, without_flags
 
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
 
-_EVALUATE_OPTIONS = ("reference", "extractor", "weights", "scores", "n", "seed")
+_EVALUATE_OPTIONS = ("reference", "extractor", "weights", "preprocess", "scores", "n", "seed")
 
 _SAMPLE_OPTIONS = ("what", "n", "seed", "labels", "truncation", "input", "out", "checkpoint")
 
-_NOT_YET = ("sweep", "report", "reproduce")
+_NOT_YET = ("report", "reproduce")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command (of ``sys.argv`` by default) and return its exit code; every failure is one line."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Checkpoints are data, whatever the shell says.
+    os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     try:
         code = _dispatch(list(arguments))
         sys.stdout.flush()
@@ -96,7 +98,7 @@ def _train(arguments: list[str]) -> int:
 
 
 def _runs(arguments: list[str]) -> int:
-    from forger.listing import show_runs
+    from forger.runtable import show_runs
 
     if _wants_help(arguments, help.COMMANDS["runs"]):
         return 0
@@ -111,6 +113,14 @@ def _doctor(arguments: list[str]) -> int:
     from forger.doctor import examine
 
     return examine(as_json="--json" in arguments)
+
+
+def _sweep(arguments: list[str]) -> int:
+    if not arguments or _wants_help(arguments, help.COMMANDS["sweep"]):
+        return 0 if arguments else _sweep(["--help"])
+    from forger.sweeps.commands import sweep
+
+    return sweep(arguments)
 
 
 def _sample(arguments: list[str]) -> int:
@@ -162,6 +172,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": _train,
     "runs": _runs,
     "doctor": _doctor,
+    "sweep": _sweep,
     "sample": _sample,
     "evaluate": _evaluate,
 }

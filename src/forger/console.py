@@ -8,7 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+from forger.redaction import redacted
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # Whoever read along has gone (`forger train 2>&1 | head`); Rich would end the process.
+        self.quiet = True
+
+
+console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(line: str) -> None:
@@ -19,7 +28,19 @@ def say(line: str) -> None:
 class _Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # Through the console of the progress bar, which moves out of the way.
-        console.print(self.format(record), markup=False)
+        try:
+            console.print(self.format(record), markup=False)
+        except OSError:  # the terminal has gone; training has not
+            console.quiet = True
+
+
+class _LogFile(logging.FileHandler):
+    def format(self, record: logging.LogRecord) -> str:
+        """The line as it may be kept: without secrets."""
+        return redacted(super().format(record))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: on a full disk the files that matter are missed by those who write them."""
 
 
 def show_lines() -> None:
@@ -34,7 +55,7 @@ def show_lines() -> None:
 @contextmanager
 def keep_log(path: Path) -> Iterator[None]:
     """Add forger's lines to a file while the block runs."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _LogFile(path, encoding="utf-8", delay=True)
     formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
     formatter.converter = time.localtime
     handler.setFormatter(formatter)

@@ -1,9 +1,13 @@
 """What can go wrong, by exit code; the message of each is one line that says what, where and what to do."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Literal
 
 _LONGEST_LIST = 30
+
+Kind = Literal["term", "gradient", "weight"]
 
 
 class ForgerError(Exception):
@@ -23,20 +27,32 @@ class RunLocked(ForgerError):
 
 
 class Diverged(ForgerError):
-    """A term of an objective became NaN or infinite.
+    """A number that training rests on became NaN or infinite.
 
     Args:
-        player: whose objective it is.
-        term: the term's name.
+        player: on whose turn it was found.
+        tensor: the name of the term, gradient or weight.
         value: what it became.
-        iteration: the round in which it happened.
+        iteration: the round in which it was found.
+        kind: what kind of tensor it is; a weight has gone before the terms that follow from it.
     """
 
     exit_code = 3
 
-    def __init__(self, player: str, term: str, value: float, iteration: int) -> None:
-        super().__init__(f"diverged: the {player}'s term '{term}' is {value} at iteration {iteration}")
-        self.player, self.term, self.value, self.iteration = player, term, value, iteration
+    def __init__(self, player: str, tensor: str, value: float, iteration: int, kind: Kind = "term") -> None:
+        what = {
+            "term": f"the {player}'s term '{tensor}' is {value}",
+            "gradient": f"the gradient of '{tensor}' is {value} on the {player}'s turn",
+            "weight": f"the weight '{tensor}' is {value} after the {player}'s turn",
+        }[kind]
+        super().__init__(f"diverged: {what} at iteration {iteration}")
+        self.player, self.tensor, self.value, self.iteration, self.kind = player, tensor, value, iteration, kind
+
+
+class Stopped(ForgerError):
+    """The watch ended the run; its state is saved."""
+
+    exit_code = 3
 
 
 class Interrupted(ForgerError):
@@ -45,6 +61,16 @@ class Interrupted(ForgerError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}; the same command continues the run")
         self.exit_code = 128 + signal_number
+
+
+def unreadable(error: BaseException) -> str:
+    """Why torch refused to load a file, in a few words and without its advice to load it unsafely."""
+    text = " ".join(str(error).split())
+    if "Weights only load failed" not in text:
+        return text[:200] or type(error).__name__
+    if code := re.search(r"GLOBAL (\S+)", text):
+        return f"it holds {code[1]}, and could run code"
+    return "it is no file of torch.save, or it is damaged"
 
 
 def closest(name: str, valid: Iterable[str], label: str = "valid") -> str:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
-from torch import Tensor
 
 from forger.console import console, show_lines
-from forger.errors import ConfigError
+from forger.errors import ConfigError, closest
 from forger.imagesets import ImageSet
 from forger.metrics import extractors
-from forger.metrics.features import Extractor, Features, extract
+from forger.metrics.features import Extractor, extract
 from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, score_name
-from forger.metrics.statistics import half_sample_error
 from forger.options import number
 from forger.sources import Source, reference_of, source_at
 
@@ -30,8 +29,6 @@ from forger.sources import Source, reference_of, source_at
 _LEAST = 10
 #: Computed where nobody says which; those that need logits are left out where there are none.
 _SCORES = ("fd", "is", "kd", "precision", "recall")
-#: Not for halves: ten distances already, and more images than halves have.
-_NO_HALVES = "fd_infinity"
 
 
 def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, trust: bool = False) -> int:
@@ -79,7 +76,8 @@ def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int
         names.remove("is")
     plain = [plain_name(name, extractor.name) for name in names]
     memorised = real.train if {*plain} & {*Memorisation.names} else None
-    extractor = extractor.to("cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    extractor = extractor.to(device)
     with _bar(extractor, len(fake) + len(real) + (len(memorised) if memorised else 0)):
         reference = Reference.build(extractor, real.images, split=real.name, cache=default_cache())
         train = None
@@ -87,16 +85,12 @@ def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int
             train = Reference.build(extractor, memorised.images, split=memorised.name, cache=default_cache())
         features = extract(extractor, fake.images)
 
-    def scores(names: Sequence[str]) -> Scores:
-        splits = (source.defaults or {}).get("splits", 1)
-        return Scores(extractor, reference, names, train=train, splits=splits)
-
-    values = _computed(scores(plain), features, fake.labels)
-    errors = _errors(scores([name for name in plain if name != _NO_HALVES]), features, fake.labels, seed)
-    if "kd" in plain:  # its own error, which is better
-        name = score_name("kd", extractor.name)
-        errors[name] = values.pop(score_name("kd_error", extractor.name))
-    passport = scores(plain).passport(len(fake), weights=source.weights, seed=seed)
+    scores = Scores(extractor, reference, plain, train=train, splits=(source.defaults or {}).get("splits", 1))
+    features = features.each(lambda column: column.to(device))
+    labels = None if fake.labels is None else fake.labels.to(device)
+    values, errors = scores.of(features, labels), scores.errors(features, labels, seed=seed)
+    values.pop(score_name("kd_error", extractor.name), None)  # it stands beside its value
+    passport = scores.passport(len(fake), weights=source.weights, seed=seed)
     notes = []
     if min(len(fake), len(real)) <= reference.features.shape[1]:
         few, width = min(len(fake), len(real)), reference.features.shape[1]
@@ -110,12 +104,50 @@ def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int
 
 def _early_extractor(source: Source, options: Mapping[str, str]) -> Extractor | None:
     """The extractor that is named by the user or by the run; before anything slow begins."""
-    named, weights = options.get("extractor"), options.get("weights")
-    if named is None and weights is None and source.defaults is not None:
-        return extractors.build(source.defaults["extractor"], source.defaults.get("weights"))
-    if named is None and weights is not None:
-        raise ConfigError(f"--weights {weights}: of which extractor? Add --extractor inception, or a module of yours")
-    return extractors.build(named, weights) if named else None
+    named = options.get("extractor")
+    if named is None and source.defaults is not None and not {"weights", "preprocess"} & {*options}:
+        own = source.defaults.get("preprocessing") or {}
+        return extractors.build(source.defaults["extractor"], source.defaults.get("weights"), **own)
+    if named is None:
+        for option in ("weights", "preprocess"):
+            if option in options:
+                told = f"--{option} {options[option]}"
+                raise ConfigError(f"{told}: of which extractor? Add --extractor inception, or a module of yours")
+        return None
+    # A module of the user's own lies where the command is given, where `python -m` would find it too.
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)
+    preprocessing = _preprocessing(options["preprocess"]) if "preprocess" in options else {}
+    return extractors.build(named, options.get("weights"), **preprocessing)
+
+
+def _preprocessing(text: str) -> dict[str, Any]:
+    """The arguments of `ModuleExtractor` in ``size=224,antialias=false,channels=3,range=-1:1``."""
+    result: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        if name not in _PREPROCESSING:
+            raise ConfigError(f"--preprocess {part}: no such step; {closest(name, _PREPROCESSING)}")
+        try:
+            result[name] = _PREPROCESSING[name](value)
+        except (KeyError, ValueError):
+            raise ConfigError(f"--preprocess {part}: write it as {_EXAMPLE}") from None
+    return result
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(":"))
+
+
+_EXAMPLE = "size=224,antialias=true,channels=3,mean=0.485:0.456:0.406,std=0.229:0.224:0.225 (or range=-1:1)"
+_PREPROCESSING: dict[str, Callable[[str], Any]] = {
+    "size": int,
+    "antialias": {"true": True, "false": False}.__getitem__,
+    "channels": {"1": 1, "3": 3}.__getitem__,
+    "range": _numbers,
+    "mean": _numbers,
+    "std": _numbers,
+}
 
 
 def _names(source: Source, options: Mapping[str, str], extractor: Extractor, fake: ImageSet) -> list[str]:
@@ -144,37 +176,6 @@ def _same_kind(source: Source, real: ImageSet, fake: ImageSet) -> None:
         )
 
 
-def _computed(scores: Scores, features: Features, labels: Tensor | None) -> dict[str, float]:
-    scores.reset()
-    scores.observe(features, labels)
-    return scores.compute()
-
-
-def _errors(scores: Scores, features: Features, labels: Tensor | None, seed: int) -> dict[str, float]:
-    """Standard errors from halves of the images, as far as halves are enough for all scores."""
-    known: dict[tuple[int, ...], dict[str, float]] = {}
-
-    def value(name: str) -> Callable[[Tensor], float]:
-        def of(rows: Tensor) -> float:
-            # The halves are the same for every score: all scores of a half are computed together, once.
-            half = tuple(rows.tolist())
-            if half not in known:
-                logits = None if features.logits is None else features.logits[rows]
-                part = Features(features.features[rows], logits)
-                known[half] = _computed(scores, part, None if labels is None else labels[rows])
-            return known[half][name]
-
-        return of
-
-    count, width = features.features.shape
-    repeats = 20 if width <= 512 else 8
-    try:
-        names = _computed(scores, features, labels) if scores.metrics else {}
-        return {name: half_sample_error(value(name), torch.arange(count), seed=seed, repeats=repeats) for name in names}
-    except ValueError:  # half of so few images can't be scored
-        return {}
-
-
 def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
     """The scores of the run's own config, on the test split, of a game that is not judged by its samples."""
     from hydra.utils import instantiate
@@ -189,8 +190,8 @@ def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any
     for evaluation in evaluations:
         evaluation.check(read.data)
         passport = evaluation.passport(read.game, read.data, "test", n=n, seed=seed)
-        for name, value in evaluation.evaluate(read.game, read.data, "test", n=n, seed=seed).items():
-            told[name] = _told(value, None, evaluation.higher_is_better(name), passport)
+        for name, (value, error) in evaluation.measured(read.game, read.data, "test", n=n, seed=seed).items():
+            told[name] = _told(value, error, evaluation.higher_is_better(name), passport)
     return told, []
 
 

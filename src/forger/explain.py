@@ -1,5 +1,6 @@
 """Any exception as one line for the user and an exit code, Hydra's and OmegaConf's among them."""
 
+import errno
 import inspect
 import re
 import sys
@@ -7,15 +8,35 @@ from collections.abc import Iterable
 from typing import Any
 
 from forger.errors import ConfigError, ForgerError, closest
+from forger.redaction import redacted
+
+#: What to do about an operating system's error.
+_REMEDIES = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of this path is a file; name another folder",
+    errno.EISDIR: "a folder has the name of a file; move it away or name another path",
+    errno.EEXIST: "a file is in the way; move it or name another path",
+    errno.EACCES: "get the permission or name another path",
+    errno.EPERM: "get the permission or name another path",
+    errno.EROFS: "this place can't be written; name another path",
+    errno.ENOSPC: "make room, then give the same command again",
+    errno.EDQUOT: "make room, then give the same command again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 
 def explain(error: BaseException, groups: Iterable[str] = ()) -> tuple[str, int]:
-    """The line to show for an exception, and the exit code of the command.
+    """The line to show for an exception, without secrets, and the exit code of the command.
 
     Args:
         error: what was raised.
         groups: names of config groups, offered as matches for an unknown key at the top.
     """
+    line, code = _explained(error, groups)
+    return redacted(line), code
+
+
+def _explained(error: BaseException, groups: Iterable[str]) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
     if isinstance(error, ForgerError):
@@ -24,10 +45,13 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> tuple[str, int]
         return line, ConfigError.exit_code
     if _named(error, "hydra.errors.InstantiationException"):
         return _instantiation(error, groups)
-    if isinstance(error, ValueError | FileNotFoundError):
-        return one_line(str(error)), ConfigError.exit_code
     if isinstance(error, OSError):
-        return one_line(str(error)), ForgerError.exit_code
+        code = ConfigError.exit_code if isinstance(error, FileNotFoundError) else ForgerError.exit_code
+        return one_line(_system(error)), code
+    if isinstance(error, ValueError):
+        return one_line(str(error)), ConfigError.exit_code
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return f"out of memory: lower --n, data.batch_size or the networks' width ({one_line(str(error), 160)})", 1
     return f"failed: {type(error).__name__}: {one_line(str(error))} (FORGER_DEBUG=1 shows the traceback)", 1
 
 
@@ -35,6 +59,16 @@ def one_line(text: str, longest: int = 1000) -> str:
     """Text without line breaks or control characters, cut where it is endless."""
     line = re.sub(r"[\x00-\x1f\x7f\s]+", " ", text).strip()
     return line if len(line) <= longest else line[:longest] + " …"
+
+
+def _system(error: OSError) -> str:
+    """The operating system's error: which path, what is wrong, what to do."""
+    if error.errno is None or error.strerror is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    what = error.strerror[:1].lower() + error.strerror[1:]
+    remedy = _REMEDIES.get(error.errno)
+    return f"{where}{what}" + (f"; {remedy}" if remedy else "")
 
 
 def _named(error: BaseException, name: str) -> bool:
@@ -61,17 +95,30 @@ def _composition(error: BaseException, groups: list[str]) -> str | None:
     if _named(error, "omegaconf.errors.InterpolationResolutionError"):
         child = getattr(error, "child_node", None)
         value = child._value() if child is not None else "?"
-        return one_line(f"{getattr(error, 'full_key', '?')}={value}: {_first_line(error)}")
+        return one_line(f"{getattr(error, 'full_key', '?')}={value}: {_unresolved(error)}")
     if _named(error, "yaml.YAMLError"):
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.name}, line {mark.line + 1}: " if mark else ""
         return one_line(f"{where}not valid YAML: {getattr(error, 'problem', None) or error}")
+    if several := re.match(r"Ambiguous value for argument '(.*)'\n", str(error)):
+        return one_line(f"{several[1]}: several values; add -m for one job each, or write key=[a,b] for a list")
     if _named(error, "hydra.errors.HydraException") and not _named(error, "hydra.errors.InstantiationException"):
         return one_line(re.sub(r"See https://hydra\.cc\S*( for \w+)?", "", str(error)))
     if _named(error, "omegaconf.errors.OmegaConfBaseException"):
         key = getattr(error, "full_key", None)
         return one_line(f"{key}: {_first_line(error)}" if key else _first_line(error))
     return None
+
+
+def _unresolved(error: BaseException) -> str:
+    """Why an interpolation has no value, and what to do."""
+    reason = re.sub(r"^\w+ raised while resolving interpolation: ", "", _first_line(error)).strip('"')
+    if unknown := re.match(r"Interpolation key '(.*)' not found", reason):
+        of_data = "; choose data and a model that fit" if unknown[1].startswith("data.") else ""
+        return f"the config has no {unknown[1]}{of_data or '; set it, or give a value here'}"
+    if variable := re.match(r"Environment variable '(.*)' not found", reason):
+        return f"the environment has no {variable[1]}; set it, or give a value here"
+    return f"{reason}; give a value here"
 
 
 def _unknown_key(error: Any, message: str, groups: list[str]) -> str:
@@ -130,7 +177,8 @@ def _instantiation(error: BaseException, groups: Iterable[str]) -> tuple[str, in
     if error.__cause__ is None:
         return one_line(prefix + re.sub(r"full_key: \S+", "", str(error))), ConfigError.exit_code
     line, code = explain(error.__cause__, groups)
-    return (line if isinstance(error.__cause__, ForgerError) else prefix + line), code
+    told = isinstance(error.__cause__, ForgerError) and "=" in line.partition(": ")[0]  # with its own key
+    return (line if told else prefix + line), code
 
 
 def _first_line(error: BaseException) -> str:

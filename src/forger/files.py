@@ -32,6 +32,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         fsync_folder(path.parent)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        # A full disk does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -65,11 +70,16 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
     Raises:
         OSError: it could not be written whole.
     """
-    line = (json.dumps(finite(row), allow_nan=False) + "\n").encode()
+    line = as_line(row)
     with path.open("ab", buffering=0) as file:
         written = file.write(line)
     if written != len(line):
         raise OSError(f"{path}: only {written} of {len(line)} bytes could be written; is the disk full?")
+
+
+def as_line(row: Mapping[str, Any]) -> bytes:
+    """A row as a line of JSON; NaN and infinity become null."""
+    return (json.dumps(finite(row), allow_nan=False) + "\n").encode()
 
 
 def finite(value: Any) -> Any:

@@ -22,12 +22,32 @@ COMMANDS = {
 forger runs [FOLDER] [--json]
 
 A table of the runs in FOLDER (default: runs) and their state. `killed` is a run whose process is gone
-without a word, `broken` a folder whose record can't be read. --json: path, status, alive, problem, record.""",
+without a word, `broken` a folder whose record can't be read. Scores of which the passports differ (extractor,
+reference, number of images, …) are marked: they don't compare, and a line below says why.
+--json: path, status, alive, problem, not_comparable (score to reason), record.""",
     "doctor": """\
 forger doctor [--json]
 
 What this machine has (Python, packages, devices, W&B login, extractor weights, disk), and what to do
 about the rest. Ends with 1 if something that training needs is missing.""",
+    "sweep": """\
+forger sweep run SWEEP [-w N] [OVERRIDES]          create or continue a sweep, N workers on this machine
+forger sweep worker SWEEP [OVERRIDES]              one worker, on any machine that reaches the storage
+forger sweep status SWEEP [OVERRIDES] [--json]     ended, pruned, failed, running, best, time left
+forger sweep export-wandb SWEEP [-o FILE]          a file for `wandb sweep` and `wandb agent`
+
+SWEEP is a config of the group `sweep`, or a YAML file in a folder of that name. Each trial is a fresh process of
+`forger train` in a run folder below runs/SWEEP; what is killed is taken up again by the same command.
+
+  -w N                       workers (default: one per GPU, else one per core)
+  --config-dir FOLDER        your own configs in front of the shipped ones
+  sweep.trials=40 …          any key of the sweep: trials, seeds, sampler, pruner, rungs.first, minutes, storage, …
+  launcher=slurm …           where the workers run
+  budget.images=1e5 …        any override of the runs; KEY=VALUE takes KEY out of the space,
+                             'KEY=interval(0.1, 1)' puts it in
+
+Exit codes: 0 all trials ended, or the time limit came; 1 too many failed; 2 a fault in the sweep or its config;
+130/143 interrupted (the same command continues).""",
     "sample": """\
 forger sample RUN [OPTIONS]
 
@@ -53,9 +73,11 @@ Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array 
 
   --reference R     a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images
                     or an .npz; ./digits is the folder (default: the test split of a run's own data)
-  --extractor E     digits, inception, or a module by import path or .pt2 file
+  --extractor E     digits, inception, dinov2, or a torch.nn.Module by import path (package.module.Class) or .pt2 file
                     (default: the run's own; digits for grey 8×8 images, else inception)
   --weights FILE    of the extractor
+  --preprocess P    what a module of yours gets, as size=224,antialias=true,channels=3,range=-1:1 (or mean=…:…:…,
+                    std=…); by default 3 channels in [0, 1], not resized; grey is repeated. Part of the passport
   --scores A,B,…    fd (fid), fd_infinity, is, kd (kid), precision, recall, density, coverage, memorisation, vendi,
                     accuracy (default: the run's own; fd, is, kd, precision, recall)
   --n N             how many images are scored (default: the run's metrics.n; all of a folder)

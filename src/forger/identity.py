@@ -18,18 +18,23 @@ _NOT_IDENTITY = {
 }
 
 
-def run_id(config: Mapping[str, Any], package_version: str, data_fingerprint: str) -> str:
+def run_id(
+    config: Mapping[str, Any], package_version: str, data_fingerprint: str, parent_weights: str | None = None
+) -> str:
     """The run's identity: 12 hexadecimal digits of what determines its result.
 
     That is the resolved config less loggers, paths, progress display and placement (accelerator, devices,
-    nodes, strategy, threads; precision counts), the package's version and the data's fingerprint.
+    nodes, strategy, threads; precision counts), the package's version, the data's fingerprint, and the hash of
+    the weights that it starts from, if those are another run's.
     ``1`` and ``1.0`` are the same value here.
     """
     document = {
-        "config": _identity(config, ()),
+        "config": determining(config),
         "forger": package_version,
         "data": data_fingerprint,
     }
+    if parent_weights is not None:
+        document["parent"] = parent_weights
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -43,6 +48,11 @@ def _identity(node: Any, place: tuple[str, ...]) -> Any:
     if isinstance(node, float) and node.is_integer():
         return int(node)
     return node
+
+
+def determining(config: Mapping[str, Any]) -> Any:
+    """The part of a resolved config that determines a run's result, in plain containers (see `run_id`)."""
+    return _identity(config, ())
 
 
 def weights_sha256(state_dict: Mapping[str, "Tensor"]) -> str:

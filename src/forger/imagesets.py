@@ -1,7 +1,6 @@
 """Sets of images that come from outside a run: folders, arrays, data sets by name, exported generators."""
 
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from forger.data.decoding import decode, listing
 from forger.data.images import Data
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError, closest
+from forger.exported import load_exported
 from forger.randomness import generator
 
 #: Images that an exported generator makes at a time, where it leaves that open.
@@ -172,18 +172,12 @@ class ExportedGenerator:
     """A generator in a file of `torch.export.save`: z float (n, latent), standard normal → images in [-1, 1].
 
     The size of the latents is read from its signature. Raises ConfigError for a file that is no exported
-    program or takes anything else.
+    program, could run code, or takes anything else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not zipfile.is_zipfile(path):
-            raise ConfigError(f"{path}: no exported program; write one with torch.export.save")
-        try:
-            program = torch.export.load(path)
-        except Exception as error:  # whatever a damaged or foreign archive brings up
-            detail = " ".join(str(error).split())[:200]
-            raise ConfigError(f"{path}: can't be read as an exported program ({detail})") from error
+        program = load_exported(path)
         inputs = program.graph_signature.user_inputs
         shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs]
         if len(shapes) != 1 or len(shapes[0]) != 2 or not isinstance(shapes[0][1], int):

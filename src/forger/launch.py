@@ -11,6 +11,7 @@ from typing import Any
 
 from forger.cli import conf_folder, config_groups, tell
 from forger.errors import ConfigError, closest
+from forger.trial import follow_parent, membership
 
 _HELP = """\
 forger train [OVERRIDES] [HYDRA'S FLAGS]
@@ -31,7 +32,7 @@ run.restart=true starts over.
 _FLAGS: dict[str, int | None] = {
     "--help": 0, "--hydra-help": 0, "--version": 0, "--resolve": 0, "--run": 0, "--multirun": 0,
     "--shell-completion": 0, "--cfg": 1, "--package": 1, "--config-path": 1, "--config-name": 1,
-    "--config-dir": 1, "--experimental-rerun": 1, "--info": None,
+    "--config-dir": 1, "--info": None,
 }  # fmt: skip
 _SHORT = {
     "-h": "--help", "-r": "--run", "-m": "--multirun", "-sc": "--shell-completion", "-c": "--cfg",
@@ -53,6 +54,8 @@ def train(arguments: Sequence[str]) -> int:
     if "--help" in flags:
         print(_help())
         return 0
+    if membership() is not None and "LOCAL_RANK" not in os.environ:
+        follow_parent()
     # Otherwise Hydra prints its own version of an exception and ends the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -72,6 +75,8 @@ def train(arguments: Sequence[str]) -> int:
     sys.argv = [sys.argv[0], *in_front, *overrides]
     try:
         hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{_not_utf8(first)}: {error.reason} at byte {error.start}; save it as UTF-8") from error
     finally:
         sys.argv = typed
     return max(codes, key=_SEVERITY.index)
@@ -133,6 +138,18 @@ def _own_configs_in_front(flags: list[str]) -> tuple[Path, list[str]]:
     if not own.is_dir():
         raise ConfigError(f"--config-dir {flags[place]}: no such folder")
     return own, [*flags[:place], str(conf_folder()), *flags[place + 1 :]]
+
+
+def _not_utf8(folder: Path) -> Path:
+    """The first config file below a folder that is not UTF-8, which Hydra's error does not name."""
+    for file in sorted(folder.rglob("*.yaml")):
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return file
+        except OSError:
+            continue
+    return folder
 
 
 def _help() -> str:

@@ -1,12 +1,10 @@
 """The runs in a folder, broken and foreign ones included."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forger.errors import ConfigError
 from forger.identity import run_id
 from forger.records import BrokenRecord, RunFolder
 
@@ -94,72 +92,3 @@ def how_to_continue(entry: Entry) -> str:
         f"{entry.path}: {entry.status} at {record['images']:,} images under forger {version}; "
         f"to continue it: pip install 'forger=={version}' && {record['command']}"
     )
-
-
-def show_runs(folder: str | None, *, as_json: bool) -> int:
-    """Print the runs of a folder (default ``runs``) as a table or as JSON."""
-    if folder is not None and not Path(folder).is_dir():
-        raise ConfigError(f"{folder}: no such folder")
-    entries = list_runs(folder or "runs") if folder or Path("runs").is_dir() else []
-    if as_json:
-        rows = [
-            {
-                "path": str(e.path),
-                "status": e.status,
-                "alive": e.alive,
-                "problem": e.problem,
-                "record": e.record,
-            }
-            for e in entries
-        ]
-        print(json.dumps(rows, indent=2))
-    elif not entries:
-        print(f"no runs in {folder or 'runs'}; `forger train` makes one")
-    else:
-        _print_table(entries)
-    return 0
-
-
-def _print_table(entries: list[Entry]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("name", "id", "status", "seed", "images", "score", "minutes", "device"):
-        right = title in ("seed", "images", "minutes")
-        table.add_column(title, justify="right" if right else "left", no_wrap=title != "score")
-    for entry in entries:
-        # Text, since a name could hold Rich's own markup.
-        table.add_row(*(Text(cell, style=_STYLES.get(entry.status, "")) for cell in _cells(entry)))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has room
-    console.print(table)
-
-
-_STYLES = {"finished": "green", "running": "bold", "broken": "dim red", "diverged": "red", "failed": "red"}
-
-
-def _cells(entry: Entry) -> list[str]:
-    record = entry.record
-    if record is None:
-        return [entry.path.parent.name, entry.path.name, "broken", "", "", str(entry.problem), "", ""]
-    scores = record["scores"]["final"] or record["scores"]["best"]
-    told = [f"{name} {_number(score['value'])}" for name, score in scores.items()]
-    device = record["device"]
-    several = f" x{device['devices']}" if device.get("devices", 1) != 1 else ""
-    return [
-        record["name"],
-        record["id"],
-        entry.status,
-        str(record["seed"]),
-        f"{record['images']:,}",
-        ", ".join(told),
-        f"{record['seconds'] / 60:.1f}",
-        f"{device.get('accelerator', '')}{several}",
-    ]
-
-
-def _number(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.4g}"

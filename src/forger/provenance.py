@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,22 @@ def device_state(accelerator: str, devices: int) -> dict[str, Any]:
     if accelerator == "cuda":
         state["gpu"] = torch.cuda.get_device_name()
     return state
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two records' conditions and can change bits, as texts ``torch 2.15.0 → 2.11.0``.
+
+    Args:
+        before, now: mappings with ``versions``, ``git`` and ``device`` as in a record.
+    """
+    was, is_ = _conditions(before), _conditions(now)
+    names = [*was, *(name for name in is_ if name not in was)]
+    return [f"{n} {was.get(n, 'none')} → {is_.get(n, 'none')}" for n in names if was.get(n) != is_.get(n)]
+
+
+def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
+    git = record["git"]
+    code = {} if git is None else {"code": git["commit"][:12] + (" with changes" if git["dirty"] else "")}
+    packages = {name: version for name, version in record["versions"].items() if name != "wandb"}
+    device = {name: str(value) for name, value in record["device"].items() if name != "changed"}
+    return {**packages, **code, **device}

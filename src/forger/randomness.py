@@ -1,8 +1,10 @@
 """Random streams as functions of (seed, purpose, position), so that a position is all the state there is."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -17,3 +19,33 @@ def generator(seed: int, *purpose: str | int, device: str | torch.device = "cpu"
     The same arguments give the same stream in every process; different devices give different numbers.
     """
     return torch.Generator(device=device).manual_seed(derived_seed(seed, *purpose))
+
+
+class Noise:
+    """Random numbers for one rank's share of a batch, drawn for the whole batch: ranks together see one process's.
+
+    Shapes are local, (n, …), and each rank's share is every ``world``-th sample, as the loader deals batches.
+
+    Args:
+        stream: the generator, the same on every rank, or a function that makes it when something is first drawn.
+        rank: this process.
+        world: how many processes there are.
+    """
+
+    def __init__(self, stream: torch.Generator | Callable[[], torch.Generator], rank: int = 0, world: int = 1) -> None:
+        self._stream = stream
+        self._rank, self._world = rank, world
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Standard normal numbers, float32, on the generator's device."""
+        return self._drawn(torch.randn, shape)
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """Numbers from [0, 1), float32, on the generator's device."""
+        return self._drawn(torch.rand, shape)
+
+    def _drawn(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
+        if not isinstance(self._stream, torch.Generator):
+            self._stream = self._stream()
+        everyones = draw((shape[0] * self._world, *shape[1:]), generator=self._stream, device=self._stream.device)
+        return everyones[self._rank :: self._world]

@@ -14,6 +14,7 @@ from typing import Any
 from forger.errors import RunLocked
 from forger.files import (
     append_row,
+    as_line,
     atomic_file,
     finite,
     fsync_folder,
@@ -22,11 +23,13 @@ from forger.files import (
     write_atomically,
 )
 from forger.identity import run_id, weights_sha256
+from forger.redaction import redacted
 
 __all__ = [
     "FIELDS",
     "SCHEMA",
     "STATUSES",
+    "WALL_CLOCK",
     "BrokenRecord",
     "RunFolder",
     "atomic_file",
@@ -63,6 +66,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "alerts": list,
     "parent": (dict, type(None)),
 }
+#: Columns of ``metrics.jsonl`` that tell the time: all others are the same in a run that is repeated.
+WALL_CLOCK = ("seconds",)
 STATUSES = ("running", "finished", "interrupted", "pruned", "stopped", "diverged", "failed")
 
 
@@ -86,6 +91,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
         self._lock_file = self.path / ".lock"
+        #: Rows of metrics written so far, those before an interruption included.
+        self.metrics_rows = 0
 
     @classmethod
     def of(cls, root: str | Path, name: str, identity: str) -> "RunFolder":
@@ -220,7 +227,7 @@ class RunFolder:
         return record
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        record = finite(record)
+        record = redacted(finite(record))
         problem = record_problem(record)
         assert problem is None, problem
         write_atomically(self.record_file, json.dumps(record, indent=2, allow_nan=False) + "\n")
@@ -230,12 +237,14 @@ class RunFolder:
         for entry in self.path.iterdir():
             if entry != self._lock_file:
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        self.metrics_rows = 0
 
     # Rows
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row with ``iterations`` and ``images``; NaN and infinity become null."""
         append_row(self.metrics_file, row)
+        self.metrics_rows += 1
 
     def append_alert(self, row: Mapping[str, Any]) -> None:
         """Add a row with ``iterations`` and what the watch saw."""
@@ -246,12 +255,34 @@ class RunFolder:
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
 
-    def cut_back(self, iterations: int) -> None:
-        """Drop the rows of metrics and alerts after an iteration from which the run goes on."""
-        for path in (self.metrics_file, self.alerts_file):
-            kept = b"".join(line for line, row in rows_with_bytes(path) if row.get("iterations", 0) <= iterations)
-            if path.exists() and kept != path.read_bytes():
-                write_atomically(path, kept)
+    def cut_back(
+        self,
+        iterations: int,
+        *,
+        metrics: int | None = None,
+        alerts: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Drop the rows of metrics and alerts after an iteration from which the run goes on.
+
+        Args:
+            iterations: the iteration.
+            metrics: how many rows of metrics there were at that moment, where that is known: some rows of an
+                iteration are written after its state is saved.
+            alerts: what the alerts were at that moment, where that is known.
+        """
+        kept = [line for line, row in rows_with_bytes(self.metrics_file) if row.get("iterations", 0) <= iterations]
+        self.metrics_rows = len(kept[:metrics])
+        _rewrite(self.metrics_file, b"".join(kept[:metrics]))
+        if alerts is None:
+            kept = [line for line, row in rows_with_bytes(self.alerts_file) if row.get("iterations", 0) <= iterations]
+        else:
+            kept = [as_line(row) for row in alerts]
+        _rewrite(self.alerts_file, b"".join(kept))
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    if (path.read_bytes() if path.exists() else b"") != content:
+        write_atomically(path, content)
 
 
 def record_problem(record: Any) -> str | None:

@@ -1,126 +1,175 @@
 """One run, top to bottom: config → data → game → Trainer → callbacks → run folder."""
 
 import logging
-import os
-import shlex
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from forger import __version__, tracking
+from forger.building import built, built_callbacks, built_loggers, built_trainer
 from forger.callbacks.budget import Budget
-from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint
+from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.crew import Crew
 from forger.callbacks.interruption import Interruption
 from forger.callbacks.journal import Journal
+from forger.callbacks.profiling import Profiling
 from forger.callbacks.progress import ProgressBar
 from forger.callbacks.samples import Samples
 from forger.callbacks.scoring import Scoring
-from forger.cli import conf_folder
+from forger.callbacks.watching import Feed, Watching, told
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
 from forger.data.loader import Batches
-from forger.errors import ConfigError, Diverged
-from forger.files import write_atomically
+from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopped
+from forger.finding import Parent, parent_at
 from forger.games.base import Game
 from forger.identity import run_id, weights_sha256
-from forger.listing import how_to_continue, unfinished_under_other_version
-from forger.provenance import device_state, git_state, versions
+from forger.placement import check_placement, rank
 from forger.randomness import derived_seed
+from forger.recording import begin, summary
 from forger.records import RunFolder
+from forger.rehearsal import rehearse
+from forger.rollback import roll_back, stopped_by, taken_up
 from forger.schema import validate
+from forger.trial import ending
+
+logger = logging.getLogger(__name__)
 
 
-def train(config: DictConfig) -> int:
+def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = None) -> int:
     """Train what the config says in its run folder; the exit code (0 finished, 3 diverged, 128 + n signal n).
 
     The same config is the same run: a finished one is told of, an unfinished one goes on where it stopped.
+
+    Args:
+        config: as Hydra composed it, or plain containers.
+        folder: where to, instead of the folder that the config's identity gives.
     """
     settings = validate(config)
     show_lines()
-    prepare_torch(settings["trainer"])
-    data = load_data(settings)
-    identity = run_id(settings, __version__, data.fingerprint)
-    folder = RunFolder.of(settings["run"]["root"], settings["run"]["name"], identity)
-    if rank() != 0:
-        return fit(settings, data, folder, identity)
-    with folder.lock():
-        if settings["run"]["restart"]:
-            folder.clear()
-        if folder.record_file.exists() and folder.read()["status"] == "finished":
-            say(f"already finished: {folder} (run.restart=true starts over)")
-            return summary(folder)
-        if newest_checkpoint(folder.checkpoints) is None:
-            folder.clear()
-        with keep_log(folder.log_file):
-            return fit(settings, data, folder, identity)
+    interruption = Interruption()
+    with interruption.listening():
+        check_placement(settings["trainer"])
+        prepare_torch(settings["trainer"])
+        data = load_data(settings)
+        parent = parent_at(settings["run"]["parent"]) if settings["run"]["parent"] else None
+        identity = run_id(settings, __version__, data.fingerprint, parent and parent.about["weights_sha256"])
+        folder = folder or RunFolder.of(settings["run"]["root"], settings["run"]["name"], identity)
+        if rank() != 0:
+            return fit(settings, data, folder, identity, parent, interruption)
+        with folder.lock():
+            if settings["run"]["restart"]:
+                folder.clear()
+            if folder.record_file.exists() and folder.read()["status"] == "finished":
+                say(f"already finished: {folder} (run.restart=true starts over)")
+                return summary(folder)
+            if (verdict := stopped_by(folder)) is not None:
+                say(f"stopped by the watch: {verdict}; {folder} (run.restart=true starts over)")
+                return Stopped.exit_code
+            with keep_log(folder.log_file):
+                last = newest_checkpoint(folder.checkpoints, identity)
+                if last is not None:
+                    set_aside(folder.checkpoints, last)
+            if last is None:
+                folder.clear()
+            with keep_log(folder.log_file):
+                return fit(settings, data, folder, identity, parent, interruption)
 
 
-def fit(settings: dict[str, Any], data: Data, folder: RunFolder, identity: str) -> int:
+def fit(
+    settings: dict[str, Any],
+    data: Data,
+    folder: RunFolder,
+    identity: str,
+    parent: Parent | None = None,
+    interruption: Interruption | None = None,
+) -> int:
     """Train in a folder that this process may write, and close its record whatever happens."""
+    asked, settings = settings, taken_up(settings, folder.checkpoints, build_game)
     game = build_game(settings)
+    rehearse(game, data, settings)
     budget = Budget(**settings["budget"])
     journal = Journal(folder, budget, settings["log"]["every"])
     checkpoints = Checkpoints(folder.checkpoints, folder, **settings["checkpoint"])
     scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings, data))
-    interruption = Interruption()
+    watching = Watching(settings, data, folder, journal, scoring, checkpoints, **settings["watch"])
+    interruption = interruption or Interruption()
     samples = Samples(data, folder.samples, journal, **settings["samples"])
     bar = ProgressBar(settings["budget"]["images"], journal)
-    crew = Crew([journal, scoring, samples, budget, interruption, checkpoints, bar])
+    profiling = [Profiling(folder.path / "profile")] if settings["trainer"]["profile"] else []
+    members = [journal, Feed(watching), bar, budget, *profiling]
+    crew = Crew(members, interruption, checkpoints, observers=[scoring, watching, samples])
     trainer = build_trainer(
         settings,
+        identity,
         loggers=build_loggers(settings, folder, identity),
-        callbacks=[*instantiate(settings["callbacks"]).values(), crew],
+        callbacks=[*built_callbacks(settings["callbacks"]), crew],
     )
+    last = newest_checkpoint(folder.checkpoints, identity)
+    if last is None and parent is not None:
+        take_over(game, parent)
     if trainer.is_global_zero:
-        begin(settings, data, folder, identity, trainer, game)
-    last = newest_checkpoint(folder.checkpoints)
+        accelerator, devices = trainer.strategy.root_device.type, trainer.world_size
+        begin(asked, data, folder, identity, accelerator, devices, last, parent)
     status, code = "failed", 1
-    ending: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     try:
         trainer.fit(game, build_batches(settings, data, game, trainer), ckpt_path=last, weights_only=True)
         if interruption.signal_number:
-            status, code = "interrupted", 128 + interruption.signal_number
-        else:
-            status, code = "finished", 0
-            checkpoints.save(trainer, "final")
-            final = scoring.published(game)
-            ending = {"scores": {"final": final, "best": scoring.best_scores}}
-            ending["weights_sha256"] = weights_sha256(game.state_dict())
-            values = {f"score/test/{name}": score["value"] for name, score in final.items()}
-            journal.write(trainer, game, values)
+            raise Interrupted(interruption.signal_number)
+        if watching.verdict:
+            results = {"scores": {"final": {}, "best": scoring.closing()}}
+            raise Stopped(told(watching.verdict))
+        checkpoints.save(trainer, "final")
+        final = scoring.published(game)
+        results = {"scores": {"final": final, "best": scoring.closing()}}
+        results["weights_sha256"] = weights_sha256(game.state_dict())
+        values = {f"score/test/{name}": score["value"] for name, score in final.items()}
+        journal.write(trainer, game, values)
+        status, code = "finished", 0
     except Diverged as error:
         status, code = "diverged", error.exit_code
-        logging.getLogger(__name__).error("%s", error)
-    except KeyboardInterrupt:
-        status, code = "interrupted", 130
+        logger.error("%s; %s", error, checkpoints.kept)
+    except Stopped as error:
+        status, code = "stopped", error.exit_code
+    except Interrupted as error:
+        status, code = ending("interrupted"), error.exit_code
+    except OSError as error:
+        raise ForgerError(f"{error.strerror}: {error.filename}; {checkpoints.kept}") from error
     finally:
         if trainer.is_global_zero:
             clock = {"images": game.shown, "iterations": game.iteration, "seconds": round(budget.seconds, 3)}
-            folder.update(status=status, **clock, **ending)
+            try:
+                folder.update(status=status, **clock, **results)
+            except OSError as error:
+                logger.error("the record could not be brought up to date: %s", error)
             tracking.finish(trainer.loggers, code)
+    verdict = watching.verdict
+    if verdict and verdict["action"] == "rollback" and status in ("stopped", "diverged"):
+        kept = {"Budget": budget.state_dict(), "Scoring": scoring.state_dict()}
+        roll_back(folder.checkpoints, settings, build_game, verdict, kept)
+        return fit(asked, data, folder, identity, parent, interruption)
     return summary(folder) or code if trainer.is_global_zero else code
+
+
+def take_over(game: Game, parent: Parent) -> None:
+    """Start from another run's weights; the clock and the optimisers begin anew."""
+    try:
+        game.load_state_dict(parent.weights)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:300]
+        raise ConfigError(f"run.parent={parent.about['path']}: its weights don't fit this model ({detail})") from None
 
 
 # The parts --------------------------------------------------------------------------------------------------
 
 
 def prepare_torch(trainer: dict[str, Any]) -> None:
-    """Devices there are, threads and silence, before anything is computed."""
-    gpus = torch.cuda.device_count()
-    if trainer["accelerator"] in ("gpu", "cuda") and not (gpus or torch.backends.mps.is_available()):
-        raise ConfigError(
-            f"trainer.accelerator={trainer['accelerator']}: torch sees no GPU here (`forger doctor` says why); "
-            "use trainer=cpu"
-        )
-    wanted = trainer["devices"]
-    if trainer["accelerator"] in ("gpu", "cuda") and isinstance(wanted, int) and wanted > max(gpus, 1):
-        raise ConfigError(f"trainer.devices={wanted}: torch sees {gpus} GPUs here")
+    """Threads and silence, before anything is computed."""
     if trainer["threads"] is not None:
         torch.set_num_threads(trainer["threads"])
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
@@ -132,22 +181,25 @@ def prepare_torch(trainer: dict[str, Any]) -> None:
 
 def load_data(settings: dict[str, Any]) -> Data:
     """The data set, checked against what the config declares."""
-    data = instantiate(settings["data"]["source"])
-    data.check(settings["data"])
-    Batches(data.train, batch_size=settings["data"]["batch_size"], seed=0, position=int)  # refuses what can't be dealt
+    about = settings["data"]
+    data = built("data.source", about["source"])
+    data.check(about)
+    Batches(data.train, batch_size=about["batch_size"], flip=about["flip"], seed=0, position=int)  # or refuses
     return data
 
 
 def build_game(settings: dict[str, Any]) -> Game:
     """The game with its initial weights, a function of the seed."""
     torch.manual_seed(derived_seed(settings["seed"], "weights"))
-    game = instantiate(settings["model"], seed=settings["seed"], _convert_="all")
+    game = built("model", settings["model"], seed=settings["seed"], _convert_="all")
     return game.to(memory_format=torch.channels_last)
 
 
 def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
     """The arguments of `Scoring`; its evaluations can take these data."""
-    evaluations = instantiate(settings["metrics"]["evaluations"])
+    evaluations = built("metrics.evaluations", settings["metrics"]["evaluations"])
+    if settings["metrics"]["best"] is not None and not evaluations:
+        raise ConfigError(f"metrics.best={settings['metrics']['best']}: no scores are computed; set it to null")
     for name, evaluation in evaluations.items():
         try:
             evaluation.check(data)
@@ -158,18 +210,22 @@ def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
 
 def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:
     """Loggers of rank 0; they know the run by its id."""
-    about = {"folder": folder.path, "run_id": identity, "name": settings["run"]["name"], "config": settings}
-    return [logger(**about) for logger in instantiate(settings["logger"]).values()]
+    about = {"folder": folder.path, "run_id": identity, "name": settings["run"]["name"]}
+    return list(built_loggers(settings["logger"], settings, **about))
 
 
-def build_trainer(settings: dict[str, Any], loggers: list[Any], callbacks: list[pl.Callback]) -> pl.Trainer:
+def build_trainer(
+    settings: dict[str, Any], identity: str, loggers: list[Any], callbacks: list[pl.Callback]
+) -> pl.Trainer:
     """Lightning's trainer without its own counting, validation, bar, warnings and checkpoints."""
-    placement = {k: v for k, v in settings["trainer"].items() if k not in ("threads",)}
-    return pl.Trainer(
+    placement = {k: v for k, v in settings["trainer"].items() if k not in ("threads", "profile")}
+    return built_trainer(
         **placement,
         logger=loggers or False,
         callbacks=callbacks,
-        plugins=[VerifiedCheckpointIO()],
+        plugins=[VerifiedCheckpointIO(identity)],
+        # Where several GPUs share a batch, batch norm sees all of it; on the CPU torch has no such layer.
+        sync_batchnorm=settings["trainer"]["accelerator"] != "cpu" and torch.cuda.is_available(),
         max_epochs=-1,
         limit_val_batches=0,
         use_distributed_sampler=False,
@@ -191,65 +247,3 @@ def build_batches(settings: dict[str, Any], data: Data, game: Game, trainer: pl.
         world=trainer.world_size,
         device=trainer.strategy.root_device,
     )
-
-
-# The record -------------------------------------------------------------------------------------------------
-
-
-def begin(
-    settings: dict[str, Any], data: Data, folder: RunFolder, identity: str, trainer: pl.Trainer, game: Game
-) -> None:
-    """Open the record, or take up the one that is there, cut back to its last checkpoint."""
-    device = device_state(trainer.strategy.root_device.type, trainer.world_size)
-    last = newest_checkpoint(folder.checkpoints)
-    if folder.record_file.exists() and last is not None:
-        clock = VerifiedCheckpointIO().load_checkpoint(last)["clock"]
-        folder.cut_back(clock["iteration"])
-        folder.update(status="running", device=device, versions=versions())
-        say(f"continuing {folder} at {clock['images']:,} images")
-        return
-    others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
-    for other in others:
-        say(how_to_continue(other))
-    typed = typed_arguments()
-    counts = {name: len(split) for name, split in data.splits.items()}
-    folder.create(
-        name=settings["run"]["name"],
-        id=identity,
-        command=shlex.join(["forger", "train", *typed]),
-        overrides=[argument for argument in typed if not argument.startswith("-")],
-        seed=settings["seed"],
-        device=device,
-        versions=versions(),
-        git=git_state(),
-        data={"name": data.name, "fingerprint": data.fingerprint, "counts": counts},
-    )
-    write_atomically(folder.config_file, OmegaConf.to_yaml(OmegaConf.create(settings)))
-    say(f"training {folder}")
-
-
-def typed_arguments() -> list[str]:
-    """What, after ``forger train``, gives this run alone: the user's own config folder and the overrides."""
-    if not HydraConfig.initialized():
-        return []
-    hydra = HydraConfig.get()
-    own = [s.path for s in hydra.runtime.config_sources if s.schema == "file" and s.path != str(conf_folder())]
-    return [*(f"--config-dir={path}" for path in own), *hydra.overrides.task]
-
-
-def summary(folder: RunFolder) -> int:
-    """Say where things are; 0 for a finished run."""
-    record = folder.read()
-    for name, score in record["scores"]["final"].items():
-        value = "nan" if score["value"] is None else f"{score['value']:.4g}"
-        say(f"  {name} = {value} (test, n = {score['passport'].get('n_fake')})")
-    pictures = sorted(folder.samples.glob("*"))
-    if pictures:
-        say(f"  pictures: {pictures[-1]}")
-    say(f"  {record['status']}: {record['images']:,} images in {record['seconds']:.0f} s, {folder}")
-    return 0
-
-
-def rank() -> int:
-    """This process's rank as its launcher says, before Lightning is asked."""
-    return int(os.environ.get("SLURM_PROCID", os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from omegaconf import DictConfig, OmegaConf
 from pydantic import StringConstraints
 
@@ -23,6 +23,7 @@ class Run:
     name: Name
     restart: bool = False
     strict: bool = False
+    parent: str | None = None
 
 
 @dataclass
@@ -50,16 +51,17 @@ class Trainer:
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Count | Literal[-1, "auto"] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = 1
     num_nodes: Count = 1
-    strategy: Annotated[str, MinLen(1)] = "auto"
-    precision: Literal["64-true", "32-true", "bf16-mixed", "bf16-true", "16-mixed", "16-true"] = "32-true"
-    threads: Count | None = None
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: Annotated[int, Ge(1), Le(1024)] | None = None
     deterministic: bool | Literal["warn"] = True
+    profile: bool = False
 
 
 @dataclass
 class Metrics:
     every_images: Count | None = None
-    n: Annotated[int, Ge(2)] = 1000
+    n: Annotated[int, Ge(10)] = 1000
     best: str | None = None
     evaluations: dict[str, Node] = field(default_factory=dict)
     seed: Annotated[int, Ge(0)] = 0
@@ -84,7 +86,11 @@ class Checkpoint:
 
 @dataclass
 class Watch:
-    action: Literal["warn", "stop", "rollback"] = "warn"
+    action: Literal["warn", "stop", "rollback", "none"] = "warn"
+    every_images: Count | None = None
+    n: Annotated[int, Ge(16)] = 256
+    patience: Count = 3
+    rollbacks: Annotated[int, Ge(0)] = 2
 
 
 @dataclass
@@ -126,10 +132,10 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
             f"experiment={values}: these values belong to the whole config; the first line of the "
             "experiment's file must be '# @package _global_'"
         )
-    result = _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
-    if result["budget"]["images"] is None and result["budget"]["minutes"] is None:
+    budget = config.get("budget")
+    if isinstance(budget, Mapping) and budget.get("images") is None and budget.get("minutes") is None:
         raise ConfigError("budget: neither budget.images nor budget.minutes is set, so training would never end")
-    return result
+    return _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
 
 
 def _with_defaults(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:

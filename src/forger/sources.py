@@ -31,7 +31,7 @@ class Source:
         seed: of the latents or the subset, unless the user says.
         weights: which of the generator's weights, for the passport.
         read: the run, where it is one.
-        defaults: extractor, weights, scores and splits of the run's own evaluation of samples.
+        defaults: extractor, weights, preprocessing, scores and splits of the run's own evaluation of samples.
     """
 
     name: str

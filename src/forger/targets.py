@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 
 from forger.errors import ConfigError, closest
-from forger.trust import trusted_target
+from forger.trust import EXTRACTORS, trusted_target
 from forger.typecheck import core, fitting, join, short
 
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
@@ -98,7 +98,9 @@ def checked_arguments(
     """
     parameters = signature.parameters
     result = {}
-    for name, value in arguments.items():
+    # In the order of the signature, so that a key is refused before those that were interpolated from it.
+    places = {name: place for place, name in enumerate(parameters)}
+    for name, value in sorted(arguments.items(), key=lambda item: places.get(item[0], -1)):
         if name not in parameters and not signature.takes_any:
             told = f"{join(key, name)}={short(value)}"
             raise ConfigError(f"{told}: no such key of {owner}; {closest(str(name), parameters)}")
@@ -108,7 +110,7 @@ def checked_arguments(
         for name, parameter in list(parameters.items())[given:]:
             if parameter.required and name not in arguments:
                 raise ConfigError(f"{join(key, name)}: missing; {owner} needs it")
-    return result
+    return {name: result[name] for name in arguments}
 
 
 def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[str, Any]:
@@ -124,6 +126,10 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
     if not isinstance(partial, bool):
         raise ConfigError(f"{key}._partial_={short(partial)}: must be true or false")
     positional = node.get("_args_", [])
+    if not isinstance(positional, list):
+        raise ConfigError(f"{key}._args_={short(positional)}: must be a list")
+    if untrusted and positional and not path.startswith("torch.nn."):
+        raise ConfigError(f"{key}._args_: arguments without names are not allowed in a config that is not your own")
     arguments = {name: value for name, value in node.items() if name not in _SPECIAL}
     if untrusted:
         _refuse_names_of_code(path, arguments, key)
@@ -142,7 +148,7 @@ def _refuse_names_of_code(path: str, arguments: Mapping[str, Any], key: str) -> 
         if path.startswith("torchmetrics.") and "path" in name:
             raise ConfigError(f"{told}: a file's name is not allowed in a config that is not your own")
         extractor = path.startswith("forger.metrics.") and name == "extractor" and isinstance(value, str)
-        if extractor and value not in ("digits", "inception"):
+        if extractor and value not in EXTRACTORS:
             raise ConfigError(f"{told}: not allowed in a config that is not your own")
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CLOCKS = ("images", "iterations")
+#: Seconds before W&B sends an alert of the same title again.
+_ALERTS_APART = 300
 
 
 def wandb_logger(
@@ -135,6 +137,16 @@ class RunLogger(WandbLogger):
             self._failed = True
             logger.warning("W&B: no longer logged (%s); metrics.jsonl has every row", error)
 
+    @rank_zero_only
+    def alert(self, title: str, text: str) -> None:
+        """Send a W&B alert, which reaches people by mail or Slack as their account says."""
+        if self._failed:
+            return
+        try:
+            self.experiment.alert(title=title, text=text, level="WARN", wait_duration=_ALERTS_APART)
+        except Exception as error:
+            logger.warning("W&B: alert not sent (%s)", error)
+
     def finish(self, exit_code: int = 0) -> None:
         """End the run, if one was begun, within the time allowed."""
         if self._experiment is not None:
@@ -153,6 +165,13 @@ def log_picture(loggers: Iterable[Logger], name: str, path: Path, *, images: int
         elif isinstance(each, TensorBoardLogger):
             pixels = np.asarray(Image.open(path).convert("RGB"))
             each.experiment.add_image(name, pixels, iterations, dataformats="HWC")
+
+
+def alert(loggers: Iterable[Logger], title: str, text: str) -> None:
+    """Send an alert to every logger that can; the same title at most once in five minutes."""
+    for each in loggers:
+        if isinstance(each, RunLogger):
+            each.alert(title, text)
 
 
 def finish(loggers: Iterable[Logger], exit_code: int = 0) -> None:

@@ -5,11 +5,14 @@ from importlib import import_module
 from typing import Any
 
 #: Packages whose own public classes may be built; `forger.records` and the like are not among them.
-_CLASSES = ("callbacks", "data", "games", "losses", "metrics", "networks", "watch")
+_CLASSES = ("augmentation", "callbacks", "data", "games", "losses", "metrics", "networks", "watch")
 #: Packages whose own public functions may be called as well; of `forger.data`, those that return `Data`.
 _FUNCTIONS = ("data", "games", "losses", "tracking")
 #: Imports whatever its arguments say.
 _REFUSED = {"forger.metrics.extractors.ModuleExtractor"}
+
+#: Extractors of scores that run no code but forger's own; any other name is imported, or a program to load.
+EXTRACTORS = ("digits", "inception", "dinov2")
 
 #: Where classes of other packages may be named, and of which base classes they must be.
 _OTHERS = {

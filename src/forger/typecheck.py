@@ -120,18 +120,28 @@ def _reason(error: ValidationError, value: Any) -> str:
     if literals and isinstance(value, str):
         choices = [c for detail in literals for c in re.findall(r"'([^']*)'", detail.get("ctx", {})["expected"])]
         return f"no such choice; {closest(value, choices)}"
-    return "must be " + " or ".join(dict.fromkeys(_phrases(details)))
+    absent = [detail for detail in details if detail["type"] == "missing"]
+    if absent:
+        return f"too short a list; item {absent[0]['loc'][-1]} (counted from 0) is missing"
+    told: dict[str, list[str]] = {}
+    for place, phrase in _phrases(details):
+        if phrase not in told.setdefault(place, []):
+            told[place].append(phrase)
+    return ", or ".join(f"{place}must {' or '.join(phrases)}" for place, phrases in told.items())
 
 
-def _phrases(details: Any) -> Iterator[str]:
+def _phrases(details: Any) -> Iterator[tuple[str, str]]:
+    """For each fault its item in a list ("item 1 ", or nothing) and what it must be or have."""
     for detail in details:
         context = detail.get("ctx", {})
         place = "".join(f"item {part} " for part in detail["loc"] if isinstance(part, int))
         text = _PHRASES.get(detail["type"])
         if text is None:
-            message = re.sub(r"^(Input|Value|List|String) should (be|have) (a valid )?", "", detail["msg"])
-            text = re.sub(r"[{}]", "", message)
-        yield place + text.format(**context)
+            message = re.sub(r"^(Input|Value|List|Tuple|String) should ", "", detail["msg"])
+            text = re.sub(r"[{}]", "", message.removeprefix("Value error, "))
+        elif not text.startswith("have "):
+            text = f"be {text}"
+        yield place, text.format(**context)
 
 
 _PHRASES = {
@@ -153,6 +163,6 @@ _PHRASES = {
     "less_than": "less than {lt}",
     "string_too_short": "text of at least {min_length} characters",
     "string_pattern_mismatch": "text that matches {pattern}",
-    "too_short": "at least {min_length} items",
-    "too_long": "at most {max_length} items",
+    "too_short": "have at least {min_length} items",
+    "too_long": "have at most {max_length} items",
 }

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from forger.errors import ConfigError
+from forger.errors import ConfigError, closest
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 
 logger = logging.getLogger(__name__)
 
+#: What W&B's client takes from its environment.
+_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 #: The public service under its names; a login under either counts.
 _PUBLIC = ("https://api.wandb.ai", "https://api.forge.coreweave.com")
 
@@ -70,7 +72,9 @@ def chosen_mode(mode: Mode) -> Mode | None:
     Raises:
         ConfigError: ``online`` was asked for and nobody is logged in; the client would stop and ask.
     """
-    if os.environ.get("WANDB_MODE"):
+    if chosen := os.environ.get("WANDB_MODE"):
+        if chosen not in _MODES:
+            raise ConfigError(f"WANDB_MODE={chosen} in the environment: no such mode; {closest(chosen, _MODES)}")
         return None
     if mode == "online" and login() is None:
         raise ConfigError(

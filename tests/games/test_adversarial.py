@@ -83,7 +83,8 @@ def test_terms_and_probabilities_are_observed_by_name():
     assert set(played.observed) == {
         "train/discriminator/real", "train/discriminator/fake", "train/discriminator/r1",
         "train/generator/adversarial", "watch/d_real", "watch/d_fake",
-        "watch/discriminator_gradient", "watch/generator_gradient",
+        "watch/discriminator_gradient", "watch/generator_gradient", "watch/logit_gap", "watch/d_accuracy",
+        "watch/discriminator_update", "watch/generator_update",
     }  # fmt: skip
     assert 0 < played.observed["watch/d_real"] < 1
 

@@ -121,11 +121,11 @@ def test_noise_goes_in_unclipped_and_the_clean_image_is_asked_for():
 @pytest.mark.parametrize("purpose", ["noise", "posterior"])
 def test_ranks_share_the_noise_of_one_process(purpose):
     alone, shape = game(network()), (8, 1, 8, 8)
-    whole = alone._normal(purpose, torch.Size(shape))
+    whole = alone.noise(purpose).normal(torch.Size(shape))
     for rank in range(2):
         ranked = game(network())
         ranked.rank, ranked.world = rank, 2
-        assert torch.equal(ranked._normal(purpose, torch.Size((4, 1, 8, 8))), whole[rank::2])
+        assert torch.equal(ranked.noise(purpose).normal(torch.Size((4, 1, 8, 8))), whole[rank::2])
 
 
 def test_the_penalty_turns_units_off():

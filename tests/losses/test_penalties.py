@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, Penalty, ZeroCentered, interpolates
+from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered, interpolates
+from forger.losses.penalty import Encounter
 from forger.networks import dcgan, mlp
+from forger.randomness import Noise
 
 ALL = [R1, R2, GradientPenalty, ZeroCentered, DRAGAN]
 DOUBLE = torch.float64
@@ -13,6 +15,12 @@ DOUBLE = torch.float64
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def meet(discriminator, real, fake, stream=None):
+    """An encounter of which a gradient penalty uses the images alone."""
+    none = torch.empty(0)
+    return Encounter(real, fake, none, none, discriminator, Noise(stream or rng()))
 
 
 def batches(*shape, dtype=DOUBLE):
@@ -40,10 +48,10 @@ def wavy(x):
 )
 def test_linear_critic(penalty, expected):
     real, fake = batches(6, 1, 2, 2)
-    values = penalty(weight=2.0, every=3).per_sample(linear, real, fake, rng())
+    values = penalty(weight=2.0, every=3).per_sample(meet(linear, real, fake))
     assert values.shape == (6,)
     torch.testing.assert_close(values, torch.full((6,), expected, dtype=DOUBLE))
-    assert penalty(weight=2.0, every=3)(linear, real, fake, rng()).item() == pytest.approx(6 * expected)
+    assert penalty(weight=2.0, every=3)(meet(linear, real, fake)).item() == pytest.approx(6 * expected)
 
 
 def test_quadratic_critic_tells_where_each_penalty_looks():
@@ -58,12 +66,12 @@ def test_quadratic_critic_tells_where_each_penalty_looks():
         (ZeroCentered(), between**2),
         (DRAGAN(), (near - 1) ** 2),
     ]:
-        torch.testing.assert_close(penalty.per_sample(quadratic, real, fake, rng()), expected)
+        torch.testing.assert_close(penalty.per_sample(meet(quadratic, real, fake)), expected)
 
 
 def test_interpolates_lie_between_and_move_each_sample_by_its_own_share():
     real, fake = torch.zeros(500, 1, 2, 2), torch.ones(500, 1, 2, 2)
-    points = interpolates(real, fake, rng())
+    points = interpolates(real, fake, Noise(rng()))
     assert (points == points[:, :, :1, :1]).all()
     share = points[:, 0, 0, 0]
     assert share.min() >= 0
@@ -92,13 +100,13 @@ def numeric_gradients(critic, x, step=1e-6):
 def test_values_agree_with_finite_differences(penalty):
     critic = smooth_critic()
     real, fake = batches(5, 3)
-    between = interpolates(real, fake, rng())
+    between = interpolates(real, fake, Noise(rng()))
     near = real + 0.25 * torch.randn(5, 3, generator=rng())
     places = {R1: real, R2: fake, GradientPenalty: between, ZeroCentered: between, DRAGAN: near}
     g = numeric_gradients(critic, places[penalty]).norm(dim=1)
     formulas = {R1: g**2 / 2, R2: g**2 / 2, ZeroCentered: g**2}
     expected = formulas.get(penalty, (g - 1) ** 2)
-    actual = penalty().per_sample(critic, real, fake, rng())
+    actual = penalty().per_sample(meet(critic, real, fake))
     torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-9)
 
 
@@ -109,7 +117,7 @@ def test_weight_gradients_agree_with_finite_differences(penalty):
     real, fake = batches(5, 3)
 
     def total():
-        return penalty()(critic, real, fake, rng())
+        return penalty()(meet(critic, real, fake))
 
     weight = critic[0].weight
     (actual,) = torch.autograd.grad(total(), weight)
@@ -130,7 +138,7 @@ def test_nothing_reaches_the_generator_or_the_images(penalty):
     real, fake = batches(4, 3)
     real.requires_grad_()
     fake.requires_grad_()
-    penalty()(smooth_critic(), real, fake, rng()).backward()
+    penalty()(meet(smooth_critic(), real, fake)).backward()
     assert real.grad is None
     assert fake.grad is None
 
@@ -141,7 +149,7 @@ def test_a_flat_critic_gives_finite_weight_gradients(penalty):
     critic = smooth_critic()
     nn.init.zeros_(critic[2].weight)
     real, fake = batches(4, 3)
-    penalty()(critic, real, fake, rng()).backward()
+    penalty()(meet(critic, real, fake)).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in critic.parameters())
 
 
@@ -152,9 +160,9 @@ def test_autocast_and_half_precision_inputs_change_nothing(penalty):
     critic = dcgan.Discriminator(8, 1, width=4, norm="none")
     real, fake = batches(4, 1, 8, 8, dtype=torch.float32)
     real, fake = real.bfloat16(), fake.bfloat16()
-    plain = penalty()(critic, real.float(), fake.float(), rng())
+    plain = penalty()(meet(critic, real.float(), fake.float()))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = penalty()(critic, real, fake, rng())
+        mixed = penalty()(meet(critic, real, fake))
     assert mixed.dtype == torch.float32
     assert mixed.item() == plain.item()
 
@@ -164,25 +172,25 @@ def test_random_numbers_come_from_the_generator_alone():
     for penalty in ALL:
         torch.manual_seed(1)
         state = torch.get_rng_state()
-        first = penalty()(wavy, real, fake, rng(5))
+        first = penalty()(meet(wavy, real, fake, rng(5)))
         assert torch.equal(torch.get_rng_state(), state)
-        assert torch.equal(first, penalty()(wavy, real, fake, rng(5)))
+        assert torch.equal(first, penalty()(meet(wavy, real, fake, rng(5))))
         if penalty not in (R1, R2):
-            assert not torch.equal(first, penalty()(wavy, real, fake, rng(6)))
+            assert not torch.equal(first, penalty()(meet(wavy, real, fake, rng(6))))
 
 
 def test_a_map_of_logits_counts_as_its_mean():
     """A PatchGAN that says the same in each of 9 places is penalised like one that says it once."""
     real, fake = batches(4, 1, 2, 2)
-    maps = R1().per_sample(lambda x: quadratic(x)[:, None, None].expand(-1, 3, 3), real, fake, rng())
-    torch.testing.assert_close(maps, R1().per_sample(quadratic, real, fake, rng()))
+    maps = R1().per_sample(meet(lambda x: quadratic(x)[:, None, None].expand(-1, 3, 3), real, fake))
+    torch.testing.assert_close(maps, R1().per_sample(meet(quadratic, real, fake)))
 
 
 def test_gradients_can_be_taken_inside_no_grad():
     """A watch may ask for a penalty's value where gradients are off."""
     real, fake = batches(2, 4)
     with torch.no_grad():
-        assert R1()(quadratic, real, fake, rng()).item() > 0
+        assert R1()(meet(quadratic, real, fake)).item() > 0
 
 
 def test_every_penalty_trains_every_discriminator_without_batch_norm():
@@ -191,13 +199,8 @@ def test_every_penalty_trains_every_discriminator_without_batch_norm():
     for penalty in ALL:
         for norm in ("none", "layer", "instance", "spectral"):
             critic = dcgan.Discriminator(8, 1, width=2, classes=2, norm=norm)
-            penalty()(lambda x, d=critic: d(x, labels), real, fake, rng()).backward()
+            penalty()(meet(lambda x, d=critic: d(x, labels), real, fake)).backward()
             assert all(p.grad is None or p.grad.isfinite().all() for p in critic.parameters())
         critic = mlp.Discriminator([1, 8, 8], width=4, minibatch_std=True, fourier=3)
-        penalty()(critic, real, fake, rng()).backward()
+        penalty()(meet(critic, real, fake)).backward()
         assert critic.blocks[0][0].weight.grad.isfinite().all()
-
-
-def test_names_are_distinct():
-    assert len({penalty.name for penalty in ALL}) == len(ALL)
-    assert all(issubclass(penalty, Penalty) for penalty in ALL)

@@ -173,7 +173,7 @@ class TestModule:
         with pytest.raises(FileNotFoundError, match=r"no exported program at .*absent\.pt2"):
             build(str(tmp_path / "absent.pt2"))
         (tmp_path / "text.pt2").write_text("hello")
-        with pytest.raises(ValueError, match=r"text\.pt2 is no exported program"):
+        with pytest.raises(ValueError, match=r"text\.pt2: no exported program"):
             build(str(tmp_path / "text.pt2"))
         with pytest.raises(ValueError, match="takes 3 channels, got 4"):
             ModuleExtractor(SMALL)(pictures(2, (4, 8, 8)))

@@ -13,10 +13,12 @@ from forger.metrics.points import DensityMatch, ModeCoverage, densities, interva
 class Game:
     """Samples of a density, and a discriminator that is any function of the points."""
 
+    average = None
+
     def __init__(self, density, discriminator=lambda x: torch.full((len(x),), 0.5)):
         self.density, self.discriminate = density, discriminator
 
-    def sample(self, n, labels=None, generator=None):
+    def sample(self, n, labels=None, generator=None, *, raw=False):
         return self.density.sample(n, generator)
 
 
@@ -83,19 +85,41 @@ def test_modes_of_a_perfect_sampler_and_of_a_collapsed_one():
     assert perfect["kl_modes"] < 0.001
 
     class Collapsed(Game):
-        def sample(self, n, labels=None, generator=None):
+        def sample(self, n, labels=None, generator=None, *, raw=False):
             return data.density.means[:1].repeat(n, 1)
 
     collapsed = scores(Collapsed(data.density), data, ModeCoverage(), n=1000)
     assert (collapsed["modes"], collapsed["high_quality"]) == (1, 1)
     assert collapsed["kl_modes"] == pytest.approx(math.log(8))
-    assert ModeCoverage().higher_is_better("modes")
-    assert not ModeCoverage().higher_is_better("kl_modes")
+
+
+def test_the_default_weights_have_the_name_and_the_live_ones_stand_beside_them():
+    data = grid25(n=10)
+
+    class Averaged(Game):
+        """The average makes everything, the live weights one mode alone."""
+
+        average = object()
+
+        def sample(self, n, labels=None, generator=None, *, raw=False):
+            return data.density.means[:1].repeat(n, 1) if raw else super().sample(n, labels, generator)
+
+    found = scores(Averaged(data.density), data, ModeCoverage(), n=10_000)
+    assert (found["modes"], found["modes_raw"]) == (25, 1)
+    assert found["kl_modes"] < 0.01
+    assert found["kl_modes_raw"] == pytest.approx(math.log(25))
+    assert set(found) == {n + kind for n in ("modes", "high_quality", "kl_modes", "spread") for kind in ("", "_raw")}
+    directions = {name: ModeCoverage().higher_is_better(name) for name in found}
+    assert not directions["kl_modes"]
+    assert not directions["kl_modes_raw"]
+    assert directions["modes_raw"]
 
 
 def test_unknown_densities_are_refused():
     with pytest.raises(ValueError, match="digits has no known density"):
         scores(Game(None), digits())
+    with pytest.raises(ValueError, match="digits has no known density"):
+        ModeCoverage().check(digits())
     data = grid25(n=10)
     with pytest.raises(ValueError, match="grid25 is 2-dimensional"):
         scores(Game(data.density), data)

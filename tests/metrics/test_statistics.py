@@ -1,15 +1,21 @@
 """The error of a score against its true spread over draws."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from forger.metrics.frechet import frechet_distance, moments
-from forger.metrics.statistics import half_sample_error
+from forger.metrics.statistics import half_sample_errors, spread
 
 
 def draw(n: int, seed: int, shift: float) -> torch.Tensor:
     return torch.randn(n, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + shift
+
+
+def half_sample_error(score, rows, **options):
+    return half_sample_errors(lambda half: {"score": score(rows[half])}, len(rows), **options)["score"]
 
 
 def test_the_mean_has_its_textbook_error():
@@ -27,6 +33,24 @@ def test_frechet_distance_far_from_and_near_its_floor(shift, low, high):
         for i in range(15)
     ]
     assert low < np.mean(told) / true < high
+
+
+def test_all_scores_of_a_half_are_computed_together():
+    rows, calls = draw(40, 0, 0)[:, 0], []
+
+    def scores(half):
+        calls.append(len(half))
+        return {"mean": float(rows[half].mean()), "count": float(len(half))}
+
+    errors = half_sample_errors(scores, 40, seed=0, repeats=6)
+    assert calls == [20] * 6
+    assert errors["count"] == 0 < errors["mean"]
+
+
+def test_spread_by_hand():
+    draws = [{"a": 1.0, "b": math.inf}, {"a": 2.0, "b": 1.0}, {"a": 3.0, "b": 1.0}]
+    assert spread(draws)["a"] == 1
+    assert math.isnan(spread(draws)["b"])
 
 
 def test_seeded_and_refuses_too_few():

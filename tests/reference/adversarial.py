@@ -1,9 +1,12 @@
 """The adversarial game as a plain PyTorch loop: what `AdversarialGame` must equal, and its readable version."""
 
+from functools import partial
+
 import torch
 
 from forger.data.ranges import to_float
-from forger.randomness import derived_seed, generator
+from forger.losses.penalty import Encounter
+from forger.randomness import Noise, derived_seed, generator
 
 
 def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, decay=0.998, average=None):
@@ -14,9 +17,11 @@ def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, dec
         real, labels = to_float(batch["image"]), batch.get("label")
         fake = G(torch.randn(len(real), latent, generator=generator(seed, "latents", step)), labels)
 
-        terms = loss("discriminator", D(real, labels), D(fake.detach(), labels))
+        real_logits, fake_logits = D(real, labels), D(fake.detach(), labels)
+        terms = loss("discriminator", real_logits, fake_logits)
         for name, penalty in (penalties or {}).items():
-            terms[name] = penalty(lambda x, y=labels: D(x, y), real, fake.detach(), generator(seed, name, step))
+            judge, noise = partial(D, labels=labels), Noise(generator(seed, name, step))
+            terms[name] = penalty(Encounter(real, fake.detach(), real_logits, fake_logits, judge, noise))
         opt_d.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         opt_d.step()

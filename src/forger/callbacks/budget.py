@@ -29,6 +29,7 @@ class Budget(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
         self._started = time.monotonic()
+        self.on_train_batch_end(trainer, pl_module)  # a run that was killed after its last round has no more to play
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         spent = self.images is not None and pl_module.shown >= self.images

@@ -1,29 +1,66 @@
-"""SIGINT and SIGTERM end a run at the next round, with its state saved."""
+"""SIGINT and SIGTERM end a run with its state saved, wherever it is at that moment."""
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, Trainer
 
+from forger.errors import Interrupted
 from forger.games.base import Game
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Seconds that scoring and drawing may go on after a signal; a run must be gone within ten.
+PATIENCE = 3.0
 
 
 class Interruption(Callback):
-    """Turns the first signal into a clean stop after the round in play; a second SIGINT ends at once.
+    """Turns the first signal into a clean stop; a second SIGINT ends the process at once.
 
-    ``signal_number`` is what arrived (on any rank), or 0.
+    While rounds are played, the signal is kept until the one in play is over, since half a round can't be saved.
+    Before and after (data, networks, final scores) it is raised at once as `Interrupted`. Scoring and drawing in
+    between are broken off after `PATIENCE`: they change nothing, and are done again when the run goes on.
     """
 
     def __init__(self) -> None:
+        #: What arrived, on any rank; 0 for nothing.
         self.signal_number = 0
-        self._former: dict[int, Any] = {}
+        self._playing = False
+        self._breakable = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear signals inside the block (in the main thread; Python gives no others a say)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGALRM)}
+        self._listen()
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """A block that may be left by `Interrupted`, some seconds after a signal."""
+        self._breakable = True
+        try:
+            yield
+        finally:
+            self._breakable = False
 
     def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._former[number] = signal.signal(number, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            self._listen()  # Lightning has put a handler of its own in between
+        self._playing = True
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if trainer.world_size > 1:
@@ -34,10 +71,26 @@ class Interruption(Callback):
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
-        for number, former in self._former.items():
-            signal.signal(number, former)
+        self._playing = False
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
+        self._playing = False
+
+    def _listen(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, self._hear)
+        signal.signal(signal.SIGALRM, self._lose_patience)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number and number == signal.SIGINT:
             os._exit(128 + number)
+        if self.signal_number:
+            return
         self.signal_number = number
+        if not self._playing:
+            raise Interrupted(number)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    def _lose_patience(self, number: int, frame: FrameType | None) -> None:
+        if self._breakable:
+            raise Interrupted(self.signal_number)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from annotated_types import Ge
 from pytorch_lightning import Callback, Trainer
 
@@ -27,13 +28,17 @@ class Journal(Callback):
         self.every = every
         #: The latest value of everything written, by name.
         self.latest: dict[str, float] = {}
+        self._observed: dict[str, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: Game) -> None:
         pl_module.observe_every = self.every
+        if not pl_module.observed:  # after a resume: who looks at the round again sees what was seen then
+            pl_module.observed = {name: torch.tensor(value) for name, value in self._observed.items()}
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if pl_module.iteration % self.every == 0:
-            self.write(trainer, pl_module, {name: float(value) for name, value in pl_module.observed.items()})
+            self._observed = {name: float(value) for name, value in pl_module.observed.items()}
+            self.write(trainer, pl_module, self._observed)
 
     def write(self, trainer: Trainer, game: Game, values: dict[str, float]) -> None:
         """One row at the game's present clock."""
@@ -49,3 +54,9 @@ class Journal(Callback):
         """Show a picture of the run folder in the loggers."""
         if trainer.is_global_zero:
             log_picture(trainer.loggers, name, path, images=game.shown, iterations=game.iteration)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"latest": dict(self.latest), "observed": dict(self._observed)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.latest, self._observed = dict(state_dict["latest"]), dict(state_dict["observed"])

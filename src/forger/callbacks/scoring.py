@@ -15,7 +15,8 @@ from forger.callbacks.journal import Journal
 from forger.data.images import Data
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
-from forger.metrics.evaluation import Evaluation
+from forger.metrics.evaluation import Evaluation, measured
+from forger.watch.signals import relative_gap
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Scoring(Callback):
         journal: Journal,
         checkpoints: Checkpoints,
         every_images: Annotated[int, Ge(1)] | None,
-        n: Annotated[int, Ge(2)],
+        n: Annotated[int, Ge(10)],
         best: str | None,
         seed: int = 0,
     ) -> None:
@@ -59,7 +60,7 @@ class Scoring(Callback):
         self.best_scores: dict[str, dict[str, Any]] = {}
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
-        if due(pl_module, self.every_images):
+        if self.evaluations and due(pl_module, self.every_images):
             self.score(trainer, pl_module)
 
     def score(self, trainer: Trainer, game: Game) -> None:
@@ -77,23 +78,40 @@ class Scoring(Callback):
         sign = -1 if scores[self.best]["higher_is_better"] else 1
         if math.isfinite(value) and (self.best_value is None or sign * value < sign * self.best_value):
             self.best_value = value
-            self.best_scores = {name: {**score, "images": game.shown} for name, score in scores.items()}
+            self.best_scores = {
+                name: {**score, "images": game.shown, "chosen": name == self.best} for name, score in scores.items()
+            }
             self.checkpoints.save(trainer, "best")
 
-    def published(self, game: Game) -> dict[str, dict[str, Any]]:
-        """The scores on the test split: name → value, direction and passport."""
-        return self._evaluate(game, "test")
+    def closing(self) -> dict[str, dict[str, Any]]:
+        """The best scores; the one that chose them says what its ``last`` value was, and the relative ``gap``.
 
-    def _evaluate(self, game: Game, split: str) -> dict[str, dict[str, Any]]:
+        Both are of the validation split, as the choice was. The gap is 0 where the last was the best, 1 where it
+        was worse by as much as the best itself.
+        """
+        scores = {name: dict(score) for name, score in self.best_scores.items()}
+        last = self.journal.latest.get(f"score/{self.best}")
+        if self.best in scores and last is not None:
+            best = scores[self.best]
+            best |= {"last": last, "gap": relative_gap(last, best["value"], best["higher_is_better"])}
+        return scores
+
+    def published(self, game: Game) -> dict[str, dict[str, Any]]:
+        """The scores on the test split: name → value, standard error, direction and passport."""
+        return self._evaluate(game, "test", errors=True)
+
+    def _evaluate(self, game: Game, split: str, *, errors: bool = False) -> dict[str, dict[str, Any]]:
         scores: dict[str, dict[str, Any]] = {}
         # Scoring must not move the training's random stream.
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             for evaluation in self.evaluations.values():
-                values = evaluation.evaluate(game, self.data, split, n=self.n, seed=self.seed)
-                passport = evaluation.passport(game, self.data, split, n=self.n, seed=self.seed)
-                for name, value in values.items():
+                what = (game, self.data, split)
+                how = {"n": self.n, "seed": self.seed}
+                values = evaluation.measured(*what, **how) if errors else measured(evaluation.evaluate(*what, **how))
+                passport = evaluation.passport(*what, **how)
+                for name, (value, error) in values.items():
                     direction = evaluation.higher_is_better(name)
-                    scores[name] = {"value": value, "higher_is_better": direction, "passport": passport}
+                    scores[name] = {"value": value, "error": error, "higher_is_better": direction, "passport": passport}
         return scores
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """The adversarial game of a generator and a discriminator."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from torch import Tensor, nn
 
-from forger.games.base import Batch, Game, Player, Terms, plain
+from forger.augmentation.base import Augmentation
+from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage
-from forger.losses.adversarial import is_paired
-from forger.losses.penalties import Penalty
+from forger.losses.adversarial import boundary, is_paired
+from forger.losses.penalty import Encounter, Penalty
+from forger.partials import plain
+from forger.randomness import Noise
 
 #: Samples per call of a network outside training.
 _BATCH = 512
@@ -30,6 +34,8 @@ class AdversarialGame(Game):
         players: ``discriminator`` and ``generator``, in the order of play.
         latent: dimension of z.
         penalties: named penalties on the discriminator.
+        augmentations: what every image passes, in order, before the discriminator sees it, on both turns.
+        flip_labels: share of the pairs (a real, a fake) that change roles, at random, on the discriminator's turn.
         prior: distribution of z: standard normal, or uniform on [-1, 1].
         ema: decay of the generator's moving average per move; None samples from the live weights.
         classes: labels run from 0 to ``classes - 1``; 0 when there are none.
@@ -49,6 +55,8 @@ class AdversarialGame(Game):
         players: Mapping[str, Player],
         latent: Annotated[int, Ge(1)],
         penalties: Mapping[str, Penalty] | None = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        flip_labels: Annotated[float, Ge(0), Le(1)] = 0.0,
         prior: Literal["normal", "uniform"] = "normal",
         ema: Annotated[float, Ge(0), Lt(1)] | None = None,
         classes: Annotated[int, Ge(0)] = 0,
@@ -59,7 +67,11 @@ class AdversarialGame(Game):
         self.discriminator = discriminator
         self.average = MovingAverage(generator, ema) if ema is not None else None
         self.loss = plain(loss)
-        self.penalties = dict(penalties or {})
+        self.penalties = nn.ModuleDict(penalties)
+        self.augmentations = nn.ModuleDict(augmentations)
+        self.flip_labels = flip_labels
+        # Without the bookkeeping of a container at each use.
+        self._penalties, self._augmentations = dict(penalties or {}), dict(augmentations or {})
         self.latent = latent
         self.prior = prior
         self.classes = classes
@@ -77,23 +89,56 @@ class AdversarialGame(Game):
 
     def _detect(self, batch: Batch) -> Terms:
         real, fake, labels = batch["image"], batch["fake"].detach(), batch.get("label")
-        real_logits, fake_logits = self._judge(real, labels), self._judge(fake, labels)
-        terms = self.loss("discriminator", real_logits, fake_logits)
-        for name, penalty in self.penalties.items():
+        real_logits = self._judge(real, labels, self.noise("augment/discriminator/real"))
+        fake_logits = self._judge(fake, labels, self.noise("augment/discriminator/fake"))
+        terms = self.loss("discriminator", *self._flipped(real_logits, fake_logits))
+        for name, penalty in self._penalties.items():
             if self.iteration % penalty.every == 0:
-                terms[name] = penalty(lambda x: self._judge(x, labels), real, fake, self.stream(name))
-        if self.observing:
-            self.observe("watch/d_real", real_logits.sigmoid().mean())
-            self.observe("watch/d_fake", fake_logits.sigmoid().mean())
+                judge = partial(self._judge, labels=labels, noise=self.noise(f"augment/{name}"))
+                noise = self.noise(name)
+                terms[name] = penalty(Encounter(real, fake, real_logits, fake_logits, judge, noise, self.shown))
+        self._learn(real_logits.detach(), fake_logits.detach())
         return terms
 
     def _forge(self, batch: Batch) -> Terms:
-        labels = batch.get("label")
-        real_logits = self._judge(batch["image"], labels) if is_paired(self.loss) else None
-        return self.loss("generator", real_logits, self._judge(batch["fake"], labels))
+        real, fake, labels = batch["image"], batch["fake"], batch.get("label")
+        real_logits = None
+        if is_paired(self.loss):
+            real_logits = self._judge(real, labels, self.noise("augment/generator/real"))
+        return self.loss("generator", real_logits, self._judge(fake, labels, self.noise("augment/generator/fake")))
 
-    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def _judge(self, images: Tensor, labels: Tensor | None, noise: Noise) -> Tensor:
+        for augmentation in self._augmentations.values():
+            images = augmentation(images, noise, self.shown)
         return self.discriminator(images, labels).float()
+
+    def _flipped(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits with roles changed in a random share of the pairs."""
+        if not self.flip_labels:
+            return real, fake
+        coins = self.noise("flip_labels").uniform((len(real), *[1] * (real.ndim - 1))) < self.flip_labels
+        return torch.where(coins, fake, real), torch.where(coins, real, fake)
+
+    def _learn(self, real: Tensor, fake: Tensor) -> None:
+        """What the augmentations, and whoever watches, make of D's logits."""
+        if not (self.observing or self._augmentations):
+            return
+        undecided = boundary(self.loss, real, fake)
+        for name, augmentation in self._augmentations.items():
+            augmentation.learn(real - undecided, len(real) * self.world)
+            if self.observing:
+                for signal, value in augmentation.signals().items():
+                    self.observe(f"watch/{name}_{signal}", value)
+        if self.observing:
+            right = (real > undecided).float().mean() + (fake < undecided).float().mean()
+            self.observe("watch/d_real", real.sigmoid().mean())
+            self.observe("watch/d_fake", fake.sigmoid().mean())
+            self.observe("watch/logit_gap", real.mean() - fake.mean())
+            self.observe("watch/d_accuracy", right / 2)
+
+    def remembering(self, name: str) -> list[nn.Module]:
+        modules = super().remembering(name)
+        return [*modules, self.penalties, self.augmentations] if name == "discriminator" else modules
 
     def after_move(self, name: str) -> None:
         if name == "generator" and self.average is not None:

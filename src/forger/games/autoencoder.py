@@ -7,9 +7,10 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from forger.games.base import Batch, Game, Player, Terms, plain
+from forger.games.base import Batch, Game, Player, Terms
 from forger.games.schedules import Share
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
+from forger.partials import plain
 
 
 class AutoencoderGame(Game):
@@ -67,7 +68,7 @@ class AutoencoderGame(Game):
         super().__init__({**stages, **players}, seed)
         self.autoencoder = network
         self.loss = plain(loss)
-        self.noise = noise
+        self.input_noise = noise
         self.sparsity = sparsity
         #: Depth of the network that each stage of pretraining plays with.
         self._depths = {name: depth for depth, name in enumerate(stages, start=1)}
@@ -89,9 +90,9 @@ class AutoencoderGame(Game):
         """Adds the encoder's input: the images, with noise where the game has it."""
         batch = super().prepared(batch)
         batch["input"] = batch["image"]
-        if self.noise:
+        if self.input_noise:
             # Noise of the scale [0, 1] is twice as large in [-1, 1].
-            batch["input"] = batch["image"] + 2 * self.noise * self._normal("noise", batch["image"].shape)
+            batch["input"] = batch["image"] + 2 * self.input_noise * self.noise("noise").normal(batch["image"].shape)
         return batch
 
     def objective(self, player: str, batch: Batch) -> Terms:
@@ -124,11 +125,6 @@ class AutoencoderGame(Game):
         only: Tensor | None = None,
     ) -> Tensor:
         raise ValueError("a plain autoencoder has no distribution of codes to sample from: train model=vae")
-
-    def _normal(self, purpose: str, shape: torch.Size) -> Tensor:
-        """Standard normal noise for this rank's share of the round."""
-        everyones = (shape[0] * self.world, *shape[1:])
-        return self.mine(torch.randn(everyones, generator=self.stream(purpose), device=self.device))
 
     @torch.no_grad()
     def _applied(self, function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
@@ -176,7 +172,7 @@ class VariationalGame(AutoencoderGame):
 
     def objective(self, player: str, batch: Batch) -> Terms:
         mean, log_variance = self.autoencoder.encode(batch["input"])
-        z = mean + (log_variance / 2).exp() * self._normal("posterior", mean.shape)
+        z = mean + (log_variance / 2).exp() * self.noise("posterior").normal(mean.shape)
         error = mse(self.autoencoder.decode(z), batch["image"]) / 4  # from [-1, 1] to [0, 1]
         return {
             "reconstruction": self.r_loss_factor * error.mean(),

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -15,8 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from forger.data.ranges import to_float
-from forger.errors import Diverged
-from forger.randomness import derived_seed, generator
+from forger.errors import Diverged, Kind
+from forger.partials import plain
+from forger.randomness import Noise, derived_seed, generator
 
 Batch = dict[str, Tensor]
 Terms = dict[str, Tensor]
@@ -31,6 +31,7 @@ class Player:
         every: the player moves in each ``every``-th round (``n_critic = 5`` is ``every: 5`` for the generator).
         clip: largest Euclidean norm of the player's gradient; None leaves it alone.
         schedule: learning-rate factor as a function of the images shown so far (`forger.games.schedules`).
+        constraint: called with the player's parameters after each of its steps (`forger.losses.constraints`).
     """
 
     def __init__(
@@ -40,17 +41,14 @@ class Player:
         every: Annotated[int, Ge(1)] = 1,
         clip: Annotated[float, Gt(0)] | None = None,
         schedule: Callable[[int], float] | None = None,
+        constraint: Callable[[Iterable[nn.Parameter]], None] | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.networks = list(networks)
         self.every = every
         self.clip = clip
         self.schedule = plain(schedule)
-
-
-def plain(function: Any) -> Any:
-    """A partial without what its class does at each call: config libraries check its target again and again."""
-    return partial(function.func, *function.args, **function.keywords) if isinstance(function, partial) else function
+        self.constraint = plain(constraint)
 
 
 class Game(LightningModule):
@@ -142,7 +140,8 @@ class Game(LightningModule):
         (total if self._scaler is None else self._scaler.scale(total)).backward()
         self._average_over_ranks(name)
         if self.observing:
-            self.observe(f"watch/{name}_gradient", self._gradient_norm(name))
+            self._observe_gradient(name)
+        before = [parameter.detach().clone() for parameter in self.trained_by(name)] if self.observing else []
         if player.clip is not None:
             if self._scaler is not None:
                 self._scaler.unscale_(optimizer)
@@ -152,8 +151,11 @@ class Game(LightningModule):
         else:
             self._scaler.step(optimizer)
             self._scaler.update()
+        if player.constraint is not None:
+            player.constraint(self.trained_by(name))
         self.after_move(name)
         if self.observing:
+            self.observe(f"watch/{name}_update", _relative_change(before, self.trained_by(name)))
             self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
 
     def after_move(self, name: str) -> None:
@@ -179,6 +181,10 @@ class Game(LightningModule):
         """This round's random stream for a purpose, the same on every rank."""
         return generator(self.seed, purpose, self.iteration, device=self.device)
 
+    def noise(self, purpose: str) -> Noise:
+        """This round's random numbers for a purpose, of which every rank draws its own samples' share."""
+        return Noise(lambda: self.stream(purpose), self.rank, self.world)
+
     def mine(self, shared: Tensor) -> Tensor:
         """This rank's share of a tensor drawn for the global batch, laid out as the loader deals batches."""
         return shared[self.rank :: self.world]
@@ -188,9 +194,16 @@ class Game(LightningModule):
     def trained_by(self, name: str) -> list[nn.Parameter]:
         """Parameters of a player's networks."""
         if name not in self._parameters_of:
-            modules = [self.get_submodule(network) for network in self.players[name].networks or [name]]
-            self._parameters_of[name] = [parameter for module in modules for parameter in module.parameters()]
+            self._parameters_of[name] = [p for network in self.networks_of(name) for p in network.parameters()]
         return self._parameters_of[name]
+
+    def networks_of(self, name: str) -> list[nn.Module]:
+        """The networks that a player moves."""
+        return [self.get_submodule(network) for network in self.players[name].networks or [name]]
+
+    def remembering(self, name: str) -> list[nn.Module]:
+        """Modules whose running statistics change on a player's turn, and are averaged over the ranks."""
+        return self.networks_of(name)
 
     def _freeze_all_but(self, *names: str) -> None:
         for player in self.players:
@@ -223,23 +236,38 @@ class Game(LightningModule):
         if self.world == 1:
             return
         tensors = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
-        modules = [self.get_submodule(network) for network in self.players[name].networks or [name]]
-        tensors += [b for module in modules for b in module.buffers() if b.is_floating_point()]
+        tensors += [b for module in self.remembering(name) for b in module.buffers() if b.is_floating_point()]
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         torch.distributed.all_reduce(flat)
         flat /= self.world
         for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
 
-    def _gradient_norm(self, name: str) -> Tensor:
+    def _observe_gradient(self, name: str) -> None:
         gradients = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        return torch.nn.utils.get_total_norm(gradients) / (1.0 if scaler is None else scaler.get_scale())
+        norm = nn.utils.get_total_norm(gradients)
+        # A scaler expects to overflow now and then, and skips that step.
+        if self._scaler is None and not math.isfinite(norm.item()):
+            named = {n: p.grad for n, p in self.named_parameters() if p.grad is not None}
+            if fault := self._divergence(name, "gradient", named):
+                raise fault
+        self.observe(f"watch/{name}_gradient", norm / (1.0 if self._scaler is None else self._scaler.get_scale()))
 
     def _refuse_divergence(self, name: str, terms: Terms) -> None:
-        for term, value in terms.items():
+        for value in terms.values():
             if not math.isfinite(value.item()):
-                raise Diverged(player=name, term=term, value=value.item(), iteration=self.iteration)
+                weights = dict(self.named_parameters())
+                fault = self._divergence(name, "weight", weights) or self._divergence(name, "term", terms)
+                assert fault is not None
+                raise fault
+
+    def _divergence(self, player: str, kind: Kind, tensors: Mapping[str, Tensor]) -> Diverged | None:
+        """The first of the named tensors that holds a NaN or an infinity, if any."""
+        for tensor, values in tensors.items():
+            wrong = values.detach()[~values.isfinite()]
+            if wrong.numel():
+                return Diverged(player, tensor, wrong[0].item(), self.iteration, kind)
+        return None
 
     # Lightning --------------------------------------------------------------------------------------------
 
@@ -260,7 +288,17 @@ class Game(LightningModule):
         self._scaler = getattr(self.trainer.precision_plugin, "scaler", None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # A step may have spoiled the weights without any term to tell of it so far.
+        if fault := self._divergence(self.round()[-1], "weight", dict(self.named_parameters())):
+            raise fault
         checkpoint["clock"] = {"iteration": self.iteration, "images": self.shown}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.iteration, self.shown = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
+
+
+@torch.no_grad()
+def _relative_change(before: list[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """‖after − before‖ / ‖before‖ over all tensors together."""
+    changes = [new - old for new, old in zip(after, before, strict=True)]
+    return nn.utils.get_total_norm(changes) / nn.utils.get_total_norm(before).clamp(min=torch.finfo(torch.float32).tiny)

@@ -4,8 +4,7 @@ Each takes `player` and logits of any shape (D's raw output, before any sigmoid)
 that this player minimises, as scalars: `real` and `fake` (or one `relativistic`) for the discriminator,
 `adversarial` for the generator. `real` is None on the generator's turn, except for a loss marked `paired`.
 Values and gradients stay finite at any finite logit: probabilities never appear, log D(x) = -softplus(-x).
-Labels other than 0 and 1 smooth the discriminator's targets only. (Flipping labels with probability p has
-the same expected cross-entropy as the labels 1 - p and p, without the noise.)
+Labels other than 0 and 1 smooth the discriminator's targets only.
 """
 
 from collections.abc import Callable
@@ -36,6 +35,41 @@ def is_paired(loss: Callable[..., Terms]) -> bool:
     return bool(getattr(loss, "paired", False))
 
 
+def decides(rule: Callable[..., Tensor]) -> Callable[[Loss], Loss]:
+    """Give a loss its own `boundary`: a function of D's logits on reals and fakes and of the loss's options."""
+
+    def mark(loss: Loss) -> Loss:
+        vars(loss)["boundary"] = rule
+        return loss
+
+    return mark
+
+
+def boundary(loss: Callable[..., Terms], real: Tensor, fake: Tensor) -> Tensor:
+    """The logit at which a discriminator of this loss is undecided between real and fake, a scalar.
+
+    0 for losses of σ(D(x)) and for the hinge; halfway between the labels for least squares. Wasserstein and
+    relativistic losses know only differences of logits, and D + c plays like D: there it lies halfway between
+    the mean logits of the reals and the fakes at hand.
+    """
+    options: dict[str, object] = {}
+    while isinstance(loss, partial):
+        options = loss.keywords | options
+        loss = loss.func
+    rule = getattr(loss, "boundary", None)
+    return real.new_zeros(()) if rule is None else rule(real, fake, **options)
+
+
+def _between_means(real: Tensor, fake: Tensor, **options: object) -> Tensor:
+    return (real.mean() + fake.mean()) / 2
+
+
+def _between_labels(
+    real: Tensor, fake: Tensor, real_label: float = 1.0, fake_label: float = 0.0, **options: object
+) -> Tensor:
+    return real.new_tensor((real_label + fake_label) / 2)
+
+
 def minimax(player: str, real: Tensor | None, fake: Tensor, real_label: Label = 1.0, fake_label: Label = 0.0) -> Terms:
     """Goodfellow et al. 2014, eq. 1: D minimises -log D(x) - log(1 - D(G(z))), G minimises log(1 - D(G(z))).
 
@@ -60,6 +94,7 @@ def non_saturating(
     return {"adversarial": F.softplus(-_full(fake)).mean()}
 
 
+@decides(_between_labels)
 def least_squares(
     player: str,
     real: Tensor | None,
@@ -93,6 +128,7 @@ def hinge(player: str, real: Tensor | None, fake: Tensor) -> Terms:
     return {"adversarial": -_full(fake).mean()}
 
 
+@decides(_between_means)
 def wasserstein(player: str, real: Tensor | None, fake: Tensor) -> Terms:
     """Arjovsky et al. 2017 (WGAN), eq. 2-3: the critic minimises -f(x) + f(G(z)), G minimises -f(G(z)).
 
@@ -106,6 +142,7 @@ def wasserstein(player: str, real: Tensor | None, fake: Tensor) -> Terms:
 
 
 @paired
+@decides(_between_means)
 def relativistic(player: str, real: Tensor | None, fake: Tensor) -> Terms:
     """Jolicoeur-Martineau 2019 (RpGAN) as in R3GAN (Huang et al. 2024, eq. 2): softplus(D(G(z)) - D(x)).
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from forger.data.images import Data
 from forger.data.ranges import to_float
 from forger.losses.reconstruction import kl_standard_normal, mse
-from forger.metrics.evaluation import Evaluation
+from forger.metrics.evaluation import OfRealImages
 from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
 from forger.randomness import generator
 
@@ -30,14 +30,6 @@ def chosen(data: Data, split: str, n: int, seed: int) -> Tensor:
     if len(images) <= n:
         return images
     return images[torch.randperm(len(images), generator=generator(seed, "chosen"))[:n].sort().values]
-
-
-class OfRealImages(Evaluation):
-    """An evaluation that draws no fakes: it looks at real images, and counts those."""
-
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
-        count = min(n, len(data.splits[split]))
-        return super().passport(game, data, split, n=count, seed=seed) | {"n_real": count}
 
 
 class Reconstruction(OfRealImages):

@@ -7,10 +7,9 @@ from annotated_types import Ge
 from torch import Tensor
 
 from forger.data.images import Data, Split
-from forger.data.ranges import to_uint8
 from forger.metrics import extractors
 from forger.metrics.evaluation import Evaluation
-from forger.metrics.features import extract
+from forger.metrics.features import as_uint8, extract
 from forger.randomness import generator
 
 
@@ -40,7 +39,7 @@ class ConditionalAccuracy(Evaluation):
         if not getattr(game, "classes", 0):
             raise ValueError("this game is not conditional: metrics=conditional needs labels to ask for")
         labels = torch.arange(self.n) % game.classes
-        fakes = to_uint8(game.sample(self.n, labels, generator(seed, "conditional"))).cpu()
+        fakes = as_uint8(game.sample(self.n, labels, generator(seed, "conditional"))).cpu()
         logits = extract(self.extractor, fakes).logits
         if logits is None or logits.shape[1] != game.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell {game.classes} classes apart")

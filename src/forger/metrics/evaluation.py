@@ -1,20 +1,36 @@
 """Evaluations: what turns a game and a split of its data into named scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, NamedTuple
 
+import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.images import Data, Split
 from forger.data.loader import share
-from forger.data.ranges import to_uint8
 from forger.metrics import extractors
+from forger.metrics.features import Features, as_uint8
 from forger.metrics.passport import installed_versions
 from forger.metrics.reference import Reference, default_cache
-from forger.metrics.scores import Scores, higher_is_better
+from forger.metrics.rows import Rows
+from forger.metrics.scores import Scores, higher_is_better, score_name
+from forger.metrics.statistics import spread
 from forger.randomness import generator
+
+#: Draws behind a standard error, where the scores are computed anew for each.
+DRAWS = 8
+#: Samples that a game makes at a time.
+CHUNK = 4096
+
+
+class Measured(NamedTuple):
+    """A score and its standard error: how far it would move if other images had been drawn; None if unknown."""
+
+    value: float
+    error: float | None = None
 
 
 class Evaluation(ABC):
@@ -26,6 +42,11 @@ class Evaluation(ABC):
     @abstractmethod
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         """Scores by name, on ``n`` fakes (where the evaluation draws any) with latents of ``seed``."""
+
+    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+        """As `evaluate`, with standard errors: the spread over generator seeds, of which ``seed`` is the first."""
+        draws = [self.evaluate(game, data, split, n=n, seed=seed + i) for i in range(DRAWS)]
+        return measured(draws[0], spread(draws))
 
     @abstractmethod
     def higher_is_better(self, name: str) -> bool:
@@ -45,14 +66,33 @@ class Evaluation(ABC):
         }
 
 
+class OfRealImages(Evaluation):
+    """Base of evaluations that draw no fakes: they look at real images, and count those.
+
+    Their standard errors are the spread over halves of the images.
+    """
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        count = min(n, len(data.splits[split]))
+        return super().passport(game, data, split, n=count, seed=seed) | {"n_real": count}
+
+    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+        values = self.evaluate(game, data, split, n=n, seed=seed)
+        if len(data.splits[split]) < 4:
+            return measured(values)
+        halves = [halved(data, split, seed=seed + i) for i in range(DRAWS)]
+        return measured(values, spread([self.evaluate(game, half, split, n=n, seed=seed) for half in halves]))
+
+
 class SampleQuality(Evaluation):
     """Scores of samples against real images in the feature space of an extractor.
 
     Args:
-        extractor: ``digits``, ``inception``, an import path of a module, or an exported program's file.
+        extractor: ``digits``, ``inception``, ``dinov2``, an import path of a module, or an exported program's file.
         scores: names of `forger.metrics.scores` (``fd``, ``is``, ``kd``, ``precision``, …).
         weights: file of the extractor's weights, where it needs one.
         splits: of the Inception Score.
+        preprocessing: of a module or exported program, as `ModuleExtractor` takes it (``size``, ``antialias``, …).
     """
 
     def __init__(
@@ -61,8 +101,9 @@ class SampleQuality(Evaluation):
         scores: Annotated[Sequence[str], MinLen(1)] = ("fd", "is"),
         weights: str | None = None,
         splits: Annotated[int, Ge(1)] = 1,
+        preprocessing: Mapping[str, Any] | None = None,
     ) -> None:
-        self.extractor = extractors.build(extractor, weights)
+        self.extractor = extractors.build(extractor, weights, **preprocessing or {})
         self.names = list(scores)
         self.splits = splits
         self._scores: dict[str, Scores] = {}
@@ -70,11 +111,23 @@ class SampleQuality(Evaluation):
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = self._prepared(data, split).to(game.device)
         scores.reset()
-        labels = self._labels(data, split, n) if getattr(game, "classes", 0) else None
-        mine = share(n, game.rank, game.world)
-        fakes = game.sample(n, labels, generator(seed, "scores"), only=mine)
-        scores.update(to_uint8(fakes), None if labels is None else labels[mine].to(fakes.device))
+        for features, labels in self._fakes(game, data, split, n, seed):
+            scores.observe(features, labels)
         return scores.compute()
+
+    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+        """As `evaluate`, with standard errors from halves of the fakes, whose features are kept for that."""
+        scores = self._prepared(data, split).to(game.device)
+        kept = Rows(scores.reference, self._columns(scores)).to(game.device)
+        for features, _ in self._fakes(game, data, split, n, seed):
+            kept.update(features)
+        with kept.sync_context():
+            rows = kept.gathered()
+        features = Features(rows["features"], rows.get("logits"))
+        labels = self._labels(data, split, n).to(game.device) if getattr(game, "classes", 0) else None
+        values, errors = scores.of(features, labels), scores.errors(features, labels, seed=seed)
+        values.pop(score_name("kd_error", self.extractor.name), None)  # it stands beside its value
+        return measured(values, errors)
 
     def higher_is_better(self, name: str) -> bool:
         return higher_is_better(name)
@@ -85,6 +138,19 @@ class SampleQuality(Evaluation):
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         weights = "ema" if getattr(game, "average", None) is not None else "raw"
         return self._prepared(data, split).passport(n, weights=weights, seed=seed).to_dict()
+
+    def _fakes(self, game: Any, data: Data, split: str, n: int, seed: int) -> Iterator[tuple[Features, Tensor | None]]:
+        """Features of this rank's fakes and the labels that were asked for, a chunk at a time."""
+        labels = self._labels(data, split, n) if getattr(game, "classes", 0) else None
+        for mine in share(n, game.rank, game.world).split(CHUNK):
+            fakes = as_uint8(game.sample(n, labels, generator(seed, "scores"), only=mine))
+            asked = None if labels is None else labels[mine].to(fakes.device)
+            for part in torch.arange(len(fakes)).split(512):
+                yield self.extractor(fakes[part]), None if asked is None else asked[part]
+
+    @staticmethod
+    def _columns(scores: Scores) -> list[str]:
+        return ["features"] if scores.reference.logits is None else ["features", "logits"]
 
     def _prepared(self, data: Data, split: str) -> Scores:
         if split not in self._scores:
@@ -105,3 +171,23 @@ class SampleQuality(Evaluation):
         """Labels in the proportions of the split, repeated where ``n`` is larger."""
         labels = data.splits[split].arrays["label"]
         return labels.repeat(-(-n // len(labels)))[:n]
+
+
+def measured(values: Mapping[str, float], errors: Mapping[str, float] = {}) -> dict[str, Measured]:
+    """Values by name with what is known of their errors."""
+    return {name: Measured(value, errors.get(name)) for name, value in values.items()}
+
+
+def halved(data: Data, split: str, *, seed: int) -> Data:
+    """The data with a random half of one split, its tables each by itself; all else as it is."""
+    part = data.splits[split]
+
+    def half(table: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+        n = len(next(iter(table.values()), ()))
+        rows = torch.randperm(n, generator=generator(seed, "halves", name))[: n // 2]
+        return {key: array[rows] for key, array in table.items()}
+
+    smaller = Split(half(part.arrays, "arrays"), half(part.independent, "independent"))
+    if split in data.extra:
+        return replace(data, extra={**data.extra, split: smaller})
+    return replace(data, **{split: smaller})

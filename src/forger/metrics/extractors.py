@@ -1,8 +1,7 @@
-"""The extractors: `digits` (shipped), `inception`, and any module by import path or exported file."""
+"""The extractors: `digits` (shipped), `inception`, `dinov2`, and any module by import path or exported file."""
 
 import importlib
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,11 +11,26 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from forger.errors import unreadable
+from forger.exported import load_exported
 from forger.identity import weights_sha256
+from forger.metrics.dinov2 import DINOv2Extractor
 from forger.metrics.features import Extractor, Features, file_sha256
 from forger.metrics.inception import InceptionExtractor
+from forger.trust import EXTRACTORS
 
-__all__ = ["DigitsExtractor", "Extractor", "Features", "InceptionExtractor", "ModuleExtractor", "build"]
+__all__ = [
+    "DINOv2Extractor",
+    "DigitsExtractor",
+    "Extractor",
+    "Features",
+    "InceptionExtractor",
+    "ModuleExtractor",
+    "build",
+]
+
+#: Names of forger's own, which nobody else's extractor may have.
+NAMES = EXTRACTORS
 
 DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
 # Printed by scripts/train_extractor.py. Another file is another extractor, whose scores do not compare.
@@ -86,9 +100,10 @@ class ModuleExtractor(Extractor):
     `arguments`; or a `.pt2` file written by `torch.export.save` with a dynamic batch dimension. The module
     gets float32 images and returns features (n, ...), which are flattened, or the pair (features, logits).
     Preprocessing, in this order: uint8 → [0, 1]; one channel repeated to `channels`; resized to `size`×`size`
-    bilinearly, with `antialias` or without (0 keeps the size); (x − mean) / std per channel. `weights`: a
-    state dict, `.safetensors` or a file that `torch.load(weights_only=True)` reads. `name`: names the scores;
-    by default the last part of `target`. Raises ValueError for what does not fit.
+    bilinearly, with `antialias` or without (0 keeps the size); stretched to `range`, as (-1, 1), or else
+    (x − mean) / std per channel. `weights`: a state dict, `.safetensors` or a file that
+    `torch.load(weights_only=True)` reads. `name`: names the scores; by default the last part of `target`.
+    Raises ValueError for what does not fit.
     """
 
     def __init__(
@@ -100,6 +115,7 @@ class ModuleExtractor(Extractor):
         size: Annotated[int, Ge(0)] = 0,
         antialias: bool = True,
         channels: Literal[1, 3] = 3,
+        range: Sequence[float] | None = None,
         mean: Sequence[float] = (0.0,),
         std: Sequence[float] = (1.0,),
         name: str | None = None,
@@ -107,15 +123,23 @@ class ModuleExtractor(Extractor):
         exported = target.endswith(".pt2")
         stem = Path(target).stem if exported else target.rpartition(".")[2]
         name = name or re.sub(r"\W+", "_", stem).lower()
-        if name in ("inception", "digits"):
+        if name in NAMES:
             raise ValueError(f"{name} is the name of forger's own extractor: give {target} another name")
+        if range is not None:
+            if len(range) != 2 or range[0] >= range[1] or (tuple(mean), tuple(std)) != ((0.0,), (1.0,)):
+                raise ValueError(f"range of the {name} extractor: two values, the lower first, and no mean and std")
+            low, high = range
+            mean, std = (-low / (high - low),), (1 / (high - low),)
         if any(len(values) not in (1, channels) for values in (mean, std)) or min(std) <= 0:
             raise ValueError(f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0")
+        if size < 0 or channels not in (1, 3):
+            raise ValueError(f"the {name} extractor: size must be 0 or more, channels 1 or 3")
         if exported and (weights or arguments):
             raise ValueError(f"{target} holds its own weights: it takes neither weights nor arguments")
         network, sha256 = _exported(Path(target)) if exported else _imported(target, arguments or {}, weights)
         resize = f"bilinear to {size} {'with' if antialias else 'without'} antialias" if size else "no resize"
-        steps = f"uint8 / 255, {channels} channels, {resize}, mean {tuple(mean)}, std {tuple(std)}"
+        scale = f"mean {tuple(mean)}, std {tuple(std)}" if range is None else f"range {tuple(range)}"
+        steps = f"uint8 / 255, {channels} channels, {resize}, {scale}"
         super().__init__(name, network, sha256, steps)
         self.size, self.antialias, self.channels = size, antialias, channels
         for key, values in (("mean", mean), ("std", std)):
@@ -138,21 +162,27 @@ class ModuleExtractor(Extractor):
 
 
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
-    """`inception`, `digits`, else ModuleExtractor of that import path or `.pt2` file with `preprocessing`."""
+    """`digits`, `inception`, `dinov2`, else ModuleExtractor of that import path or `.pt2` file.
+
+    `preprocessing` is for the last, as its arguments. Raises ValueError for what does not fit.
+    """
     if target == "digits":
         if weights is not None or preprocessing:
             raise ValueError("the digits extractor is shipped whole: it takes neither weights nor preprocessing")
         return DigitsExtractor()
-    if target == "inception":
+    if target in NAMES:
         if preprocessing:
-            raise ValueError(f"the inception extractor does its own preprocessing: take out {', '.join(preprocessing)}")
-        return InceptionExtractor(weights)
+            raise ValueError(f"the {target} extractor does its own preprocessing: take out {', '.join(preprocessing)}")
+        return InceptionExtractor(weights) if target == "inception" else DINOv2Extractor(weights)
     if "." not in target:
         raise ValueError(
-            f"no extractor {target}: there are digits, inception, "
+            f"no extractor {target}: there are {', '.join(NAMES)}, "
             "any import path (package.module.Class) and any .pt2 file"
         )
-    return ModuleExtractor(target, weights=weights, **preprocessing)
+    try:
+        return ModuleExtractor(target, weights=weights, **preprocessing)
+    except TypeError as error:
+        raise ValueError(f"the extractor {target} takes no such preprocessing: {error}") from error
 
 
 def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | None) -> tuple[nn.Module, str]:
@@ -171,8 +201,7 @@ def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | N
                 state = torch.load(weights, map_location="cpu", weights_only=True)
             network.load_state_dict(state)
         except Exception as error:  # unpickling, zip, safetensors and key errors alike
-            line = " ".join(str(error).split())[:200]
-            raise ValueError(f"{weights} holds no weights for {target}: {line}") from error
+            raise ValueError(f"{weights} holds no weights for {target}: {unreadable(error)}") from error
     network.eval().requires_grad_(False).float()
     return network, weights_sha256(network.state_dict())
 
@@ -180,6 +209,4 @@ def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | N
 def _exported(path: Path) -> tuple[nn.Module, str]:
     if not path.is_file():
         raise FileNotFoundError(f"no exported program at {path}: write one with torch.export.save")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is no exported program: write one with torch.export.save")
-    return torch.export.load(path).module(), file_sha256(path)
+    return load_exported(path).module(), file_sha256(path)

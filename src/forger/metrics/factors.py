@@ -14,7 +14,8 @@ from torch import Tensor
 
 from forger.data.images import Data
 from forger.data.ranges import to_float
-from forger.metrics.autoencoding import OfRealImages, chosen
+from forger.metrics.autoencoding import chosen
+from forger.metrics.evaluation import OfRealImages
 from forger.metrics.linear import PrincipalComponents, training_pixels
 from forger.randomness import generator
 

@@ -8,12 +8,28 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from forger.data.ranges import to_uint8
+
 
 class Features(NamedTuple):
     """Output for n images: features float32 (n, d), and from a classifier logits float32 (n, k)."""
 
     features: Tensor
     logits: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Features":
+        """`change` of both tables, where there are both."""
+        return Features(change(self.features), None if self.logits is None else change(self.logits))
+
+
+def as_uint8(images: Tensor) -> Tensor:
+    """What a game made, float in [-1, 1], as scores take it: uint8 in [0, 255].
+
+    Raises ValueError for NaN and infinity, which as uint8 would look like any other grey.
+    """
+    if not bool(torch.isfinite(images).all()):
+        raise ValueError("the images to score hold NaN or infinity: the generator has diverged")
+    return to_uint8(images)
 
 
 class FixedPrecision:

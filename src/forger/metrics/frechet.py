@@ -1,6 +1,8 @@
 """Fréchet distance between Gaussians, in float64, by the shortest exact route that the ranks allow."""
 
+import numpy as np
 import torch
+from scipy.linalg import lapack
 from torch import Tensor
 
 from forger.randomness import generator
@@ -96,10 +98,23 @@ def _trace_root(cov1: Tensor, cov2: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(cov1)
         kept = values > _noise(values)
         factor = vectors[:, kept] * values[kept].sqrt()
-    product = factor.T @ cov2 @ factor
-    values = torch.linalg.eigvalsh((product + product.T) / 2)
+        product = factor.T @ cov2 @ factor
+        values = torch.linalg.eigvalsh((product + product.T) / 2)
+    else:
+        values = torch.linalg.eigvalsh(_reduced(cov2, factor), UPLO="U")
     # A zero eigenvalue arrives as ±1e-16 of the largest, whose root would be 1e-8: count those as zero.
     return values[values > _noise(values)].sqrt().sum()
+
+
+def _reduced(cov: Tensor, factor: Tensor) -> Tensor:
+    """The upper triangle of Lᵀ C L for a lower triangular L; what lies below the diagonal means nothing.
+
+    LAPACK's step of the generalised eigenvalue problem: a third of the work of the two products.
+    """
+    c, root = np.asfortranarray(cov.numpy()), np.asfortranarray(factor.numpy())
+    product, info = lapack.dsygst(c, root, itype=2, lower=1)  # pyright: ignore[reportAttributeAccessIssue]
+    assert info == 0, f"dsygst: argument {-info}"
+    return torch.from_numpy(product.T)
 
 
 def _noise(values: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from forger.errors import unreadable
 from forger.files import atomic_file
 from forger.metrics.features import Extractor, file_sha256
 
@@ -67,8 +68,7 @@ def _network(path: Path) -> nn.Module:
     try:
         nn.Module.load_state_dict(network, torch.load(path, weights_only=True))
     except Exception as error:  # unpickling, zip and key errors alike
-        line = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} holds no Inception weights ({line}): get {URL}, sha256 {HASH_PREFIX}…") from error
+        raise ValueError(f"{path} holds no Inception weights ({unreadable(error)}): get {URL}, sha256 {HASH_PREFIX}…") from error
     return network
 
 

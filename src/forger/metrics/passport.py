@@ -1,6 +1,7 @@
 """What must be known about a score before it may be compared with another."""
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -59,9 +60,14 @@ _WORDS = {
 
 def comparable(one: Passport, other: Passport) -> str | None:
     """None if scores with these passports may be ranked, else why not, in one line."""
-    for name in (entry.name for entry in fields(Passport) if entry.name not in _NOT_COMPARED):
-        a, b = getattr(one, name), getattr(other, name)
-        if a != b:
-            shown = [value[:12] if name in ("weights_sha256", "fingerprint") else value for value in (a, b)]
-            return f"different {_WORDS[name]}: {shown[0]} and {shown[1]}"
+    return difference(one.to_dict(), other.to_dict())
+
+
+def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """`comparable` for passports as they stand in a record, where an evaluation may have added fields."""
+    for name in [*one, *(name for name in other if name not in one)]:
+        a, b = one.get(name), other.get(name)
+        if name not in _NOT_COMPARED and a != b:
+            shown = [str(value)[:12] if name in ("weights_sha256", "fingerprint") else value for value in (a, b)]
+            return f"different {_WORDS.get(name, name)}: {shown[0]} and {shown[1]}"
     return None

@@ -62,6 +62,12 @@ class Rows(FeatureMetric):
     def values(self) -> dict[str, float]:
         return self.evaluate(self.gathered())
 
+    def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
+        rows = {column: getattr(fake, column) for column in self.kept}
+        for values in rows.values():
+            refuse_not_finite(values)
+        return self.evaluate(rows)
+
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
         """The numbers for these columns, wherever they were kept."""
         raise NotImplementedError

@@ -18,6 +18,7 @@ from forger.metrics.rows import (
     PrecisionRecall,
     Rows,
 )
+from forger.metrics.statistics import half_sample_errors
 from forger.metrics.streams import Accuracy, FeatureMetric, FrechetDistance, Vendi
 
 __all__ = [
@@ -49,6 +50,10 @@ METRICS: tuple[type[FeatureMetric], ...] = (
 KINDS = {name: metric for metric in METRICS for name in metric.names}
 # The names of the literature, which mean the Inception network and nothing else.
 INCEPTION_NAMES = {"fd": "fid", "fd_infinity": "fid_infinity", "kd": "kid", "kd_error": "kid_error"}
+
+
+#: Not for halves: the first is ten distances already and needs more images, the others have errors of their own.
+_NO_HALVES = ("fd_infinity", "kd", "kd_error")
 
 
 def score_name(name: str, extractor: str) -> str:
@@ -153,6 +158,32 @@ class Scores(nn.Module):
         for metric in self._fed():
             metric.reset()
 
+    def of(self, features: Features, labels: Tensor | None = None) -> dict[str, float]:
+        """All scores of fakes that are at hand as a whole; no state is touched and nothing synced."""
+        return self._named([*self._streams(), *self._readers()], features, labels)
+
+    def errors(self, features: Features, labels: Tensor | None = None, *, seed: int) -> dict[str, float]:
+        """Standard errors of `of`, from halves of the fakes, where halves are enough for all the scores.
+
+        The kernel distance's is its own, by the jackknife; `fd_infinity` gets none.
+        """
+        name = {kind: score_name(kind, self.extractor.name) for kind in ("kd", "kd_error")}
+        kernel = [metric for metric in self._readers() if isinstance(metric, KernelDistance)]
+        errors = {name["kd"]: self._named(kernel, features, labels)[name["kd_error"]]} if kernel else {}
+        metrics = [metric for metric in self.metrics if isinstance(metric, FeatureMetric)]
+        halved = [metric for metric in metrics if not {*metric.names} & {*_NO_HALVES}]
+
+        def of_half(rows: Tensor) -> dict[str, float]:
+            rows = rows.to(features.features.device)
+            part = features.each(lambda column: column[rows])
+            return self._named(halved, part, None if labels is None else labels.to(rows.device)[rows])
+
+        n, width = features.features.shape
+        try:
+            return errors | half_sample_errors(of_half, n, seed=seed, repeats=20 if width <= 512 else 8)
+        except ValueError:  # half of so few images can't be scored
+            return errors
+
     def passport(
         self, n_fake: int, *, weights: Literal["ema", "raw", "none"], seed: int, truncation: float = 1.0
     ) -> Passport:
@@ -169,6 +200,12 @@ class Scores(nn.Module):
             seed=seed,
             truncation=truncation,
         )
+
+    def _named(self, metrics: Sequence[FeatureMetric], features: Features, labels: Tensor | None) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for metric in metrics:
+            values |= metric.of(features, labels)
+        return {score_name(name, self.extractor.name): value for name, value in values.items()}
 
     def _readers(self) -> list[Rows]:
         return [metric for metric in self.metrics if isinstance(metric, Rows)]

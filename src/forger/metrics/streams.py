@@ -8,15 +8,16 @@ from torchmetrics import Metric
 
 from forger.metrics import functional
 from forger.metrics.features import Features, FixedPrecision
-from forger.metrics.frechet import frechet_distance, refuse_not_finite
+from forger.metrics.frechet import frechet_distance, frechet_distance_from_features, moments, refuse_not_finite
 from forger.metrics.reference import Reference
 
 
 class FeatureMetric(FixedPrecision, Metric):
     """Base of all scores: `update(features, labels)` takes an extractor's output on fakes.
 
-    `values()` gives the numbers by name. `compute()` syncs over ranks first (so all ranks must call it) and
-    gives a float64 scalar, or a dict of them when there are several.
+    `values()` gives the numbers of what was taken by name, `of(features, labels)` those of other fakes.
+    `compute()` syncs over ranks first (so all ranks must call it) and gives a float64 scalar, or a dict of them
+    when there are several.
     """
 
     full_state_update = False
@@ -31,6 +32,10 @@ class FeatureMetric(FixedPrecision, Metric):
         raise NotImplementedError
 
     def values(self) -> dict[str, float]:
+        raise NotImplementedError
+
+    def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
+        """The numbers of fakes that are all at hand. Leaves the state alone and syncs nothing."""
         raise NotImplementedError
 
     def compute(self) -> Tensor | dict[str, Tensor]:
@@ -74,6 +79,12 @@ class FrechetDistance(FeatureMetric):
         origin = self.get_buffer("origin")
         return {"fd": frechet_distance(mean + origin, cov, self.reference.mean, self.reference.cov)}
 
+    def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
+        rows, real = fake.features, self.reference
+        if max(len(rows), len(real.features)) <= rows.shape[1]:
+            return {"fd": frechet_distance_from_features(rows, real.features)}
+        return {"fd": frechet_distance(*moments(rows), real.mean, real.cov)}
+
 
 class Vendi(FeatureMetric):
     """Friedman & Dieng 2023: effective number of different images, and its ratio to the reals'. Streaming."""
@@ -97,7 +108,12 @@ class Vendi(FeatureMetric):
         self.outer = self.outer + rows.T @ rows
 
     def values(self) -> dict[str, float]:
-        value = functional.vendi_from_outer(self.outer, int(self.n))
+        return self._told(functional.vendi_from_outer(self.outer, int(self.n)))
+
+    def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
+        return self._told(functional.vendi_score(fake.features))
+
+    def _told(self, value: float) -> dict[str, float]:
         return {"vendi": value, "vendi_ratio": value / self.real}
 
 
@@ -115,12 +131,20 @@ class Accuracy(FeatureMetric):
         self.add_state("right", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, fake: Features, labels: Tensor | None = None) -> None:
-        if labels is None or fake.logits is None:
-            raise ValueError("accuracy needs the labels that were asked for and an extractor with logits")
+        logits, labels = self._asked(fake, labels)
         self.n = self.n + len(labels)
-        self.right = self.right + (fake.logits.argmax(dim=1) == labels).sum()
+        self.right = self.right + (logits.argmax(dim=1) == labels).sum()
 
     def values(self) -> dict[str, float]:
         if int(self.n) == 0:
             raise ValueError("accuracy needs at least 1 image")
         return {"accuracy": int(self.right) / int(self.n)}
+
+    def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
+        return {"accuracy": functional.agreement(*self._asked(fake, labels))}
+
+    @staticmethod
+    def _asked(fake: Features, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        if labels is None or fake.logits is None:
+            raise ValueError("accuracy needs the labels that were asked for and an extractor with logits")
+        return fake.logits, labels

@@ -11,16 +11,16 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from forger.data.images import Data
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import to_float
 from forger.metrics import extractors
-from forger.metrics.evaluation import Evaluation
-from forger.metrics.features import extract
+from forger.metrics.evaluation import OfRealImages
+from forger.metrics.features import as_uint8, extract
 
 #: What takes a domain B back to where an extractor knows its way about.
 Undo = Literal["nothing", "inversion", "quarter_turn"]
 
 
-class OfTranslations(Evaluation):
+class OfTranslations(OfRealImages):
     """An evaluation of all images of a split, translated; it draws no fakes of its own."""
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class ClassPreserved(OfTranslations):
 
 def translated(game: Any, images: Tensor, direction: str) -> Tensor:
     """uint8 images (n, c, h, w) as the game translates them, uint8 on the CPU."""
-    return to_uint8(game.translate(to_float(images), direction)).cpu()
+    return as_uint8(game.translate(to_float(images), direction)).cpu()
 
 
 def undone(images: Tensor, undo: Undo) -> Tensor:

@@ -107,11 +107,11 @@ def _pictures(data: Data, request: Request) -> Tensor:
 def _reconstructed(game: Any, data: Data, images: Tensor, seed: int) -> tuple[dict[str, Tensor], str]:
     """Rows of a picture by name, and what it says above them."""
     train = training_pixels(data)
-    if game.noise:
-        noisy = with_noise(images, game.noise, seed)
-        denoised, filtered = game.reconstruct(noisy).cpu(), WienerFilter(train, game.noise)(noisy)
+    if game.input_noise:
+        noisy = with_noise(images, game.input_noise, seed)
+        denoised, filtered = game.reconstruct(noisy).cpu(), WienerFilter(train, game.input_noise)(noisy)
         ours, theirs = (decibels(pixel_error(row, images)) for row in (denoised, filtered))
-        title = f"noise of {game.noise:g}: PSNR {ours:.1f} dB without it, {theirs:.1f} dB by a Wiener filter"
+        title = f"noise of {game.input_noise:g}: PSNR {ours:.1f} dB without it, {theirs:.1f} dB by a Wiener filter"
         return {"image": images, "noisy": noisy, "denoised": denoised, "Wiener": filtered}, title
     rows = {"image": images, "decoded": game.reconstruct(images).cpu()}
     title = f"images and what a code of {game.latent} keeps: error per pixel {pixel_error(rows['decoded'], images):.4f}"

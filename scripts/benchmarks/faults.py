@@ -1,0 +1,447 @@
+"""Kills, damages and starves runs, takes each to its end, and compares it with an undisturbed one, bit by bit.
+
+    python scripts/benchmarks/faults.py                       everything; writes docs/faults.json and the table
+    python scripts/benchmarks/faults.py --kills 1 --only A,B  fewer kills, these experiments; --json prints, writes nothing
+
+Each run is a process of its own, forked from one that has imported everything, and each kill a real SIGKILL: after a
+random time, or at the moment at which a checkpoint's temporary file is there.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import torch  # noqa: E402
+from hydra import compose, initialize_config_dir  # noqa: E402
+
+from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO  # noqa: E402
+from forger.cli import conf_folder, config_groups, tell  # noqa: E402
+from forger.files import read_rows  # noqa: E402
+from forger.records import WALL_CLOCK, RunFolder  # noqa: E402
+from forger.restore import restored  # noqa: E402
+from forger.run import train  # noqa: E402
+
+DOCS = Path(__file__).parents[2] / "docs"
+#: Batches between two of each thing that a run does, in no ratio to each other, and in all.
+CHECKPOINTS, SCORES, WATCH, PICTURES, ROUNDS = 3, 7, 4, 10, 24
+#: Of a checkpoint, what tells of the way there: the time it took, and Lightning's own counting.
+_OF_THE_WAY = ("loops", "epoch", "global_step")
+
+
+def tiny(experiment: str, root: Path, *overrides: str) -> Any:
+    """The experiment with everything that it does, in a few rounds."""
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        batch = compose("train", [f"experiment={experiment}"]).data.batch_size
+        every = {"checkpoint": CHECKPOINTS, "metrics": SCORES, "watch": WATCH, "samples": PICTURES}
+        intervals = [f"{name}.every_images={batches * batch}" for name, batches in every.items()]
+        length = [f"budget.images={ROUNDS * batch}", "metrics.n=64", "samples.n=9", "log.every=2"]
+        place = ["trainer.threads=1", "logger=none", f"run.root={root}"]
+        return compose("train", [f"experiment={experiment}", *intervals, *length, *place, *overrides])
+
+
+def start(config: Any, log: Path, before: Callable[[], None] = lambda: None) -> int:
+    """Begin to train in a new process; its id."""
+    process = os.fork()
+    if process == 0:
+        code = 1
+        try:
+            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(descriptor, 1), os.dup2(descriptor, 2)
+            before()
+            code = train(config)
+        except BaseException as error:
+            code = tell(error)
+        finally:
+            os._exit(code)
+    return process
+
+
+def wait(process: int) -> int:
+    """The exit code of a process, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def finish(config: Any, log: Path, before: Callable[[], None] = lambda: None) -> int:
+    """Train to the end in a new process; its exit code."""
+    return wait(start(config, log, before))
+
+
+def killed(process: int, moment: Callable[[], bool]) -> bool:
+    """Send SIGKILL once it is the moment; whether the process was still there."""
+    while not moment():
+        if os.waitpid(process, os.WNOHANG) != (0, 0):
+            return False
+    os.kill(process, signal.SIGKILL)
+    return wait(process) == -signal.SIGKILL
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """The moment some seconds from now."""
+    end = time.monotonic() + seconds
+    return lambda: time.sleep(0.001) or time.monotonic() >= end
+
+
+def while_saving(run: Path, skip: int) -> Callable[[], bool]:
+    """The moment at which a checkpoint is being written, after some that are let pass."""
+    seen: set[tuple[str, int]] = set()
+
+    def moment() -> bool:
+        try:
+            entries = [e for e in os.scandir(run / "checkpoints") if e.name.startswith("..") or "ckpt." in e.name]
+            seen.update((e.name, e.stat().st_ino) for e in entries if e.name.startswith("."))
+        except OSError:
+            return False
+        return len(seen) > skip
+
+    return moment
+
+
+def folder_of(root: Path) -> RunFolder:
+    """The only run in a folder of runs."""
+    (record,) = root.glob("*/*/record.json")
+    return RunFolder(record.parent)
+
+
+def evidence(run: RunFolder) -> dict[str, Any]:
+    """All that must be the same in two runs, by name."""
+    record = run.read()
+    found: dict[str, Any] = {k: record[k] for k in ("status", "images", "iterations", "weights_sha256", "scores", "alerts")}
+    for number, row in enumerate(read_rows(run.metrics_file)):
+        found[f"row {number}"] = {name: value for name, value in row.items() if name not in WALL_CLOCK}
+    found["alerts.jsonl"] = read_rows(run.alerts_file)
+    for file in sorted([*run.samples.iterdir(), run.checkpoints / "final.ckpt", run.checkpoints / "best.ckpt"]):
+        if file.suffix == ".ckpt":
+            found |= {f"{file.name} {k}": v for k, v in contents(file).items()} if file.exists() else {}
+        else:
+            found[file.name] = sha256(file.read_bytes()).hexdigest()
+    return found
+
+
+def contents(file: Path) -> dict[str, str]:
+    """The parts of a checkpoint (weights and averages, moments of the optimisers, pools, callbacks, …), hashed."""
+    checkpoint = VerifiedCheckpointIO().load_checkpoint(file)
+    checkpoint["callbacks"]["Crew"].pop("Budget")
+    parts = {name: value for name, value in checkpoint.items() if name not in _OF_THE_WAY}
+    return {name: sha256(repr(list(leaves(value))).encode()).hexdigest() for name, value in parts.items()}
+
+
+def leaves(node: Any, place: str = "") -> Any:
+    """Every leaf of nested containers with its place, tensors as their bytes."""
+    if isinstance(node, dict):
+        for key in sorted(node, key=str):
+            yield from leaves(node[key], f"{place}/{key}")
+    elif isinstance(node, list | tuple):
+        for index, item in enumerate(node):
+            yield from leaves(item, f"{place}/{index}")
+    elif isinstance(node, torch.Tensor):
+        raw = node.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        yield place, str(node.dtype), tuple(node.shape), sha256(raw).hexdigest()
+    else:
+        yield place, node
+
+
+def different(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of what differs."""
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+
+
+class Trial:
+    """One experiment: an undisturbed run, and others to compare with it."""
+
+    def __init__(self, experiment: str, work: Path, chance: random.Random) -> None:
+        self.experiment, self.work, self.chance = experiment, work / experiment, chance
+        self.work.mkdir(parents=True)
+        self.log = self.work / "log.txt"
+        self.number = 0
+        began = time.monotonic()
+        assert finish(self.config(self.work / "undisturbed"), self.log) == 0, self.log.read_text()
+        self.seconds = time.monotonic() - began
+        self.expected = evidence(folder_of(self.work / "undisturbed"))
+
+    def config(self, root: Path) -> Any:
+        return tiny(self.experiment, root)
+
+    def fresh(self) -> Path:
+        self.number += 1
+        return self.work / f"run{self.number}"
+
+    def kills(self, count: int, *, saving: bool) -> dict[str, Any]:
+        """A run that is killed so often, taken to its end."""
+        root, done, torn = self.fresh(), 0, 0
+        config = self.config(root)
+        for left in range(count, 0, -1):
+            process = start(config, self.log)
+            if saving:
+                place = wait_for_folder(root, process)
+                hit = place is not None and killed(process, while_saving(place, self.chance.randrange(2)))
+                torn += hit and any(".next.ckpt" in e.name for e in (place / "checkpoints").iterdir())
+            else:
+                hit = killed(process, after(self.chance.uniform(0.05, 1.3) * self.seconds / max(1, left**0.5)))
+            done += hit
+            if not hit:
+                break
+        code = finish(config, self.log)
+        differing = different(self.expected, evidence(folder_of(root))) if code == 0 else [f"exit code {code}"]
+        return {"experiment": self.experiment, "kills": done, "in_a_save": torn, "different": differing}
+
+    def interrupted(self) -> Path:
+        """A run that was killed when there were two checkpoints."""
+        root = self.fresh()
+        process = start(self.config(root), self.log)
+        assert killed(process, lambda: time.sleep(0.001) or any(root.glob("*/*/checkpoints/previous.ckpt")))
+        return root
+
+    def damage(self, name: str, also: str | None = None) -> dict[str, Any]:
+        """What becomes of a run whose newest checkpoint (and the one before) are damaged."""
+        root = self.interrupted()
+        folder = next(root.glob("*/*/checkpoints"))
+        how = [spoil(folder / f"{each}.ckpt", self.chance) for each in (name, also) if each]
+        self.log.write_text("")
+        code = finish(self.config(root), self.log)
+        told = self.log.read_text()
+        named = f"{name}.ckpt: damaged" in told and (also is None or f"{also}.ckpt" in told)
+        if also:
+            fine = code == 2 and named and (folder / f"{name}.ckpt").exists()
+            outcome = "refused by name" if fine else "lost"
+        else:
+            fine = code == 0 and named and not different(self.expected, evidence(folder_of(root)))
+            outcome = "recovered, identical" if fine else "lost"
+        return {"experiment": self.experiment, "what": [name, also], "how": how, "outcome": outcome}
+
+    def damage_asked(self, name: str) -> dict[str, Any]:
+        """What becomes of a finished run whose checkpoint is asked for by name."""
+        root = self.fresh()
+        shutil.copytree(self.work / "undisturbed", root)
+        run = folder_of(root)
+        file = run.checkpoints / f"{name}.ckpt"
+        how = spoil(file, self.chance)
+        outcome = in_child(lambda: refusal(run, name, file))
+        return {"experiment": self.experiment, "what": [name], "how": [how], "outcome": outcome}
+
+    def disk_full(self) -> dict[str, Any]:
+        """What becomes of a run that can't write another checkpoint for a while."""
+        root = self.interrupted()
+        run, config = folder_of(root), self.config(root)
+        size = (run.checkpoints / "last.ckpt").stat().st_size
+        before = (run.checkpoints / "last.ckpt").read_bytes()
+        self.log.write_text("")
+        code = finish(config, self.log, lambda: small_files_only(size // 2))
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("forger: ")]
+        kept = (run.checkpoints / "last.ckpt").read_bytes() == before
+        again = finish(config, self.log)
+        same = again == 0 and not different(self.expected, evidence(folder_of(root)))
+        fine = code == 1 and kept and same and len(lines) == 1 and "Traceback" not in self.log.read_text()
+        return {"experiment": self.experiment, "limit": "file size", "line": lines[0][:120] if lines else "", "kept": fine}
+
+    def disk_full_in_earnest(self) -> dict[str, Any] | None:
+        """The same on a file system that is full; None where none may be mounted."""
+        root = self.fresh()
+        root.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", root], capture_output=True).returncode:
+            return None
+        try:
+            config = self.config(root / "runs")
+            process = start(config, self.log)
+            assert killed(process, lambda: time.sleep(0.001) or any(root.glob("runs/*/*/checkpoints/previous.ckpt")))
+            run = folder_of(root / "runs")
+            filling = os.statvfs(root)
+            (root / "filling").write_bytes(b"x" * max(0, filling.f_bavail * filling.f_frsize - 200_000))
+            self.log.write_text("")
+            code = finish(config, self.log)
+            lines = [line for line in self.log.read_text().splitlines() if line.startswith("forger: ")]
+            whole = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")["clock"]["images"] > 0
+            (root / "filling").unlink()
+            again = finish(config, self.log)
+            same = again == 0 and not different(self.expected, evidence(run))
+            fine = code == 1 and whole and same and len(lines) == 1
+            return {"experiment": self.experiment, "limit": "tmpfs", "line": lines[0][:120] if lines else "", "kept": fine}
+        finally:
+            subprocess.run(["umount", root], check=True)
+
+
+def wait_for_folder(root: Path, process: int) -> Path | None:
+    """The run folder, once it is there."""
+    while not (found := list(root.glob("*/*/checkpoints"))):
+        time.sleep(0.002)
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return None
+    return found[0].parent
+
+
+def spoil(file: Path, chance: random.Random) -> str:
+    """Truncate a file, or turn one of its bits, whatever links to it."""
+    content = bytearray(file.read_bytes())
+    if chance.random() < 0.5:
+        length = chance.randrange(len(content))
+        file.unlink()
+        file.write_bytes(content[:length])
+        return f"cut to {length} of {len(content)} bytes"
+    place, bit = chance.randrange(len(content)), chance.randrange(8)
+    content[place] ^= 1 << bit
+    file.unlink()
+    file.write_bytes(content)
+    return f"bit {bit} of byte {place} turned"
+
+
+def refusal(run: RunFolder, name: str, file: Path) -> str:
+    """How a damaged checkpoint that is asked for by name is taken."""
+    try:
+        restored(run, name)
+    except BadCheckpoint as error:
+        return "refused by name" if str(file) in str(error) else "lost"
+    return "lost"
+
+
+def in_child(what: Callable[[], str]) -> str:
+    """A text from a new process: this one must never compute with torch, or forking ends."""
+    reader, writer = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.write(writer, what().encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        text = file.read()
+    wait(process)
+    return text
+
+
+def small_files_only(size: int) -> None:
+    """Let writing fail beyond so many bytes, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def dead_rank(work: Path) -> dict[str, Any]:
+    """What becomes of a run of two processes, one of which is killed; then one process takes it to its end."""
+    work.mkdir()
+    small = ["budget.images=25600", "checkpoint.every_images=640", "metrics=none", "watch.action=none", "logger=none"]
+    line = [sys.executable, "-m", "forger", "train", "model.generator.width=8", *small]
+    with (work / "log.txt").open("w") as log:
+        process = subprocess.Popen([*line, "trainer=ddp_cpu"], cwd=work, stderr=log)
+        while not any(work.glob("runs/*/*/checkpoints/previous.ckpt")):
+            time.sleep(0.05)
+            assert process.poll() is None, (work / "log.txt").read_text()
+        (other,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[:1]
+        os.kill(int(other), signal.SIGKILL)
+        began = time.monotonic()
+        code = process.wait(timeout=120)
+        seconds = time.monotonic() - began
+    told = [line for line in (work / "log.txt").read_text().splitlines() if line.startswith("forger: ")]
+    run = folder_of(work / "runs")
+    saved = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")["clock"]["images"]
+    again = subprocess.run([*line, "trainer=cpu"], cwd=work, capture_output=True, text=True, timeout=300)
+    said = "devices 2 → 1" in again.stderr
+    return {
+        "code": code,
+        "seconds": round(seconds, 1),
+        "line": told[-1][:160] if told else "",
+        "saved": saved,
+        "status_after": run.read()["status"],
+        "said_that_bits_differ": said,
+    }
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=8, help="per experiment")
+    parser.add_argument("--damages", type=int, default=20)
+    parser.add_argument("--only", default=",".join(config_groups()["experiment"]))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print the findings, write nothing")
+    parser.add_argument("--no-ranks", action="store_true", help="leave out the dead rank")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    findings = measure(options)
+    if options.json:
+        print(json.dumps(findings))
+        return
+    (DOCS / "faults.json").write_text(json.dumps(findings, indent=1) + "\n")
+    page = DOCS / "reproducibility.md"
+    before, _, rest = page.read_text().partition("<!-- faults -->\n")
+    _, _, behind = rest.partition("<!-- /faults -->")
+    page.write_text(f"{before}<!-- faults -->\n{table(findings)}<!-- /faults -->{behind}")
+    print(table(findings))
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything that happened."""
+    chance = random.Random(options.seed)
+    findings: dict[str, Any] = {"kills": [], "damages": [], "disk": [], "rank": None, "seed": options.seed}
+    experiments = options.only.split(",")
+    with tempfile.TemporaryDirectory(prefix="forger-faults-") as name:
+        work = Path(name)
+        for number, experiment in enumerate(experiments):
+            trial = Trial(experiment, work, chance)
+            half = options.kills // 2
+            for count, saving in ((options.kills - half, False), (half, True)):
+                while count > 0:
+                    found = trial.kills(count, saving=saving)
+                    findings["kills"].append(found)
+                    count -= max(1, found["kills"])
+            share = options.damages // len(experiments) + (number < options.damages % len(experiments))
+            for kind in range(share):
+                findings["damages"].append(damaged(trial, kind + number))
+            if number == 0 and options.damages:
+                findings["disk"] = [trial.disk_full(), trial.disk_full_in_earnest()]
+            print(f"{experiment}: {trial.seconds:.1f} s undisturbed", file=sys.stderr, flush=True)
+            shutil.rmtree(trial.work)
+        if not options.no_ranks:
+            findings["rank"] = dead_rank(work / "ranks")
+    return findings
+
+
+def damaged(trial: Trial, kind: int) -> dict[str, Any]:
+    """One damage of each kind in turn."""
+    if kind % 4 == 0 or kind % 4 == 2:
+        return trial.damage("last")
+    if kind % 8 == 1:
+        return trial.damage("last", "previous")
+    best = "best" if "best.ckpt state_dict" in trial.expected and kind % 8 == 3 else "final"
+    return trial.damage_asked(best)
+
+
+def table(findings: dict[str, Any]) -> str:
+    """The findings as Markdown."""
+    kills = findings["kills"]
+    total, torn = sum(k["kills"] for k in kills), sum(k["in_a_save"] for k in kills)
+    wrong = sum(k["kills"] for k in kills if k["different"])
+    damages, fine = findings["damages"], [d for d in findings["damages"] if d["outcome"] != "lost"]
+    recovered = sum(d["outcome"].startswith("recovered") for d in fine)
+    disks = [disk for disk in findings["disk"] if disk]
+    rank = findings["rank"]
+    rows = [
+        f"| SIGKILL at a random moment, {len({k['experiment'] for k in kills})} experiments, up to "
+        f"{max(k['kills'] for k in kills)} in one run | {total} | {total - wrong} of {total} identical |",
+        f"| of these while a checkpoint was being written | {torn} | all of the above |",
+        f"| checkpoint cut short or with one bit turned | {len(damages)} | {len(fine)} of {len(damages)}: "
+        f"{recovered} recovered and identical, {len(fine) - recovered} refused by name |",
+        f"| disk full ({', '.join(disk['limit'] for disk in disks)}) | {len(disks)} | "
+        f"{sum(disk['kept'] for disk in disks)} of {len(disks)}: one line, exit code 1, nothing lost, identical later |",
+    ]
+    if rank:
+        rows.append(
+            f"| one of two processes killed | 1 | the other ended after {rank['seconds']} s with exit code {rank['code']}; "
+            f"saved: {rank['saved']:,} images; finished later by one process: {rank['status_after']} |"
+        )
+    return "\n".join(["| fault | times | outcome |", "|---|---|---|", *rows]) + "\n"
+
+
+if __name__ == "__main__":
+    main()

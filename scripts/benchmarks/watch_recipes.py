@@ -1,0 +1,127 @@
+"""The recipes that the watch is calibrated on: what is meant to go well, and what is meant to go wrong, and how.
+
+Whether a run did go well is read from its final samples (`watch.py`), not from this list.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Overrides of a small run.
+
+    Args:
+        name: unique.
+        meant: ``well`` or ``wrong``.
+        half: ``fit`` for thresholds, ``held out`` for the rates that are published.
+        overrides: of ``forger train``.
+    """
+
+    name: str
+    meant: str
+    half: str
+    overrides: tuple[str, ...]
+
+
+_DIGITS = ("data=digits", "metrics=digits", "budget.images=64_000", "metrics.every_images=8_000", "log.every=5")
+_MLP = ("model=gan", *_DIGITS)
+_R1 = ("model=gan_r1", *_DIGITS)
+_CONV = ("model=dcgan_r1", *_DIGITS, "model.generator.width=16", "model.discriminator.width=16")
+_CONV += ("budget.images=48_000", "metrics.every_images=6_000")
+_VAE = ("model=vae", "data=digits", "metrics=digits_vae", "metrics.n=497", "budget.images=192_000", "log.every=5")
+_VAE += ("metrics.every_images=24_000", "data.batch_size=128", "model.r_loss_factor=300")
+_WIDE = ("model.generator.width=128", "model.discriminator.width=128", "model.latent=8")
+_POINTS = ("model=gan_1d", "metrics=modes", "metrics.n=4_000", "log.every=5", *_WIDE)
+_RING = (*_POINTS, "data=ring8", "budget.images=400_000", "metrics.every_images=40_000")
+_GRID = (*_POINTS, "data=grid25", "budget.images=500_000", "metrics.every_images=50_000")
+_LINE = ("model=gan_1d", "data=gaussian", "metrics=density", "metrics.n=4_000", "log.every=5")
+_LINE += ("budget.images=256_000", "metrics.every_images=32_000")
+_BOTH = "+model/penalties=r1_r2"
+
+
+def _rates(discriminator: float, generator: float | None = None) -> tuple[str, str]:
+    generator = discriminator if generator is None else generator
+    optimizer = "model.players.{}.optimizer.lr={}"
+    return optimizer.format("discriminator", discriminator), optimizer.format("generator", generator)
+
+
+def _momentum(beta: float) -> tuple[str, str]:
+    optimizer = "model.players.{}.optimizer.betas=[{},0.99]"
+    return optimizer.format("discriminator", beta), optimizer.format("generator", beta)
+
+
+def _tiny(size: int, images: int) -> tuple[str, ...]:
+    return f"data.batch_size={size}", f"budget.images={images}", f"metrics.every_images={images // 8}"
+
+
+_WELL: dict[str, tuple[str, ...]] = {
+    "digits non-saturating": _MLP,
+    "digits minimax": (*_MLP, "model/loss=minimax"),
+    "digits R1": _R1,
+    "digits conditional RpGAN R1 R2": ("model=cgan", *_DIGITS),
+    "digits RpGAN R1 R2": (*_R1, "model/loss=relativistic", _BOTH),
+    "digits least squares R1": (*_R1, "model/loss=least_squares"),
+    "digits hinge R1": (*_R1, "model/loss=hinge"),
+    "digits WGAN-GP": (*_MLP, "model/loss=wasserstein", "+model/penalties=wgan_gp", *_rates(1e-3)),
+    "digits R1 batch 128": (*_R1, "data.batch_size=128", "budget.images=96_000"),
+    "digits R1 batch 32": (*_R1, "data.batch_size=32", "budget.images=40_000", "metrics.every_images=5_000"),
+    "digits R1 slow": (*_R1, *_rates(1e-3)),
+    "digits non-saturating slow": (*_MLP, *_rates(5e-4)),
+    "digits R1 two rates": (*_R1, *_rates(2e-3, 1e-3)),
+    "digits R1 n_critic 2": (*_R1, "+model.players.generator.every=2"),
+    "digits R1 narrow": (*_R1, "model.generator.width=128", "model.discriminator.width=128"),
+    "digits R1 beta1 0.5": (*_R1, *_momentum(0.5)),
+    "digits DCGAN R1": _CONV,
+    "digits DCGAN conditional": ("model=cdcgan", *_CONV[1:]),
+    "digits DCGAN least squares": (*_CONV, "model/loss=least_squares"),
+    "digits DCGAN hinge": (*_CONV, "model/loss=hinge"),
+    "ring8 RpGAN R1 R2": (*_RING, "model/loss=relativistic", _BOTH, *_rates(1e-3)),
+    "ring8 R1": (*_RING, "+model/penalties=r1", *_rates(1e-3)),
+    "grid25 RpGAN R1 R2": (*_GRID, "model/loss=relativistic", _BOTH, *_rates(1e-3)),
+    "grid25 R1": (*_GRID, "+model/penalties=r1", *_rates(1e-3)),
+    "line": _LINE,
+    "line two modes": (*_LINE, "data.source.means=[-2,1]", "data.source.stds=[0.3,0.5]"),
+    "digits VAE": _VAE,
+    "digits VAE k 4": (*_VAE, "model.autoencoder.latent=4"),
+    "digits VAE beta 0.5": (*_VAE, "model.beta=0.5"),
+    "digits VAE beta 2": (*_VAE, "model.beta=2"),
+}
+_WRONG: dict[str, tuple[str, ...]] = {
+    "digits minimax, strong D": (*_MLP, "model/loss=minimax", *_rates(2e-3, 2e-4)),
+    "digits minimax, stronger D": (*_MLP, "model/loss=minimax", *_rates(5e-3, 1e-4)),
+    "digits rate 0.01 beta1 0.9": (*_MLP, *_rates(1e-2), *_momentum(0.9)),
+    "digits rate 0.005 beta1 0.9": (*_MLP, *_rates(5e-3), *_momentum(0.9)),
+    "digits rate 0.03": (*_MLP, *_rates(3e-2)),
+    "digits R1 rate 0.03": (*_R1, *_rates(3e-2)),
+    "digits batch 2": (*_MLP, *_tiny(2, 4_000)),
+    "digits batch 4, rate 0.003": (*_MLP, *_tiny(4, 8_000), *_rates(3e-3)),
+    "digits n_critic 100": (*_MLP, "+model.players.generator.every=100"),
+    "digits G moves 20 times": (*_MLP, "+model.players.discriminator.every=20"),
+    "digits Wasserstein, no penalty": (*_MLP, "model/loss=wasserstein"),
+    "digits Wasserstein, rate 0.01": (*_MLP, "model/loss=wasserstein", *_rates(1e-2)),
+    "digits hinge, rate 0.01": (*_MLP, "model/loss=hinge", *_rates(1e-2), *_momentum(0.5)),
+    "digits least squares, rate 0.02": (*_MLP, "model/loss=least_squares", *_rates(2e-2)),
+    "digits R1 weight 3000": (*_R1, "model.penalties.r1.weight=3000"),
+    "digits weak D": (*_MLP, *_rates(2e-5, 5e-3)),
+    "digits DCGAN rate 0.02 beta1 0.9": (*_CONV, *_rates(2e-2), *_momentum(0.9)),
+    "digits DCGAN batch 2": (*_CONV, *_tiny(2, 3_000)),
+    "digits DCGAN minimax, strong D": ("model=dcgan", *_CONV[1:], "model/loss=minimax", *_rates(5e-3, 5e-5)),
+    "digits DCGAN weak D": (*_CONV, *_rates(1e-5, 5e-3)),
+    "ring8 rate 0.02 beta1 0.9": (*_RING, *_rates(2e-2), *_momentum(0.9)),
+    "ring8 minimax, strong D": (*_RING, "model/loss=minimax", *_rates(1e-2, 1e-4)),
+    "grid25 rate 0.02 beta1 0.9": (*_GRID, *_rates(2e-2), *_momentum(0.9)),
+    "grid25 G moves 20 times": (*_GRID, "+model.players.discriminator.every=20"),
+    "line rate 0.1 beta1 0.9": (*_LINE, *_rates(1e-1), *_momentum(0.9)),
+    "line minimax, strong D": (*_LINE, "model/loss=minimax", *_rates(3e-2, 1e-5)),
+    "digits VAE beta 100": (*_VAE, "model.beta=100"),
+    "digits VAE beta 30, k 4": (*_VAE, "model.autoencoder.latent=4", "model.beta=30"),
+    "digits VAE rate 0.3": (*_VAE, "model.players.autoencoder.optimizer.lr=0.3"),
+    "digits VAE r_loss_factor 1": (*_VAE, "model.r_loss_factor=1"),
+}
+
+#: Every other recipe of either list is in the fit half: the lists go through the families in pairs.
+RECIPES = [
+    Recipe(name, meant, "held out" if index % 2 else "fit", overrides)
+    for meant, recipes in (("well", _WELL), ("wrong", _WRONG))
+    for index, (name, overrides) in enumerate(recipes.items())
+]

@@ -1,0 +1,69 @@
+"""Objects from config nodes, and a ConfigError with the node's key for what can't be one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from forger.errors import ConfigError
+from forger.explain import one_line
+from forger.redaction import redacted
+
+
+def built(place: str, node: Any, **more: Any) -> Any:
+    """What a config node describes; an error names the node by its full key, which begins with ``place``."""
+    try:
+        return instantiate(node, **more)
+    except InstantiationException as error:
+        message, (inner, *_) = str(error), [*re.findall(r"full_key: (\S+)", str(error)), ""]
+        key = f"{place}.{inner}" if inner else place
+        error.args = (re.sub(r"full_key: \S+", "", message).rstrip() + f"\nfull_key: {key}",)
+        raise
+
+
+def built_callbacks(nodes: Mapping[str, Any]) -> Iterator[Callback]:
+    """The user's own callbacks.
+
+    Raises:
+        ConfigError: one of them is none of Lightning's.
+    """
+    for name, node in nodes.items():
+        callback = built(f"callbacks.{name}", node)
+        if not isinstance(callback, Callback):
+            kind = type(callback).__name__
+            raise ConfigError(
+                f"callbacks.{name}: a {kind} is no callback; name a subclass of pytorch_lightning.Callback"
+            )
+        yield callback
+
+
+def built_trainer(**arguments: Any) -> Trainer:
+    """Lightning's trainer.
+
+    Raises:
+        ConfigError: it can't start here as it is told to; its own line says why.
+    """
+    try:
+        return Trainer(**arguments)
+    except (RuntimeError, ValueError, TypeError, MisconfigurationException) as error:
+        raise ConfigError(f"trainer: can't start here: {one_line(str(error), 400)}") from error
+
+
+def built_loggers(nodes: Mapping[str, Any], config: Mapping[str, Any], **about: Any) -> Iterator[Logger]:
+    """Loggers, made of functions that are told about the run, its config without secrets among it.
+
+    Raises:
+        ConfigError: one of them is none of Lightning's.
+    """
+    for name, node in nodes.items():
+        logger = built(f"logger.{name}", node)
+        if not isinstance(logger, Logger):
+            if isinstance(logger, type) or not callable(logger) or not node.get("_partial_"):
+                raise ConfigError(f"logger.{name}: no logger; name a subclass of pytorch_lightning.loggers.Logger")
+            logger = logger(**about, config=redacted(config))
+        yield logger

@@ -1,0 +1,227 @@
+"""The watch: signals at intervals, alarms from them, and what follows."""
+
+import copy
+import logging
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge
+from pytorch_lightning import Callback, Trainer
+from torch import Tensor
+
+from forger import tracking
+from forger.callbacks.checkpoints import Checkpoints
+from forger.callbacks.clock import due
+from forger.callbacks.journal import Journal
+from forger.callbacks.scoring import Scoring
+from forger.data.images import Data
+from forger.errors import ConfigError, Diverged
+from forger.games.base import Game
+from forger.metrics.features import Extractor
+from forger.records import RunFolder
+from forger.watch.alarms import Alarm, Alarms, strongest
+from forger.watch.panel import Panel
+from forger.watch.probe import Probe
+from forger.watch.remedies import remedy
+
+logger = logging.getLogger(__name__)
+
+Action = Literal["warn", "stop", "rollback", "none"]
+#: Without `every_images`: so many checks in a budget, but never further apart than so many images.
+CHECKS, FURTHEST = 40, 25_000
+
+
+class Watching(Callback):
+    """Checks the game's signals, rings alarms, and asks for the run's end where the config says so.
+
+    An alarm goes to ``alerts.jsonl``, the record, the log, the bar and the loggers, with its evidence and a
+    remedy. Checks draw from no random stream of the training: weights are the same with and without them.
+
+    Args:
+        settings: the run's resolved config: what the remedies are for, and the budget that the interval is
+            derived from.
+        data: the data set.
+        folder: gets the alerts.
+        journal: has the rows of training, gets the signals.
+        scoring: has the score whose trend is watched, and an extractor.
+        checkpoints: saves ``healthy.ckpt``, where a rollback goes, while no alarm is near.
+        action: what an alarm does besides warning; ``none`` looks at nothing.
+        every_images: interval between checks in real images shown; None divides the budget.
+        n: fakes of a check, and reals.
+        patience: unhealthy checks in a row that make an alarm.
+        rollbacks: how often a run goes back before it stops.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        data: Data,
+        folder: RunFolder,
+        journal: Journal,
+        scoring: Scoring,
+        checkpoints: Checkpoints,
+        action: Action = "warn",
+        every_images: Annotated[int, Ge(1)] | None = None,
+        n: Annotated[int, Ge(16)] = 256,
+        patience: Annotated[int, Ge(1)] = 3,
+        rollbacks: Annotated[int, Ge(0)] = 2,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.journal = journal
+        self.scoring = scoring
+        self.checkpoints = checkpoints
+        self.action = action
+        self.every_images = None if action == "none" else every_images or interval(settings["budget"]["images"])
+        self.rollbacks = rollbacks
+        extractors = [getattr(each, "extractor", None) for each in scoring.evaluations.values()]
+        extractor = next((each for each in extractors if isinstance(each, Extractor)), None)
+        self.probe = Probe(data, n, extractor)
+        self.panel = Panel()
+        self.alarms = Alarms(patience)
+        #: Rows of the alerts so far.
+        self.alerts: list[dict[str, Any]] = []
+        #: The alert that ends this attempt, if one does: its ``action`` is ``stop`` or ``rollback``.
+        self.verdict: dict[str, Any] | None = None
+        self._norms: dict[str, float] = {}
+        self._before: dict[str, Any] | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
+        if self.action == "none":
+            return
+        if self.action == "rollback" and trainer.world_size > 1:
+            raise ConfigError(
+                "watch.action=rollback needs a run in one process: trainer.devices=1, or watch.action=stop"
+            )
+        self._norms = self._norms or self._weights(pl_module)
+        if self.action == "rollback" and pl_module.iteration == 0:
+            self.checkpoints.save(trainer, "healthy")
+
+    def feed(self, game: Game) -> None:
+        """Take in the round's row of training, if it has one."""
+        self._before = None
+        if self.action != "none" and game.iteration % self.journal.every == 0:
+            self.panel.observe({name: self.journal.latest[name] for name in game.observed})
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
+        if due(pl_module, self.every_images):
+            self._before = copy.deepcopy(self._state())
+            self.check(trainer, pl_module)
+
+    def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
+        if isinstance(exception, Diverged) and self.action != "none":
+            evidence = {"kind": exception.kind, "tensor": exception.tensor, "value": str(exception.value)}
+            self._ring(trainer, pl_module, Alarm("divergence", 1.0, {**evidence, "player": exception.player}))
+
+    def check(self, trainer: Trainer, game: Game) -> None:
+        """Measure, write the signals, and ring what alarms there are."""
+        signals = self.measure(game)
+        self.journal.write(trainer, game, signals)
+        alarms = self.alarms.check(signals)
+        for alarm in alarms:
+            self._ring(trainer, game, alarm, acts=alarm is strongest(alarms))
+        if self.verdict is None and self.alarms.calm and self.action == "rollback":
+            self.checkpoints.save(trainer, "healthy")
+        # Ranks see other batches, so that one of them decides.
+        if trainer.strategy.broadcast(self.verdict is not None):
+            trainer.should_stop = True
+
+    def measure(self, game: Game) -> dict[str, float]:
+        """All signals of this moment, by full name."""
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            signals = self.probe(game)
+            norms = self._weights(game)
+        growth = [norms[name] / first for name, first in self._norms.items() if first > 0]
+        signals["watch/weight_growth"] = max(growth, default=1.0)
+        known = self.scoring.best_scores.get(self.scoring.best or "")
+        score = self.journal.latest.get(f"score/{self.scoring.best}")
+        return signals | self.panel.derived(score, bool(known and known["higher_is_better"]))
+
+    @staticmethod
+    def _weights(game: Game) -> dict[str, float]:
+        """Euclidean norm of each player's weights."""
+
+        def norm(tensors: list[Tensor]) -> float:
+            return float(torch.nn.utils.get_total_norm([tensor.detach() for tensor in tensors]))
+
+        return {name: norm(list(game.trained_by(name))) for name in game.players}
+
+    def _ring(self, trainer: Trainer, game: Game, alarm: Alarm, acts: bool = True) -> None:
+        found = remedy(alarm.name, self.settings)
+        row: dict[str, Any] = {
+            "alarm": alarm.name,
+            "confidence": round(alarm.confidence, 3),
+            "images": game.shown,
+            "iterations": game.iteration,
+            "evidence": alarm.evidence,
+            "remedy": found and found.override,
+            "why": found and found.why,
+            "action": "warn",
+        }
+        if acts and self.action in ("stop", "rollback"):
+            gone_back = sum(alert["action"] == "rollback" for alert in self.alerts)
+            again = self.action == "rollback" and found is not None and gone_back < self.rollbacks
+            row["action"] = "rollback" if again else "stop"
+            if found is not None and again:
+                row["changes"] = found.changes
+            self.verdict = row
+        self.alerts.append(row)
+        if not trainer.is_global_zero:
+            return
+        self.folder.append_alert(row)
+        self.folder.update(alerts=self.alerts)
+        text = told(row)
+        logger.warning("%s images: %s", f"{game.shown:,}", text)
+        tracking.alert(trainer.loggers, f"forger: {alarm.name}", text)
+
+    def state_dict(self) -> dict[str, Any]:
+        # What is saved before the round counts as observed is checked again when the run is taken up.
+        observed = self.checkpoints.state_dict().get("observed", True)
+        return self._state() if observed or self._before is None else self._before
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "panel": self.panel.state_dict(),
+            "alarms": self.alarms.state_dict(),
+            "alerts": self.alerts,
+            "verdict": self.verdict,
+            "norms": self._norms,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.panel.load_state_dict(state_dict["panel"])
+        self.alarms.load_state_dict(state_dict["alarms"])
+        self.alerts = list(state_dict["alerts"])
+        self.verdict = state_dict["verdict"]
+        self._norms = dict(state_dict["norms"])
+
+
+class Feed(Callback):
+    """Feeds the watch with each round's row, before the round is saved; its checks come after."""
+
+    def __init__(self, watching: Watching) -> None:
+        self.watching = watching
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
+        self.watching.feed(pl_module)
+
+
+def interval(budget: int | None) -> int:
+    """Images between two checks where the config does not say."""
+    return FURTHEST if budget is None else max(1, min(FURTHEST, budget // CHECKS))
+
+
+def told(alert: Mapping[str, Any]) -> str:
+    """An alert in one line."""
+    evidence = alert["evidence"]
+    if "signals" in evidence:
+        shown = ", ".join(
+            f"{name} {sign['value']:.3g} {'<' if 'below' in sign else '>'} {sign.get('below', sign.get('above')):.3g}"
+            for name, sign in evidence["signals"].items()
+        )
+        shown = f"{shown} at {evidence['checks']} checks in a row"
+    else:
+        shown = f"{evidence['tensor']} is {evidence['value']}"
+    advice = f"; {alert['why']}: {alert['remedy']}" if alert["remedy"] else ""
+    return f"{alert['alarm']} (confidence {alert['confidence']:.2f}): {shown}{advice}"

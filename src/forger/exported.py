@@ -1,0 +1,89 @@
+"""Exported programs (`torch.export.save`) of strangers: read as data, refused where they could run code."""
+
+import json
+import logging
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from forger.errors import ConfigError
+
+#: Operators that a graph may call; torch looks other names up in its own modules, `torch.hub.load` among them.
+_OPERATOR = re.compile(
+    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|_operator\.\w+|math\.\w+|torch\.sym_\w+|#.*"
+)
+#: Expressions of sizes, which torch hands to an `eval`: numbers, names in quotes, and these functions.
+_FUNCTIONS = (
+    "Symbol|Integer|Rational|Float|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv|ModularIndexing|"
+    "TruncToInt|IntTrueDiv|FloatTrueDiv|ToFloat|Eq|Ne|Lt|Le|Gt|Ge|And|Or|Not|Equality|Unequality|StrictLessThan|"
+    "LessThan|StrictGreaterThan|GreaterThan|oo|int_oo|true|false|True|False|None|"
+    "positive|nonnegative|negative|nonpositive|zero|integer|real|finite|precision"
+)
+_EXPRESSION = re.compile(rf"(?:(?:[su]\d+|\d+(?:\.\d+)?|{_FUNCTIONS})\b|'[\w.]+'|\*\*|[-+*/%(),<>=&|~\s])*")
+
+
+def load_exported(path: Path) -> torch.export.ExportedProgram:
+    """The program of a file that `torch.export.save` wrote.
+
+    Raises ConfigError for any other file, and for one that would run code when it is read or called: pickles of
+    more than tensors, operators from outside torch's own, expressions that are more than arithmetic.
+    """
+    if not zipfile.is_zipfile(path):
+        raise ConfigError(f"{path}: no exported program; write one with torch.export.save")
+    try:
+        _refuse_code(path)
+        with _data_only():
+            return torch.export.load(path)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a damaged or foreign archive brings up
+        detail = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path}: can't be read as an exported program ({detail})") from error
+
+
+def _refuse_code(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith((".so", ".py", ".pyd", ".dll", ".o", ".cpp", ".cubin")):
+                raise ConfigError(f"{path}: holds compiled code ({name}); write one with torch.export.save")
+            if name.endswith(".json"):
+                for key, text in _texts(json.loads(archive.read(name))):
+                    allowed = {"target": _OPERATOR, "expr_str": _EXPRESSION}.get(key)
+                    if allowed is not None and not allowed.fullmatch(text):
+                        raise ConfigError(f"{path}: refused, {text[:80]!r} could run code")
+
+
+def _texts(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in a JSON document with the key that it stands under."""
+    if isinstance(node, dict):
+        # Inputs and outputs have a `target` as well: the name of a parameter.
+        operator = "inputs" in node and "outputs" in node
+        for name, value in node.items():
+            yield from _texts(value, "" if name == "target" and not operator else name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value, key)
+    elif isinstance(node, str):
+        yield key, node
+
+
+@contextmanager
+def _data_only() -> Iterator[None]:
+    """Have every `torch.load` refuse code, those too that ask for it, and torch say nothing of its attempts."""
+    name, log = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", logging.getLogger("torch.export")
+    former, disabled = os.environ.get(name), log.disabled
+    os.environ[name], log.disabled = "1", True
+    try:
+        yield
+    finally:
+        log.disabled = disabled
+        if former is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = former

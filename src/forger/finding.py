@@ -1,0 +1,140 @@
+"""Runs and checkpoints by their paths, and what may be taken from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor
+
+from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
+from forger.errors import ConfigError
+from forger.identity import weights_sha256
+from forger.listing import list_runs
+from forger.records import RunFolder
+from forger.schema import validate
+
+#: How the folder's name begins that holds the config of a fork while Hydra composes it (`forger.launch`).
+FORK = "forger-fork-"
+#: What is read of a run unless a checkpoint is named, the first one that is there.
+_NEWEST = ("final", "last", "previous")
+
+
+def run_at(path: str | Path) -> RunFolder:
+    """The run folder at a path: itself, or the only run in it.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    if not Path(path).is_dir():
+        raise ConfigError(f"{path}: no such folder; `forger runs` lists runs")
+    found = list_runs(path)
+    runs = [entry.path for entry in found if entry.record is not None]
+    if len(runs) == 1:
+        return RunFolder(runs[0])
+    if runs:
+        raise ConfigError(f"{path} holds {len(runs)} runs; name one of them, {runs[0]} for example")
+    raise ConfigError(f"{path}: {found[0].problem if found else 'no run in there'}; `forger runs` lists runs")
+
+
+def settings_of(folder: RunFolder, *, trust: bool = False) -> dict[str, Any]:
+    """A run's config, checked.
+
+    It is read as plain YAML: nothing in it is looked up in the environment or anywhere else.
+
+    Args:
+        folder: the run.
+        trust: take whatever the config names, as for a run of your own.
+
+    Raises:
+        ConfigError: there is none, it is no config, or it is not to be trusted.
+    """
+    file = folder.config_file
+    if not file.is_file():
+        raise ConfigError(f"{folder}: no config.yaml, so the run can't be built again")
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:200]})") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"{file}: not the config of a run")
+    if (text := _interpolation(config)) is not None:
+        raise ConfigError(f"{file}: {text!r} is not resolved, as a run's config is")
+    try:
+        return validate(config, untrusted=not trust)
+    except ConfigError as error:
+        if "config that is not your own" in str(error):
+            raise ConfigError(f"{file}: {error}; if it is, add --trust") from None
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def _interpolation(node: Any) -> str | None:
+    """A text in the config that would be looked up somewhere when something is built from it."""
+    if isinstance(node, str):
+        return node if "${" in node else None
+    inside = [*node.keys(), *node.values()] if isinstance(node, dict) else node if isinstance(node, list) else []
+    return next((text for item in inside if (text := _interpolation(item)) is not None), None)
+
+
+def checkpoint_of(folder: RunFolder, name: str | None = None) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint of this name, or else the newest that is whole, and what is in it.
+
+    Raises:
+        ConfigError: there is no such checkpoint (yet).
+        BadCheckpoint: it is damaged.
+    """
+    files = [folder.checkpoints / f"{each}.ckpt" for each in ([name] if name else _NEWEST)]
+    there = [file for file in files if file.is_file()]
+    if not there:
+        others = ", ".join(sorted(file.stem for file in folder.checkpoints.glob("[!.]*.ckpt")))
+        told = f"no {name}.ckpt" if name else "no checkpoint yet"
+        raise ConfigError(f"{folder.checkpoints}: {told}" + (f"; there are {others}" if others else ""))
+    for file in there[:-1]:
+        try:
+            return file, VerifiedCheckpointIO().load_checkpoint(file)
+        except BadCheckpoint:
+            continue
+    return there[-1], VerifiedCheckpointIO().load_checkpoint(there[-1])
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The run whose weights another one starts from.
+
+    Args:
+        about: for the record: id, path, checkpoint, images, weights_sha256.
+        weights: the state dict.
+    """
+
+    about: dict[str, Any]
+    weights: dict[str, Tensor]
+
+
+def parent_at(path: str | Path) -> Parent:
+    """The parent that a path names: a run (its final weights, or its newest), or a checkpoint in a run folder.
+
+    Raises:
+        ConfigError, BadCheckpoint: as `run_at` and `checkpoint_of`.
+    """
+    folder, name = split_checkpoint(path)
+    folder = run_at(folder)
+    file, state = checkpoint_of(folder, name)
+    weights = state["state_dict"]
+    about = {
+        "id": folder.read()["id"],
+        "path": str(folder),
+        "checkpoint": file.name,
+        "images": state["clock"]["images"],
+        "weights_sha256": weights_sha256(weights),
+    }
+    return Parent(about, weights)
+
+
+def split_checkpoint(path: str | Path) -> tuple[Path, str | None]:
+    """A run folder and the checkpoint in it that a path names, None if it names a folder."""
+    path = Path(path)
+    if path.suffix != ".ckpt":
+        return path, None
+    if path.resolve().parent.name != "checkpoints":
+        raise ConfigError(f"{path}: a checkpoint is read in its run folder, as RUN/checkpoints/{path.name}")
+    return path.parent.parent, path.stem

@@ -1,0 +1,84 @@
+"""Penalties on what the discriminator says, rather than on its slope: LeCam and consistency."""
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Lt
+from torch import Tensor
+
+from forger.augmentation.base import Augmentation
+from forger.losses.penalty import Encounter, Every, Penalty, Weight, per_image
+
+
+class LeCam(Penalty):
+    """Tseng et al. 2021, eq. 6: λ (‖D(x) − α_F‖² + ‖D(G(z)) − α_R‖²), α moving averages of D's mean logits.
+
+    Keeps D from moving reals and fakes apart without limit, for few images. Costs no further look at images. The
+    averages are those of the rounds before; while there are none the penalty is 0. (The authors' code also drops
+    what is on the far side of α, which the equation does not.)
+
+    Args:
+        weight: λ; the paper's are 0.01 to 0.3.
+        every: called in one round of so many; the averages then follow those rounds alone.
+        decay: γ of α ← γ α + (1 − γ) mean.
+        start: real images shown before the penalty counts; until then α is the latest mean.
+    """
+
+    real_mean: Tensor
+    fake_mean: Tensor
+    begun: Tensor
+
+    def __init__(
+        self,
+        weight: Weight = 0.3,
+        every: Every = 1,
+        decay: Annotated[float, Ge(0), Lt(1)] = 0.99,
+        start: Annotated[int, Ge(0)] = 0,
+    ) -> None:
+        super().__init__(weight, every)
+        self.decay = decay
+        self.start = start
+        for name in ("real_mean", "fake_mean", "begun"):
+            self.register_buffer(name, torch.zeros(()))
+
+    def per_sample(self, encounter: Encounter) -> Tensor:
+        # Copies, since the backward pass comes when the averages have moved on.
+        real_mean, fake_mean, begun = self.real_mean.clone(), self.fake_mean.clone(), self.begun.clone()
+        on_reals = (per_image(encounter.real_logits) - fake_mean).square()
+        on_fakes = (per_image(encounter.fake_logits) - real_mean).square()
+        return begun * (encounter.shown >= self.start) * (on_reals + on_fakes)
+
+    def forward(self, encounter: Encounter) -> Tensor:
+        value = super().forward(encounter)
+        # Linear in the batch's means, so that averaging the buffers over ranks gives those of the whole batch.
+        share = 1 - self.decay * self.begun * (encounter.shown >= self.start)
+        self.real_mean.lerp_(encounter.real_logits.detach().mean(), share)
+        self.fake_mean.lerp_(encounter.fake_logits.detach().mean(), share)
+        self.begun.fill_(1)
+        return value
+
+
+class BalancedConsistency(Penalty):
+    """Zhao et al. 2021 (bCR), eq. 2-3: λ (‖D(x) − D(T(x))‖² + ‖D(G(z)) − D(T(G(z)))‖²).
+
+    An augmentation T may change an image, but not D's opinion of it. Unlike those in `model.augmentations`, T is
+    seen by this penalty alone.
+
+    Args:
+        augmentation: T.
+        weight: λ; the paper's is 10.
+        every: called in one round of so many.
+    """
+
+    def __init__(self, augmentation: Augmentation, weight: Weight = 10.0, every: Every = 1) -> None:
+        super().__init__(weight, every)
+        self.augmentation = augmentation
+
+    def per_sample(self, encounter: Encounter) -> Tensor:
+        return self._moved(encounter, encounter.real, encounter.real_logits) + self._moved(
+            encounter, encounter.fake, encounter.fake_logits
+        )
+
+    def _moved(self, encounter: Encounter, images: Tensor, logits: Tensor) -> Tensor:
+        augmented = self.augmentation(images.detach(), encounter.noise, encounter.shown)
+        return per_image((encounter.discriminator(augmented) - logits).square())

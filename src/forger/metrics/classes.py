@@ -1,0 +1,75 @@
+"""Evaluation of the classes that a generator covers, where a classifier can read them from its images."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forger.data.images import Data
+from forger.data.ranges import to_uint8
+from forger.metrics import extractors
+from forger.metrics.evaluation import Evaluation
+from forger.metrics.features import extract
+from forger.metrics.modes import class_modes, stacked_classes
+from forger.randomness import generator
+
+
+class ClassCoverage(Evaluation):
+    """Metz et al. 2017, section 3.3.1: `modes`, the classes seen among `n` images, and `kl_modes` to their true shares.
+
+    With as many channels as the classes have digits (`data=stacked_digits`) the classifier reads one digit in
+    each: 1,000 modes. The true shares are those of the training labels. By the weights that the game samples
+    with by default; where those are a moving average, `modes_raw` and `kl_modes_raw` are those of the live
+    weights.
+
+    Args:
+        extractor: whose logits classify one channel: ``digits``, or any other that gives logits.
+        weights: file of the extractor's weights, where it needs one.
+
+    Raises ValueError for data without labels, or with other classes than the classifier tells apart.
+    """
+
+    def __init__(self, extractor: str = "digits", weights: str | None = None) -> None:
+        self.extractor = extractors.build(extractor, weights)
+
+    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        truth = torch.bincount(data.train.arrays["label"], minlength=data.classes)
+
+        def scores(samples: Tensor) -> dict[str, float]:
+            values = class_modes(stacked_classes(self.extractor, to_uint8(samples).cpu()), truth)
+            return {"modes": values["modes"], "kl_modes": values["kl"]}
+
+        return of_both_weights(game, scores, n=n, seed=seed)
+
+    def higher_is_better(self, name: str) -> bool:
+        return not name.startswith("kl_modes")
+
+    def check(self, data: Data) -> None:
+        image = data.test.arrays["image"][:1]
+        logits = extract(self.extractor, image.reshape(-1, 1, *image.shape[2:])).logits
+        if logits is None:
+            raise ValueError(f"the {self.extractor.name} extractor gives no logits to tell classes by")
+        if data.classes != logits.shape[1] ** len(logits):
+            told = f"{logits.shape[1]} classes in each of {len(logits)} channels"
+            raise ValueError(
+                f"{data.name} has {data.classes} classes, the {self.extractor.name} extractor tells {told}"
+            )
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        return super().passport(game, data, split, n=n, seed=seed) | {
+            "extractor": self.extractor.name,
+            "weights_sha256": self.extractor.weights_sha256,
+        }
+
+
+def of_both_weights(game: Any, scores: Callable[[Tensor], dict[str, float]], *, n: int, seed: int) -> dict[str, float]:
+    """Scores of ``n`` samples, and, of a game with a moving average, `NAME_raw` of its live weights' ones.
+
+    Both from the same latents.
+    """
+    values = scores(game.sample(n, None, generator(seed, "scores")))
+    if getattr(game, "average", None) is not None:
+        live = scores(game.sample(n, None, generator(seed, "scores"), raw=True))
+        values |= {f"{name}_raw": value for name, value in live.items()}
+    return values

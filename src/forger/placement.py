@@ -1,0 +1,79 @@
+"""Whether this machine has what `trainer` asks for: told before any work starts."""
+
+import os
+from typing import Any
+
+import torch
+
+from forger.console import say
+from forger.errors import ConfigError
+
+#: What a launcher tells each process; whole numbers, where they are set.
+_NUMBERS = ("SLURM_PROCID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_NTASKS", "SLURM_LOCALID", "NODE_RANK")
+#: Any of these in the environment: somebody has started the processes of several machines.
+_CLUSTER = ("SLURM_JOB_ID", "MASTER_ADDR", "NODE_RANK", "GROUP_RANK")
+
+
+def check_placement(trainer: dict[str, Any]) -> None:
+    """Refuse devices, precisions and machines that are not there.
+
+    Raises:
+        ConfigError: one line with the key, what this machine has, and what to do.
+    """
+    gpus = torch.cuda.device_count()
+    on_gpu = _check_accelerator(trainer["accelerator"], gpus)
+    devices = trainer["devices"]
+    if on_gpu and trainer["accelerator"] != "mps":
+        _check_gpus(devices, gpus)
+    elif isinstance(devices, list):
+        raise ConfigError(f"trainer.devices={devices}: names GPUs, and this run is on the CPU; give a number")
+    elif devices == -1 or (isinstance(devices, int) and devices > 8 * (os.cpu_count() or 1)):
+        raise ConfigError(
+            f"trainer.devices={devices}: on the CPU these are processes; "
+            f"this machine has {os.cpu_count()} cores, so name as many or fewer"
+        )
+    if trainer["precision"] == "16-mixed" and not on_gpu:
+        raise ConfigError("trainer.precision=16-mixed: needs a GPU; on the CPU take bf16-mixed or 32-true")
+    if trainer["num_nodes"] > 1 and not any(name in os.environ for name in _CLUSTER):
+        raise ConfigError(
+            f"trainer.num_nodes={trainer['num_nodes']}: nobody has started processes on other machines; "
+            "submit it with srun or torchrun, or set trainer.num_nodes=1"
+        )
+
+
+def rank() -> int:
+    """This process's rank as its launcher says, before Lightning is asked.
+
+    Raises:
+        ConfigError: the environment holds something else than a number.
+    """
+    given = {name: os.environ[name] for name in _NUMBERS if name in os.environ}
+    for name, value in given.items():
+        if not value.isdecimal():
+            raise ConfigError(f"{name}={value} in the environment: must be a whole number; unset it, or set it right")
+    return next((int(given[name]) for name in ("SLURM_PROCID", "RANK", "LOCAL_RANK") if name in given), 0)
+
+
+def _check_accelerator(accelerator: str, gpus: int) -> bool:
+    """Whether the run will be on a GPU."""
+    mps = torch.backends.mps.is_available()
+    if accelerator == "auto" and not (gpus or mps):
+        say("trainer.accelerator=auto: torch sees no GPU here (`forger doctor` says why), so the CPU it is")
+    wanting = not mps if accelerator == "mps" else not gpus if accelerator == "cuda" else not (gpus or mps)
+    if accelerator in ("gpu", "cuda", "mps") and wanting:
+        raise ConfigError(
+            f"trainer.accelerator={accelerator}: torch sees no such GPU here (`forger doctor` says why); "
+            "use trainer=cpu"
+        )
+    return accelerator != "cpu" and bool(gpus or mps)
+
+
+def _check_gpus(devices: Any, gpus: int) -> None:
+    there = f"torch sees {gpus} GPU{'s' if gpus != 1 else ''} here"
+    if isinstance(devices, int) and devices > max(gpus, 1):
+        raise ConfigError(f"trainer.devices={devices}: {there}; name as many or fewer")
+    if isinstance(devices, list):
+        if len(set(devices)) < len(devices):
+            raise ConfigError(f"trainer.devices={devices}: names a GPU twice")
+        if max(devices) >= gpus:
+            raise ConfigError(f"trainer.devices={devices}: {there}, numbered from 0 to {gpus - 1}")

@@ -1,0 +1,148 @@
+"""What a run writes about itself: its record when it begins, goes on and ends."""
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from forger import __version__
+from forger.callbacks.checkpoints import VerifiedCheckpointIO, rows_at
+from forger.cli import conf_folder
+from forger.console import say
+from forger.data.images import Data
+from forger.errors import ConfigError
+from forger.files import write_atomically
+from forger.finding import FORK, Parent
+from forger.listing import how_to_continue, unfinished_under_other_version
+from forger.provenance import device_state, differences, git_state, versions
+from forger.records import RunFolder
+from forger.redaction import redacted
+
+logger = logging.getLogger(__name__)
+
+
+def begin(
+    settings: dict[str, Any],
+    data: Data,
+    folder: RunFolder,
+    identity: str,
+    accelerator: str,
+    devices: int,
+    last: Path | None,
+    parent: Parent | None,
+) -> None:
+    """Open the record, or take up the one that is there, cut back to its last checkpoint.
+
+    Args:
+        settings: the resolved config.
+        data: the data set.
+        folder: the run's.
+        identity: its id.
+        accelerator, devices: what it trains on, and how many of them.
+        last: the checkpoint that it goes on from.
+        parent: the run whose weights it starts from.
+    """
+    device = device_state(accelerator, devices)
+    checkpoint = None if last is None else VerifiedCheckpointIO().load_checkpoint(last)
+    if checkpoint is not None and folder.record_file.exists():
+        take_up(settings, folder, checkpoint, device)
+        return
+    others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
+    for other in others:
+        say(how_to_continue(other))
+    typed = typed_arguments()
+    counts = {name: len(split) for name, split in data.splits.items()}
+    folder.create(
+        name=settings["run"]["name"],
+        id=identity,
+        command=shlex.join(redacted(["forger", "train", *typed])),
+        overrides=_overrides(typed),
+        seed=settings["seed"],
+        device=device,
+        versions=versions(),
+        git=git_state(),
+        data={"name": data.name, "fingerprint": data.fingerprint, "counts": counts},
+        parent=parent and parent.about,
+    )
+    _write_config(settings, folder)
+    if checkpoint is not None:  # somebody has removed the record
+        folder.update(alerts=_cut_back(folder, checkpoint))
+    start = f" from {parent.about['path']} at {parent.about['images']:,} images" if parent else ""
+    say(f"training {folder}{start}")
+
+
+def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, Any], device: dict[str, Any]) -> None:
+    """Go on with a run that is there, and say it where that can't give the bits of an undisturbed one.
+
+    Raises:
+        ConfigError: the conditions differ from those so far, and ``run.strict`` is set.
+    """
+    record = folder.read()
+    now = {"device": device, "versions": versions(), "git": git_state()}
+    changed = differences(record, now)
+    images = checkpoint["clock"]["images"]
+    if changed and settings["run"]["strict"]:
+        raise ConfigError(
+            f"{folder}: run.strict=true, and going on would give other bits: {', '.join(changed)}; "
+            "restore the former, or leave out run.strict"
+        )
+    if changed:
+        logger.warning("other conditions than so far, so the bits will differ: %s", ", ".join(changed))
+        device["changed"] = [*record["device"].get("changed", []), {"images": images, "what": changed}]
+    elif "changed" in record["device"]:
+        device["changed"] = record["device"]["changed"]
+    folder.update(status="running", **now, alerts=_cut_back(folder, checkpoint))
+    _write_config(settings, folder)
+    say(f"continuing {folder} at {images:,} images")
+
+
+def _cut_back(folder: RunFolder, checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
+    """Bring rows and alerts back to the moment of a checkpoint; its alerts."""
+    alerts = checkpoint["callbacks"]["Crew"].get("Watching", {}).get("alerts", [])
+    folder.cut_back(checkpoint["clock"]["iteration"], metrics=rows_at(checkpoint), alerts=alerts)
+    return alerts
+
+
+def _write_config(settings: dict[str, Any], folder: RunFolder) -> None:
+    write_atomically(folder.config_file, OmegaConf.to_yaml(OmegaConf.create(redacted(settings))))
+
+
+def typed_arguments() -> list[str]:
+    """What, after ``forger train``, gives this run alone: where it forks from, own config folders, overrides."""
+    if not HydraConfig.initialized():
+        return []
+    hydra = HydraConfig.get()
+    places = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+    fork = [place for place in places if Path(place).name.startswith(FORK)]
+    own = [place for place in places if place != str(conf_folder()) and place not in fork]
+    origin = [f"--from={(Path(place) / 'origin').read_text()}" for place in fork]
+    return [*origin, *(f"--config-dir={path}" for path in own), *hydra.overrides.task]
+
+
+def _overrides(typed: list[str]) -> list[str]:
+    return [argument for argument in typed if not argument.startswith("-")]
+
+
+def summary(folder: RunFolder) -> int:
+    """Say where things are; 0 for a finished run."""
+    record = folder.read()
+    for name, score in record["scores"]["final"].items():
+        value = "nan" if score["value"] is None else f"{score['value']:.4g}"
+        say(f"  {name} = {value} (test, n = {score['passport'].get('n_fake')})")
+    for name, score in record["scores"]["best"].items():
+        if score.get("gap"):
+            say(
+                f"  best {name} = {score['value']:.4g} at {score['images']:,} images, the last {score['last']:.4g}: "
+                f"{score['gap']:.0%} worse (validation); checkpoints/best.ckpt has the best"
+            )
+    if record["alerts"]:
+        names = dict.fromkeys(alert["alarm"] for alert in record["alerts"])
+        say(f"  alarms: {', '.join(names)}; {folder.alerts_file}")
+    pictures = sorted(folder.samples.glob("*"))
+    if pictures:
+        say(f"  pictures: {pictures[-1]}")
+    say(f"  {record['status']}: {record['images']:,} images in {record['seconds']:.0f} s, {folder}")
+    return 0

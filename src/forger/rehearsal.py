@@ -1,0 +1,106 @@
+"""A round rehearsed on a copy, so that what does not fit together is told before a run begins."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from forger.data.images import Data
+from forger.data.loader import Batches
+from forger.errors import ConfigError, closest
+from forger.games.base import Game
+
+#: Samples of a rehearsal; where they don't do (a discriminator that packs them by three), a whole batch.
+_FEW = 2
+#: What torch and the games raise for shapes, channels, types or labels that don't fit.
+_MISFITS = (RuntimeError, ValueError, IndexError, KeyError, TypeError, AssertionError)
+
+
+def rehearse(game: Game, data: Data, settings: dict[str, Any]) -> None:
+    """Have every player say its objective once, on a copy of the game that is thrown away.
+
+    Raises:
+        ConfigError: players without networks, networks without a player, batch norm over a single sample, or
+            parts that don't fit each other or the data.
+    """
+    _check_players(game)
+    processes = _processes(settings["trainer"])
+    batch_size, rest = divmod(settings["data"]["batch_size"], processes)
+    if rest or not batch_size:
+        told = settings["data"]["batch_size"]
+        raise ConfigError(f"data.batch_size={told}: can't be shared equally by {processes} processes; take a multiple")
+    _check_batch_norm(game, batch_size)
+    few = min(_FEW, batch_size)
+    try:
+        _play(game, data, few)
+    except _MISFITS:
+        try:
+            _play(game, data, batch_size)
+        except _MISFITS as error:
+            if _out_of_memory(error):
+                raise
+            raise ConfigError(
+                f"model: does not fit data={data.name} ({_facts(data, batch_size)}): {_reason(error)}"
+            ) from error
+
+
+def _play(game: Game, data: Data, n: int) -> None:
+    rehearsal = copy.deepcopy(game)
+    batch = next(iter(Batches(data.train, batch_size=n, seed=0, position=int)))
+    rehearsal._seed_layers()
+    batch = rehearsal.prepared(batch)
+    for name in rehearsal.players:
+        terms = rehearsal.objective(name, batch)
+        torch.stack(list(terms.values()))
+
+
+def _check_players(game: Game) -> None:
+    networks = {name for name, module in game.named_children() if any(p.requires_grad for p in module.parameters())}
+    for name, player in game.players.items():
+        for network in player.networks or [name]:
+            try:
+                game.get_submodule(network)
+            except AttributeError:
+                where = f"model.players.{name}" + (".networks" if player.networks else "")
+                raise ConfigError(
+                    f"{where}: the game has no network '{network}'; {closest(network, networks)}"
+                ) from None
+    trained = {id(parameter) for name in game.players for parameter in game.trained_by(name)}
+    for name in sorted(networks):
+        if not any(id(parameter) in trained for parameter in game.get_submodule(name).parameters()):
+            raise ConfigError(f"model.{name}: no player trains it; add model.players.{name}, or a player that names it")
+
+
+def _check_batch_norm(game: Game, batch_size: int) -> None:
+    if batch_size > 1:
+        return
+    for name, module in game.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith("average."):
+            raise ConfigError(
+                f"data.batch_size: leaves one sample for each process, and batch norm (model.{name}) needs two; "
+                "raise it, or choose a network without batch norm"
+            )
+
+
+def _processes(trainer: dict[str, Any]) -> int:
+    devices = trainer["devices"]
+    count = len(devices) if isinstance(devices, list) else devices if isinstance(devices, int) and devices > 0 else 1
+    return count * trainer["num_nodes"]
+
+
+def _facts(data: Data, batch_size: int) -> str:
+    shape = "x".join(map(str, data.shape))
+    what = f"images of {shape}" if data.kind == "images" else f"points in {data.shape[0]} dimensions"
+    return f"{what}, {data.classes} classes, {batch_size} a batch"
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, KeyError):
+        return f"the data have no {text}, which this game needs"
+    return text or type(error).__name__
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

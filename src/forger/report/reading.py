@@ -1,0 +1,166 @@
+"""Run folders as the report sees them: whatever can be read of each, and why the rest can't be."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from forger.errors import ConfigError
+from forger.files import read_rows
+from forger.identity import determining
+from forger.listing import Entry, list_runs
+
+#: Rows are read once a file's size or time changes: `--serve` looks at the same folders again and again.
+_series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}
+#: The C loader is ten times as fast, and just as safe.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: What merely observes a run, or places it: two runs that differ in nothing else are of one variant.
+_OBSERVING = {"seed", "metrics", "samples", "log", "checkpoint", "progress"}
+_PREFIXES = ("score/", "train/", "watch/")
+#: Alarms a page shows of one run.
+_MOST_ALARMS = 50
+
+
+@dataclass(frozen=True)
+class Series:
+    """The curves of a run: by key, images and values (NaN where the run wrote null); and its clock in seconds."""
+
+    curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    clock: tuple[np.ndarray, np.ndarray] = field(default_factory=lambda: (np.empty(0), np.empty(0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run with a readable record; config, rows and alarms may each be missing."""
+
+    path: Path
+    status: str
+    record: dict[str, Any]
+    config: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.record["name"]
+
+    @property
+    def seed(self) -> int:
+        return self.record["seed"]
+
+    @cached_property
+    def written(self) -> float:
+        """When the record was last written."""
+        return (self.path / "record.json").stat().st_mtime
+
+    @cached_property
+    def series(self) -> Series:
+        return _series(self.path / "metrics.jsonl")
+
+    @cached_property
+    def alarms(self) -> list[dict[str, Any]]:
+        """What the watch saw, from ``alerts.jsonl``, else from the record."""
+        rows = read_rows(self.path / "alerts.jsonl") or self.record["alerts"]
+        return [row for row in rows if isinstance(row, dict)][:_MOST_ALARMS]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The part of the config that makes a variant: less the seed, what observes, and what places."""
+        return determining({key: value for key, value in self.config.items() if key not in _OBSERVING})
+
+    @cached_property
+    def determined_by(self) -> str:
+        """What sets the run apart from others but for its seed, as text: equal for runs of one variant."""
+        document = [self.name, self.settings, self.record["data"].get("fingerprint")]
+        return json.dumps(document, sort_keys=True, default=str)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to an end of its own; `interrupted` and `pruned` runs were stopped by somebody else."""
+        return self.status in ("finished", "stopped", "diverged", "failed", "killed")
+
+    @property
+    def healthy(self) -> bool:
+        """Finished without an alarm."""
+        return self.status == "finished" and not self.alarms
+
+    def value(self, score: str, moment: str = "final") -> float | None:
+        """A score of the record: ``final`` on the test split, or ``best`` on validation."""
+        value = self.record["scores"][moment].get(score, {}).get("value")
+        return None if value is None or not np.isfinite(value) else float(value)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All that lies in the folders: runs, and the folders that are none, with the reason."""
+
+    runs: list[Run]
+    problems: list[Entry]
+
+
+def read(folders: Iterable[str | Path]) -> Collection:
+    """Everything in some folders of runs; a run that is named twice counts once.
+
+    Raises:
+        ConfigError: a folder is not there, or nothing in them is a run folder or looks like one.
+    """
+    runs: dict[Path, Run] = {}
+    problems: dict[Path, Entry] = {}
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise ConfigError(f"report {folder}: no such folder; `forger runs` lists what there is")
+        for entry in list_runs(folder):
+            key = entry.path.resolve()
+            if entry.record is None:
+                problems[key] = entry
+            else:
+                runs[key] = _run(entry.path, entry.status, entry.record)
+    if not runs and not problems:
+        raise ConfigError(f"report {' '.join(map(str, folders))}: no runs in there; `forger train` makes one")
+    return Collection(list(runs.values()), list(problems.values()))
+
+
+def _run(path: Path, status: str, record: dict[str, Any]) -> Run:
+    try:
+        config = yaml.load((path / "config.yaml").read_bytes(), Loader=_Loader)
+        note = None if isinstance(config, dict) else "config.yaml is no config"
+    except OSError:
+        config, note = None, "config.yaml is missing"
+    except (yaml.YAMLError, ValueError, RecursionError):
+        config, note = None, "config.yaml can't be read"
+    return Run(path, status, record, config if isinstance(config, dict) else {}, (note,) if note else ())
+
+
+def _series(path: Path) -> Series:
+    try:
+        stat = path.stat()
+    except OSError:
+        return Series()
+    state = (stat.st_mtime_ns, stat.st_size)
+    if path not in _series_of_file or _series_of_file[path][0] != state:
+        _series_of_file[path] = (state, _columns(read_rows(path)))
+    return _series_of_file[path][1]
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> Series:
+    columns: dict[str, tuple[list[float], list[float]]] = {}
+    images_at: list[float] = []
+    seconds_at: list[float] = []
+    for row in rows:
+        images = row.get("images")
+        if not isinstance(images, int | float):
+            continue
+        if isinstance(seconds := row.get("seconds"), int | float):
+            images_at.append(images)
+            seconds_at.append(seconds)
+        for key, value in row.items():
+            if key.startswith(_PREFIXES) and (value is None or isinstance(value, int | float)):
+                xs, ys = columns.setdefault(key, ([], []))
+                xs.append(images)
+                ys.append(np.nan if value is None else value)
+    curves = {key: (np.asarray(xs, float), np.asarray(ys, float)) for key, (xs, ys) in columns.items()}
+    return Series(curves, (np.asarray(images_at, float), np.asarray(seconds_at, float)))

@@ -1,0 +1,128 @@
+"""`forger reproduce`: train a run again from its record alone, and compare bit by bit."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+from forger.console import say, show_lines
+from forger.errors import ConfigError, ForgerError
+from forger.files import read_rows
+from forger.finding import run_at, settings_of
+from forger.provenance import differences, device_state, git_state, versions
+from forger.records import WALL_CLOCK, RunFolder
+from forger.run import load_data, prepare_torch, rank, train
+
+logger = logging.getLogger(__name__)
+
+#: How a run can have come to an end that it would come to again.
+_ENDED = ("finished", "diverged", "stopped")
+
+
+def reproduce(path: str, *, trust: bool = False) -> int:
+    """Train a run again in ``RUN/reproduction`` and compare; 0 if every bit is the same, 1 if not.
+
+    What is the same is removed, what differs stays to be looked at. Interrupted, the same command goes on. The
+    run's own number of threads is used, and its images as the budget where minutes ended it.
+
+    Args:
+        path: the run folder.
+        trust: build whatever the run's config names.
+
+    Raises:
+        ConfigError: no run there, one that has not ended, or a config that is not to be trusted.
+    """
+    show_lines()
+    run = run_at(path)
+    record, settings = run.read(), settings_of(run, trust=trust)
+    if record["status"] not in _ENDED:
+        raise ConfigError(f"{run}: {record['status']}, so there is no end to compare; {record['command']} continues it")
+    again = RunFolder(run.path / "reproduction")
+    settings = _as_it_was(settings, record)
+    before = _reasons(run, settings, record)
+    if again.record_file.exists() and again.read()["status"] != "interrupted":
+        settings["run"]["restart"] = True
+    code = train(settings, again)
+    if code >= 128 or rank() != 0:
+        return code
+    found = first_difference(run, again)
+    if found is None:
+        rows = len(read_rows(run.metrics_file))
+        shutil.rmtree(again.path)
+        say(f"identical: weights, {rows} rows and {len(record['scores']['final'])} scores of {run}")
+        return 0
+    say(f"different: {found}")
+    say(f"  {before or 'code, versions, data and hardware are the same as far as can be told'}")
+    say(f"  what was made this time: {again}")
+    return ForgerError.exit_code
+
+
+def _as_it_was(settings: dict[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a repetition: placed as the run was, without loggers, ended by images alone."""
+    threads = settings["trainer"]["threads"] or record["device"].get("threads")
+    budget = settings["budget"]
+    if budget["minutes"] is not None:
+        budget = {"images": record["images"], "minutes": None}
+    return {
+        **settings,
+        "logger": {},
+        "budget": budget,
+        "run": {**settings["run"], "restart": False, "strict": False},
+        "trainer": {**settings["trainer"], "threads": threads},
+    }
+
+
+def _reasons(run: RunFolder, settings: dict[str, Any], record: Mapping[str, Any]) -> str:
+    """What is not as it was and can make a difference, told before training begins.
+
+    Raises:
+        ForgerError: the data are others; no training would give the same.
+    """
+    prepare_torch(settings["trainer"])
+    data = load_data(settings)
+    if data.fingerprint != record["data"].get("fingerprint"):
+        raise ForgerError(
+            f"different: the data {data.name} have the fingerprint {data.fingerprint[:12]}, "
+            f"those of {run} had {str(record['data'].get('fingerprint'))[:12]}; there is nothing to train on"
+        )
+    then, now = record["device"], device_state(record["device"]["accelerator"], record["device"]["devices"])
+    changed = differences(record, {"device": now, "versions": versions(), "git": git_state()})
+    told = f"not as it was: {', '.join(changed)}" if changed else ""
+    for moment in then.get("changed", []):
+        told += f"{'; ' if told else ''}the run changed its own conditions at {moment['images']:,} images: "
+        told += ", ".join(moment["what"])
+    if told and rank() == 0:
+        logger.warning(told)
+    return told
+
+
+def first_difference(one: RunFolder, other: RunFolder) -> str | None:
+    """Where two runs part, in words; None if record, rows, scores and weights agree bit by bit.
+
+    Rows come first: the earliest row that differs says when it began.
+    """
+    for number, (was, now) in enumerate(zip_longest(_rows(one), _rows(other)), start=1):
+        if was is None or now is None:
+            whose = one if now is None else other
+            return f"row {number} of metrics.jsonl is only in {whose}"
+        for column in [*was, *(name for name in now if name not in was)]:
+            if was.get(column) != now.get(column):
+                place = f"row {number} of metrics.jsonl (iteration {was.get('iterations')})"
+                return f"{place}, {column}: {was.get(column)} → {now.get(column)}"
+    was, now = one.read(), other.read()
+    for field in ("status", "images", "iterations"):
+        if was[field] != now[field]:
+            return f"{field}: {was[field]} → {now[field]}"
+    for moment in ("final", "best"):
+        for name in [*was["scores"][moment], *(n for n in now["scores"][moment] if n not in was["scores"][moment])]:
+            values = [record["scores"][moment].get(name, {}).get("value") for record in (was, now)]
+            if values[0] != values[1]:
+                return f"{moment} score {name}: {values[0]} → {values[1]}"
+    if was["weights_sha256"] != now["weights_sha256"]:
+        return f"weights_sha256: {str(was['weights_sha256'])[:12]} → {str(now['weights_sha256'])[:12]}"
+    return None
+
+
+def _rows(run: RunFolder) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k not in WALL_CLOCK} for row in read_rows(run.metrics_file)]

@@ -1,0 +1,99 @@
+"""Rolling back: a run goes on from its last healthy state, with a remedy in its config."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from forger.callbacks.checkpoints import VerifiedCheckpointIO, newest_checkpoint
+from forger.callbacks.watching import told
+from forger.games.base import Game
+from forger.records import RunFolder
+from forger.watch.remedies import remedied
+
+logger = logging.getLogger(__name__)
+
+#: What of the abandoned attempt is kept: the time it took, and its best score, which best.ckpt belongs to.
+_KEPT = ("Budget", "Scoring")
+
+
+def taken_up(settings: dict[str, Any], checkpoints: Path, build: Callable[[dict[str, Any]], Game]) -> dict[str, Any]:
+    """The config that a run goes on with: that of its command, and the remedies of its rollbacks so far.
+
+    A rollback that was decided on and not carried out before the process ended is carried out now.
+
+    Args:
+        settings: the config of the command.
+        checkpoints: the run's folder of them; their state of the watch tells of the rollbacks.
+        build: makes a game from a config.
+    """
+    members = _newest(checkpoints)
+    if members is None:
+        return settings
+    for alert in members["Watching"]["alerts"]:
+        if "seen_at" in alert:
+            settings = remedied(settings, alert["changes"])
+    verdict = members["Watching"]["verdict"]
+    if verdict is None or verdict["action"] != "rollback":
+        return settings
+    roll_back(checkpoints, settings, build, verdict, {name: members[name] for name in _KEPT})
+    return remedied(settings, verdict["changes"])
+
+
+def stopped_by(folder: RunFolder) -> str | None:
+    """What the watch said when it stopped the run; None if it did not."""
+    if not folder.record_file.exists() or folder.read()["status"] != "stopped":
+        return None
+    members = _newest(folder.checkpoints)
+    verdict = members and members["Watching"]["verdict"]
+    return told(verdict) if verdict and verdict["action"] == "stop" else None
+
+
+def roll_back(
+    checkpoints: Path,
+    settings: Mapping[str, Any],
+    build: Callable[[dict[str, Any]], Game],
+    verdict: Mapping[str, Any],
+    kept: Mapping[str, Any],
+) -> None:
+    """Make the last healthy state the run's newest checkpoint, with the remedy recorded in it.
+
+    Weights, moments of the optimisers and the watch's state are those of ``healthy.ckpt``; rates and other
+    settings of the optimisers are the remedied ones, which a checkpoint would otherwise bring back.
+
+    Args:
+        checkpoints: the run's folder of them.
+        settings: the config so far.
+        build: makes a game from a config.
+        verdict: the alert that decided on it.
+        kept: states of callbacks that go on as they are.
+    """
+    io = VerifiedCheckpointIO()
+    state = io.load_checkpoint(checkpoints / "healthy.ckpt")
+    clock = state["clock"]
+    game = build(remedied(settings, verdict["changes"]))
+    fresh = game.state_dict()
+    state["state_dict"] = fresh | {name: value for name, value in state["state_dict"].items() if name in fresh}
+    optimizers: Any = game.configure_optimizers()
+    for saved, optimizer in zip(state["optimizer_states"], optimizers, strict=True):
+        for group, wanted in zip(saved["param_groups"], optimizer.param_groups, strict=True):
+            group |= {name: value for name, value in wanted.items() if name != "params"}
+    members = state["callbacks"]["Crew"]
+    members |= {name: kept[name] for name in _KEPT}
+    seen_at = {"images": verdict["images"], "iterations": verdict["iterations"]}
+    here = {"images": clock["images"], "iterations": clock["iteration"], "seen_at": seen_at}
+    _watch(state)["alerts"] = [*_watch(state)["alerts"], {**verdict, **here}]
+    io.save_checkpoint(state, checkpoints / "last.ckpt")
+    (checkpoints / "previous.ckpt").unlink(missing_ok=True)
+    logger.warning("back to %s images, with %s", f"{clock['images']:,}", verdict["remedy"])
+
+
+def _watch(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return checkpoint["callbacks"]["Crew"]["Watching"]
+
+
+def _newest(checkpoints: Path) -> dict[str, Any] | None:
+    """States of the callbacks in the newest checkpoint; None without one, or if nobody watched."""
+    last = newest_checkpoint(checkpoints)
+    members = last and VerifiedCheckpointIO().load_checkpoint(last)["callbacks"]["Crew"]
+    return members if members and "Watching" in members else None

@@ -1,0 +1,298 @@
+"""One trial: a run for each seed, watched, pruned, continued."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import Trial, TrialState
+
+from forger.errors import ForgerError
+from forger.records import BrokenRecord, RunFolder
+from forger.sweeps import processes, seeds
+from forger.sweeps.definition import Definition
+from forger.sweeps.study import Slots
+from forger.trial import Membership
+
+_POLL = 0.1
+#: How often the worker writes a trial's progress where others can read it, in seconds.
+_PROGRESS = 2.0
+
+
+class Stopped(Exception):
+    """The worker is to end: the trial was saved and handed back."""
+
+
+class Lost(Exception):
+    """The trial no longer belongs to this worker."""
+
+
+@dataclass
+class Outcome:
+    """How the run of one seed ended: finished, pruned, diverged, stopped, failed or killed."""
+
+    status: str
+    values: list[float] = field(default_factory=list)
+    reason: str = ""
+    #: A second attempt would end the same.
+    hopeless: bool = False
+
+
+class Attempt:
+    """What a worker does with a trial it holds.
+
+    Args:
+        slots: the study.
+        trial: that this process claimed.
+        environment: for the runs: devices, threads.
+        stopping: tells whether the worker is to end.
+    """
+
+    def __init__(
+        self, slots: Slots, trial: Trial, environment: Mapping[str, str], stopping: Callable[[], bool]
+    ) -> None:
+        self.slots = slots
+        self.trial = trial
+        self.definition: Definition = slots.definition
+        self.environment = dict(environment)
+        self.stopping = stopping
+        self.folder = self.definition.root / str(trial.user_attrs["folder"])
+        self.parameters = {p.name: p.suggest(trial) for p in self.definition.space}
+        self.reported: set[int] = set(slots.study._storage.get_trial(trial._trial_id).intermediate_values)
+        self._beaten = self._told = 0.0
+
+    def perform(self) -> None:
+        """Run the seeds that are worth it and tell the study.
+
+        Raises:
+            Stopped: the worker was asked to end; the trial waits for another one.
+            Lost: another worker has the trial now.
+        """
+        results: dict[str, list[float]] = dict(self.trial.user_attrs.get("seeds", {}))
+        try:
+            for number in range(self.definition.sweep.seeds):
+                if str(number) in results:
+                    continue
+                outcome = self._twice(number)
+                if outcome.status != "finished":
+                    return self._end(outcome)
+                results[str(number)] = outcome.values
+                self.trial.set_user_attr("seeds", results)
+                if not self._worthwhile(list(results.values())):
+                    # Its value is the mean so far; further seeds would not have made it the best.
+                    if self.definition.budget not in self.reported:
+                        self.trial.report(self._means(results)[0], self.definition.budget)
+                    return self.slots.prune(self.trial, "outrun")
+        except Stopped:
+            self.slots.hand_back(self.trial)
+            raise
+        return self.slots.complete(self.trial, self._means(results))
+
+    def _means(self, results: Mapping[str, list[float]]) -> list[float]:
+        return [seeds.mean_and_spread(values)[0] for values in zip(*results.values(), strict=True)]
+
+    def _end(self, outcome: Outcome) -> None:
+        if outcome.status == "pruned":
+            self.slots.prune(self.trial)
+        elif outcome.status in ("diverged", "stopped"):
+            self._end_badly(outcome.status)
+        else:
+            self.slots.set_aside(self.trial, outcome.reason)
+
+    def _end_badly(self, status: str) -> None:
+        """A bad value, so that the sampler learns to stay away."""
+        sweep = self.definition.sweep
+        if len(sweep.objective) == 1 and sweep.sampler != "gp":
+            # Worse than anything for TPE: pruned trials come after finished ones, and those without a number last.
+            step = max(self.reported, default=0) + 1
+            self.trial.report(math.nan, step)
+            return self.slots.prune(self.trial, status)
+        # The Gaussian process and NSGA-II see finished trials alone.
+        done = [row for row in self.slots.trials() if row.state == TrialState.COMPLETE]
+        bad = []
+        for index, direction in enumerate(sweep.objective.values()):
+            values = [row.values[index] for row in done] or [0.0]
+            reach = max(max(values) - min(values), 1.0)
+            bad.append(max(values) + reach if direction == "minimize" else min(values) - reach)
+        return self.slots.complete(self.trial, bad, status)
+
+    def _worthwhile(self, values: list[list[float]]) -> bool:
+        """Whether this candidate's next seed could still make it the best (of one objective)."""
+        wanted = self.definition.sweep.seeds
+        if len(values) == wanted or len(self.definition.objective) > 1:
+            return True
+        (direction,) = self.definition.objective.values()
+        higher = direction == "maximize"
+        rows = [r for r in self.slots.trials() if r.user_attrs.get("seeds")]
+        groups = [[value for value, *_ in r.user_attrs["seeds"].values()] for r in rows]
+        ended = [r.value for r in rows if r.state == TrialState.COMPLETE and r.value is not None]
+        best = (max if higher else min)(ended) if ended else None
+        spread = seeds.pooled_spread(groups)
+        return seeds.can_still_win([v for v, *_ in values], wanted, best, spread, higher_is_better=higher)
+
+    # One run ------------------------------------------------------------------------------------------------------
+
+    def _twice(self, seed: int) -> Outcome:
+        """The run of a seed; one that failed is tried once more, one that was killed as long as it gets further."""
+        failures, reached = 0, -1
+        while True:
+            outcome = self._run(seed)
+            if outcome.status not in ("failed", "killed") or outcome.hopeless:
+                return outcome
+            images = self._images(seed)
+            failures += outcome.status == "failed" or images <= reached
+            if failures > 1:
+                return outcome
+            reached = images
+
+    def _run(self, seed: int) -> Outcome:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        about = Membership(self.definition.name, self.trial.number, str(self.folder.resolve()), self.parameters)
+        about.prune_file.unlink(missing_ok=True)
+        self._await_lock(seed)
+        output = self.folder / f"output-{seed}.txt"
+        begins = output.stat().st_size if output.exists() else 0
+        process = processes.start(self.arguments(seed), {**self.environment, **about.environment()}, output)
+        rows = Rows(lambda: self._run_folder(seed))
+        pruned = False
+        try:
+            while process.poll() is None:
+                time.sleep(_POLL)
+                self._tend(seed)
+                if seed == 0 and self._hopeless(rows):
+                    about.prune_file.touch()
+                    pruned = True
+                    break
+        except (Stopped, Lost):
+            processes.stop(process)
+            raise
+        code = processes.stop(process) if pruned else process.wait()
+        if pruned and code in (143, -15):
+            return Outcome("pruned")
+        return self._outcome(code, seed, output, begins)
+
+    def arguments(self, seed: int) -> list[str]:
+        """What a run is started with after ``forger train``."""
+        definition = self.definition
+        chosen = [p.override(self.parameters[p.name]) for p in definition.space]
+        first = int(definition.run_config.seed)
+        own = [] if "seed" in self.parameters else [f"seed={first + seed}"]
+        folder = [] if definition.config_folder is None else ["--config-dir", definition.config_folder]
+        place = [f"run.root={definition.root.parent}", f"run.name={definition.name}/{self.folder.name}"]
+        return [*folder, *definition.overrides, *chosen, *own, *place, f"trainer.threads={definition.sweep.threads}"]
+
+    def _tend(self, seed: int) -> None:
+        """What the worker owes others while a run goes on."""
+        if self.stopping():
+            raise Stopped
+        now = time.monotonic()
+        if now - self._beaten > self.definition.sweep.heartbeat:
+            self._beaten = now
+            if not self.slots.beat(self.trial):
+                raise Lost
+        if now - self._told > _PROGRESS:
+            self._told = now
+            self.trial.set_user_attr("progress", {"seed": seed, "images": self._images(seed)})
+
+    def _await_lock(self, seed: int) -> None:
+        """Wait for the run of a worker that was killed: it saves its state and ends within moments."""
+        while (folder := self._run_folder(seed)) is not None and folder.locked:
+            self._tend(seed)
+            time.sleep(_POLL)
+
+    def _hopeless(self, rows: "Rows") -> bool:
+        """Report the score at each rung that has been reached; whether the pruner gives the trial up."""
+        rungs = self.definition.rungs
+        if not rungs or all(rung in self.reported for rung in rungs):
+            return False
+        (name,) = self.definition.objective
+        for row in rows.new():
+            if f"score/{name}" not in row:
+                continue
+            for rung in rungs:
+                if rung <= row["images"] and rung not in self.reported:
+                    self.reported.add(rung)
+                    value = row[f"score/{name}"]
+                    self.trial.report(math.nan if value is None else value, rung)
+                    if self.trial.should_prune():
+                        return True
+        return False
+
+    def _outcome(self, code: int, seed: int, output: Path, begins: int) -> Outcome:
+        folder = self._run_folder(seed)
+        if code in (0, 3) and folder is not None:
+            values = [_last(folder, f"score/{name}") for name in self.definition.objective]
+            finite = [value for value in values if value is not None and math.isfinite(value)]
+            if code == 0 and len(finite) == len(values):
+                return Outcome("finished", finite)
+            status = folder.read()["status"]
+            return Outcome("stopped" if status == "stopped" else "diverged")
+        lines = output.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
+        said = lines[-1].removeprefix("forger: ") if lines else "no word"
+        if code < 0:
+            return Outcome("killed", reason=f"killed by signal {-code}")
+        return Outcome("failed", reason=f"exit code {code}: {said}", hopeless=code == 2)
+
+    def _run_folder(self, seed: int) -> RunFolder | None:
+        """The folder of a seed's run, once it is there."""
+        wanted = self.parameters.get("seed", int(self.definition.run_config.seed) + seed)
+        for record in sorted(self.folder.glob("*/record.json"), key=lambda path: -path.stat().st_mtime):
+            folder = RunFolder(record.parent)
+            try:
+                if folder.read()["seed"] == wanted:
+                    return folder
+            except BrokenRecord:
+                continue
+        return None
+
+    def _images(self, seed: int) -> int:
+        """Images shown at a run's last checkpoint."""
+        folder = self._run_folder(seed)
+        try:
+            return 0 if folder is None else folder.read()["images"]
+        except BrokenRecord:
+            return 0
+
+
+class Rows:
+    """The rows that a run has added to its `metrics.jsonl` since they were last asked for."""
+
+    def __init__(self, folder: Callable[[], RunFolder | None]) -> None:
+        self._folder = folder
+        self._found: RunFolder | None = None
+        self._read = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """Whole new rows. A file that was cut back, since the run continued, is read from its beginning."""
+        self._found = self._found or self._folder()
+        if self._found is None or not self._found.metrics_file.exists():
+            return []
+        size = self._found.metrics_file.stat().st_size
+        if size < self._read:
+            self._read = 0
+        if size == self._read:
+            return []
+        with self._found.metrics_file.open("rb") as file:
+            file.seek(self._read)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + len(end)
+        rows = []
+        for line in whole.splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+        return [row for row in rows if isinstance(row, dict)]
+
+
+def _last(folder: RunFolder, name: str) -> float | None:
+    """The last value of a score on validation."""
+    from forger.files import read_rows
+
+    values = [row[name] for row in read_rows(folder.metrics_file) if name in row]
+    if not values:
+        raise ForgerError(f"{folder}: no {name} in its rows")
+    return values[-1]

@@ -1,0 +1,69 @@
+"""Every fault of a sweep file, before its first trial."""
+
+from typing import Any
+
+from forger.errors import ConfigError, closest
+from forger.explain import explain
+from forger.sweeps.definition import Definition, configs
+
+
+def check(definition: Definition) -> None:
+    """Compose and check a run at the ends of the space, and look for the objective among what a run reports.
+
+    Raises:
+        ConfigError: the first fault.
+    """
+    from forger.schema import validate
+
+    with configs(definition.config_folder) as composed:
+
+        def settings(overrides: list[str], told: str) -> dict[str, Any]:
+            try:
+                return validate(composed("train", [*definition.overrides, *overrides]))
+            except Exception as error:
+                line, _ = explain(error)
+                raise ConfigError(f"{told}: {line}") from None
+
+        # Every parameter at once, since a choice can bring the keys that another parameter is about.
+        first = {p.name: p.override(p.bounds[0]) for p in definition.space}
+        base = settings(list(first.values()), "sweep.space")
+        for parameter in definition.space:
+            others = [text for name, text in first.items() if name != parameter.name]
+            for value in parameter.bounds[1:]:
+                told = f"sweep.space.{parameter.name}"
+                settings(_in_order(definition, parameter.name, others, parameter.override(value)), told)
+    rungs = definition.rungs
+    every = base["metrics"]["every_images"]
+    if every is None:
+        raise ConfigError("metrics.every_images=null: a run reports no score to judge it by")
+    if base["budget"]["images"] is not None and base["budget"]["images"] < every:
+        raise ConfigError(
+            f"metrics.every_images={every}: no score before the end of the run, budget.images={base['budget']['images']}"
+        )
+    if definition.sweep.pruner != "none":
+        if not rungs:
+            raise ConfigError(f"sweep.rungs.first={definition.sweep.rungs.first}: not below the budget of a run")  # type: ignore[union-attr]
+        if every > rungs[0]:
+            raise ConfigError(f"sweep.rungs.first={rungs[0]}: no score by then, metrics.every_images={every}")
+    _check_objective(definition, base)
+
+
+def _in_order(definition: Definition, name: str, others: list[str], own: str) -> list[str]:
+    place = [parameter.name for parameter in definition.space].index(name)
+    return [*others[:place], own, *others[place:]]
+
+
+def _check_objective(definition: Definition, settings: dict[str, Any]) -> None:
+    """Score an untrained game: only then is it known what a run reports."""
+    from forger.run import build_game, build_metrics, load_data, prepare_torch
+
+    prepare_torch(settings["trainer"])
+    data = load_data(settings)
+    scoring = build_metrics(settings, data)
+    game = build_game(settings).eval()
+    reported: set[str] = set()
+    for evaluation in scoring["evaluations"].values():
+        reported |= set(evaluation.evaluate(game, data, "validation", n=scoring["n"], seed=scoring["seed"]))
+    for name in definition.objective:
+        if name not in reported:
+            raise ConfigError(f"sweep.objective.{name}: no run reports it; {closest(name, reported)}")

@@ -1,0 +1,263 @@
+"""A sweep file, typed and checked: `conf/sweep/NAME.yaml` with overrides, as one `Definition`."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, MinLen
+from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from forger.cli import conf_folder
+from forger.errors import ConfigError, closest
+from forger.schema import Count, Name
+from forger.sweeps.space import Parameter, parsed
+from forger.targets import checked
+
+_EXAMPLE = "sweep: {objective: {fd_digits: minimize}, space: {…}}"
+
+
+@dataclass
+class Rungs:
+    first: Count
+    factor: Annotated[int, Ge(2)] = 3
+
+
+@dataclass
+class Sweep:
+    objective: Annotated[dict[str, Literal["minimize", "maximize"]], MinLen(1)]
+    space: Annotated[dict[str, str], MinLen(1)]
+    name: Name | None = None
+    overrides: list[str] = field(default_factory=list)
+    sampler: Literal["tpe", "gp", "nsga2", "random", "grid"] = "tpe"
+    pruner: Literal["asha", "hyperband", "median", "none"] = "none"
+    trials: Count | None = None
+    seeds: Count = 1
+    rungs: Rungs | None = None
+    minutes: Annotated[float, Gt(0)] | None = None
+    threads: Count = 1
+    gpus: Count = 1
+    storage: Annotated[str, MinLen(1)] | None = None
+    heartbeat: Count = 10
+    seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass
+class Launcher:
+    kind: Literal["local", "slurm"] = "local"
+    workers: Count | None = None
+    folder: Annotated[str, MinLen(1)] | None = None
+    cluster: Literal["slurm", "local"] = "slurm"
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a sweep is.
+
+    Args:
+        sweep: the sweep file with its overrides.
+        launcher: where its workers run.
+        space: what varies.
+        overrides: of every run, the command line's after the file's.
+        config_folder: the user's own folder of configs, in front of the shipped one.
+    """
+
+    name: str
+    sweep: Sweep
+    launcher: Launcher
+    space: tuple[Parameter, ...]
+    overrides: tuple[str, ...]
+    config_folder: str | None
+
+    @property
+    def root(self) -> Path:
+        """The folder of the sweep: one folder for each trial, and the study's database."""
+        given = [text.partition("=")[2] for text in self.overrides if text.lstrip("+").startswith("run.root=")]
+        return Path(given[-1].strip("'\"") if given else "runs") / self.name
+
+    @property
+    def storage(self) -> str:
+        """URL of the study's storage; SQLite beside the runs by default."""
+        return self.sweep.storage or f"sqlite:///{self.root.resolve() / 'study.db'}"
+
+    @property
+    def trials(self) -> int:
+        """How many trials are to end."""
+        return self.sweep.trials or (len(self.grid) if self.sweep.sampler == "grid" else 20)
+
+    @property
+    def grid(self) -> list[dict[str, Any]]:
+        """Every point of a finite space."""
+        points = itertools.product(*(parameter.points for parameter in self.space))
+        return [dict(zip((parameter.name for parameter in self.space), point, strict=True)) for point in points]
+
+    @cached_property
+    def run_config(self) -> DictConfig:
+        """The config of a run in which nothing varies yet."""
+        with configs(self.config_folder) as composed:
+            return composed("train", list(self.overrides))
+
+    @property
+    def budget(self) -> int:
+        """Images that a run is shown; 2⁶² where minutes alone limit it."""
+        return int(self.run_config.budget.images or 2**62)
+
+    @property
+    def rungs(self) -> list[int]:
+        """Images after which the pruner judges, below the budget."""
+        if self.sweep.rungs is None or self.sweep.pruner == "none":
+            return []
+        ladder, images = [], self.sweep.rungs.first
+        while images < self.budget:
+            ladder.append(images)
+            images *= self.sweep.rungs.factor
+        return ladder
+
+    @property
+    def objective(self) -> dict[str, str]:
+        """Direction by the score's name."""
+        return dict(self.sweep.objective)
+
+    def essence(self) -> dict[str, Any]:
+        """What must agree for trials to belong to the same study."""
+        sweep = asdict(self.sweep)
+        kept = ("objective", "sampler", "pruner", "seeds", "rungs", "threads", "seed")
+        space = {p.key: str(asdict(p)) for p in self.space}
+        return {"space": space, "overrides": list(self.overrides)} | {key: sweep[key] for key in kept}
+
+
+def load(name: str, arguments: Sequence[str], config_folder: str | None = None) -> Definition:
+    """The definition behind ``forger sweep … NAME ARGUMENTS``.
+
+    ``sweep.…`` and ``launcher…`` among the arguments change the sweep, the others every run in it. One that
+    gives a parameter of the space a value takes it out of the space; one in sweep syntax goes into it.
+
+    Args:
+        name: of a config in the group `sweep`, or a YAML file.
+        arguments: overrides in Hydra's syntax.
+        config_folder: of the user, searched first.
+
+    Raises:
+        ConfigError: the first fault.
+    """
+    own: list[str] = []
+    ours: list[Override] = []
+    for text in arguments:
+        override = _override(text)
+        if override.key_or_group.partition(".")[0] in ("sweep", "launcher"):
+            # A sweep file leaves out what it takes by default; whether there is such a key is for `Sweep` to say.
+            dotted = "." in override.key_or_group and not text.startswith(("+", "~"))
+            own.append(f"++{text}" if dotted else text)
+        else:
+            ours.append(override)
+    group, file_folder = _group(name, config_folder)
+    with configs(file_folder or config_folder) as composed:
+        config = composed("sweep", [f"sweep={group}", *own])
+    containers = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(containers, dict)
+    sweep = _built(Sweep, containers.get("sweep"), "sweep")
+    if isinstance(sweep.rungs, dict):
+        sweep.rungs = Rungs(**sweep.rungs)
+    launcher = _built(Launcher, containers.get("launcher"), "launcher")
+    space = {key.lstrip("+"): parsed(key, text) for key, text in sweep.space.items()}
+    overrides = list(sweep.overrides)
+    for text in overrides:
+        if _override(text).is_sweep_override():
+            raise ConfigError(f"sweep.overrides: {text} varies; that belongs in sweep.space")
+    for override in ours:
+        text = override.input_line or ""
+        if override.is_sweep_override():
+            space[override.key_or_group] = parsed(override.get_key_element(), text.partition("=")[2])
+        else:
+            space.pop(override.key_or_group, None)
+            overrides.append(text)
+    definition = Definition(
+        sweep.name or Path(name).stem, sweep, launcher, tuple(space.values()), tuple(overrides), config_folder
+    )
+    _consistent(definition)
+    return definition
+
+
+@contextmanager
+def configs(config_folder: str | None) -> Iterator[Any]:
+    """Hydra's `compose`, with the user's own folder of configs in front."""
+    shipped = conf_folder()
+    if config_folder is None:
+        with initialize_config_dir(str(shipped), version_base="1.3"):
+            yield compose
+        return
+    folder = Path(config_folder).resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"--config-dir {config_folder}: no such folder")
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        # Hydra looks for a primary config in the first folder and in its own search path, which it reads once.
+        search_path = create_config_search_path(str(folder))
+        search_path.prepend("shipped", f"file://{shipped}", anchor="schema")
+        GlobalHydra.instance().clear()
+        Hydra.create_main_hydra2(task_name="forger", config_search_path=search_path)
+        yield compose
+
+
+def _override(text: str) -> Override:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        line = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ConfigError(f"{text}: not an override ({line}); write key=value") from None
+    return override
+
+
+def _group(name: str, config_folder: str | None) -> tuple[str, str | None]:
+    """The option of the group `sweep`, and the folder it is in if it was given as a file."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        return name, None
+    if not path.is_file():
+        raise ConfigError(f"{name}: no such file")
+    if path.resolve().parent.name != "sweep":
+        raise ConfigError(f"{name}: a sweep file lies in a folder named 'sweep' (the config group)")
+    if config_folder is not None:
+        raise ConfigError(f"{name}: either a file or --config-dir; with the latter give the file's name alone")
+    return path.stem, str(path.resolve().parent.parent)
+
+
+def _built(kind: Any, values: Any, key: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{key}: must be a group of keys ({_EXAMPLE})")
+    return kind(**checked(values, kind, key))
+
+
+def _consistent(definition: Definition) -> None:
+    """Refuse combinations that make no sense."""
+    sweep = definition.sweep
+    if not definition.space:
+        raise ConfigError("sweep.space: nothing is left to vary")
+    if "seed" in {parameter.name for parameter in definition.space} and sweep.seeds > 1:
+        raise ConfigError(f"sweep.seeds={sweep.seeds}: the space varies the seed itself; sweep.seeds=1")
+    for key in ("run.name", "run.root", "trainer.threads"):
+        if key in {parameter.name for parameter in definition.space}:
+            raise ConfigError(f"sweep.space.{key}: the sweep itself sets it")
+    several = len(sweep.objective) > 1
+    if several and sweep.pruner != "none":
+        raise ConfigError(f"sweep.pruner={sweep.pruner}: several objectives can't be pruned by; sweep.pruner=none")
+    if sweep.sampler == "nsga2" and not several:
+        raise ConfigError("sweep.sampler=nsga2: made for several objectives; take tpe, gp or random for one")
+    if sweep.pruner != "none" and sweep.rungs is None:
+        raise ConfigError(f"sweep.pruner={sweep.pruner}: needs sweep.rungs.first, the images before it may judge")
+    if sweep.sampler == "grid" and definition.trials > len(definition.grid):
+        raise ConfigError(f"sweep.trials={sweep.trials}: the grid has {len(definition.grid)} points")
+
+
+def no_such_sweep(name: str, known: Sequence[str]) -> ConfigError:
+    return ConfigError(f"sweep {name}: no such sweep; {closest(name, known, 'available')}")

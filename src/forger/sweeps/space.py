@@ -1,0 +1,137 @@
+"""A search space in Hydra's own sweep syntax: `choice(…)`, `range(…)`, `interval(…)`, `tag(log, …)`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep, Transformer
+from hydra.errors import HydraException
+from optuna.trial import Trial
+
+from forger.errors import ConfigError, closest
+from forger.explain import one_line
+
+_TAGS = ("log", "int")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One key of the config that a sweep varies.
+
+    Either ``values`` are all it can take, each beside the text of its override, or it lies in
+    [``low``, ``high``], in steps or on a logarithmic scale where asked.
+    """
+
+    key: str
+    values: tuple[tuple[Any, str], ...] = ()
+    low: float = 0
+    high: float = 0
+    step: float | None = None
+    log: bool = False
+    prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        """The key without Hydra's `+`."""
+        return self.key.lstrip("+")
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are meant."""
+        return isinstance(self.low, int)
+
+    def suggest(self, trial: Trial) -> Any:
+        """The sampler's value for a trial; for one that has it already, the same again."""
+        if self.values:
+            return trial.suggest_categorical(self.name, [value for value, _ in self.values])
+        if self.whole:
+            return trial.suggest_int(self.name, int(self.low), int(self.high), step=int(self.step or 1), log=self.log)
+        return trial.suggest_float(self.name, self.low, self.high, step=self.step, log=self.log)
+
+    def override(self, value: Any) -> str:
+        """The override that gives a run this value."""
+        for known, text in self.values:
+            if known == value and type(known) is type(value):
+                return f"{self.key}={text}"
+        return f"{self.key}={value!r}"
+
+    @property
+    def bounds(self) -> list[Any]:
+        """Values to check: the two ends, or each choice."""
+        return [value for value, _ in self.values] if self.values else [self.low, self.high]
+
+    @property
+    def points(self) -> list[Any]:
+        """All values, of a parameter that has finitely many.
+
+        Raises:
+            ConfigError: it has not.
+        """
+        if self.values:
+            return [value for value, _ in self.values]
+        if self.step is None:
+            raise ConfigError(f"sweep.space.{self.name}: an interval has no grid; write choice(…) or range(…)")
+        return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
+
+
+def parsed(key: str, text: str) -> Parameter:
+    """The parameter behind ``key=text``.
+
+    Raises:
+        ConfigError: not Hydra's syntax, nothing to vary, or an empty range.
+    """
+    told = f"sweep.space.{key}={text}"
+    try:
+        override: Override = OverridesParser.create().parse_override(f"{key}={text}")
+        value = override.value()
+    except HydraException as error:
+        line = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ConfigError(one_line(f"{told}: not Hydra's syntax ({line})")) from None
+    if override.is_delete() or not override.is_sweep_override() or isinstance(value, Glob):
+        raise ConfigError(f"{told}: nothing to vary; write choice(a, b), range(1, 9), interval(0.1, 1) or tag(log, …)")
+    full_key = override.get_key_element()
+    assert isinstance(value, ChoiceSweep | RangeSweep | IntervalSweep)
+    for tag in value.tags:
+        if tag not in _TAGS:
+            raise ConfigError(f"{told}: no such tag '{tag}'; {closest(str(tag), _TAGS)}")
+    if isinstance(value, ChoiceSweep):
+        return Parameter(full_key, values=_choices(override, told))
+    if isinstance(value, RangeSweep):
+        return _from_range(full_key, value, told)
+    return _from_interval(full_key, value, told)
+
+
+def _choices(override: Override, told: str) -> tuple[tuple[Any, str], ...]:
+    texts = list(override.sweep_iterator(transformer=Transformer.encode))
+    plain = list(override.sweep_iterator(transformer=Transformer.identity))
+    if len(set(map(str, texts))) < len(texts):
+        raise ConfigError(f"{told}: the same choice twice")
+    values = [value if isinstance(value, bool | int | float) else str(text) for value, text in zip(plain, texts)]
+    return tuple((value, str(text)) for value, text in zip(values, texts, strict=True))
+
+
+def _from_range(key: str, value: RangeSweep, told: str) -> Parameter:
+    numbers: Sequence[Any] = list(value.range())
+    if not numbers:
+        raise ConfigError(f"{told}: an empty range")
+    low, high = min(numbers), max(numbers)
+    log = "log" in value.tags
+    if log and (low <= 0 or abs(value.step) != 1 or not isinstance(low, int)):
+        raise ConfigError(f"{told}: a logarithmic range has whole numbers from 1 up, in steps of 1")
+    return Parameter(key, low=low, high=high, step=abs(value.step), log=log)
+
+
+def _from_interval(key: str, value: IntervalSweep, told: str) -> Parameter:
+    low, high = value.start, value.end
+    assert low is not None
+    assert high is not None
+    if not low < high:
+        raise ConfigError(f"{told}: an empty interval")
+    log = "log" in value.tags
+    if log and low <= 0:
+        raise ConfigError(f"{told}: a logarithmic interval begins above 0")
+    if "int" in value.tags:
+        low, high = int(low), int(high)
+    step = 1 if isinstance(low, int) and isinstance(high, int) else None
+    return Parameter(key, low=low, high=high, step=step, log=log)

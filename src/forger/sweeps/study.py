@@ -1,0 +1,282 @@
+"""The study of a sweep in its storage: slots, of which each ends once however many workers there are.
+
+A sweep of N trials has slots 0 to N - 1. Each row of the study belongs to a slot (user attribute ``slot``);
+a slot is open until one of its rows has ended. A row whose worker died (no heartbeat) fails and is followed by
+one with the same parameters in the same folder, so that its runs continue from their checkpoints.
+"""
+
+import logging
+import os
+import random
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from forger.errors import ConfigError, ForgerError
+from forger.explain import one_line
+from forger.sweeps.definition import Definition
+
+T = TypeVar("T")
+
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+_BUSY_SECONDS = 60
+
+
+class Slots:
+    """The study of a definition: created or taken up again.
+
+    Raises:
+        ConfigError: the storage can't be reached, or holds a study of this name with another definition.
+    """
+
+    def __init__(self, definition: Definition, *, create: bool = True) -> None:
+        self.definition = definition
+        self.study = _study(definition, create)
+        self._storage = self.study._storage  # the cached one; `RDBStorage` alone would read every row each time
+        self._id = self.study._study_id
+        self._checked = 0.0
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every row there is."""
+        return patiently(lambda: self.study.get_trials(deepcopy=False))
+
+    def ended(self) -> int:
+        """How many slots have ended: finished, pruned or diverged."""
+        return len({slot(row) for row in self.trials() if row.state in _ENDED and slot(row) < self.definition.trials})
+
+    @property
+    def given_up(self) -> bool:
+        """Whether so many trials failed that trying others makes no sense."""
+        aside = sum(row.user_attrs.get("status") == "failed" for row in self.trials())
+        return aside > max(3, self.definition.trials // 4)
+
+    def claim(self) -> Trial | None:
+        """A trial that now belongs to this process; None if none is to be had at the moment."""
+        if time.monotonic() - self._checked > self.definition.sweep.heartbeat:
+            self._checked = time.monotonic()
+            with _quiet():
+                patiently(lambda: optuna.storages.fail_stale_trials(self.study))
+        self.fill()
+        rows = self.trials()
+        taken = {slot(row) for row in rows if row.state in (*_ENDED, TrialState.RUNNING)}
+        seen: set[int] = set()
+        for row in sorted(rows, key=slot):
+            number = slot(row)
+            # Where two machines filled the same slot at once, everybody takes its first row.
+            if row.state != TrialState.WAITING or number in taken or number in seen:
+                continue
+            seen.add(number)
+            if number < self.definition.trials and self._taken(row):
+                self.study.sampler = _sampler(self.definition, number)
+                return Trial(self.study, row._trial_id)
+        return None
+
+    def _taken(self, row: FrozenTrial) -> bool:
+        # The heartbeat first: a worker that dies in between must leave a row that goes stale.
+        patiently(lambda: self._storage.record_heartbeat(row._trial_id))  # type: ignore[attr-defined]
+        won = patiently(lambda: self._storage.set_trial_state_values(row._trial_id, TrialState.RUNNING))
+        if won:
+            owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+            patiently(lambda: self._storage.set_trial_user_attr(row._trial_id, "worker", owner))
+        return won
+
+    def fill(self) -> None:
+        """Give every open slot a row to be taken."""
+        rows = self.trials()
+        alive = {slot(row) for row in rows if row.state != TrialState.FAIL}
+        for number in range(self.definition.trials):
+            if number in alive:
+                continue
+            former = [row for row in rows if slot(row) == number]
+            if former and former[-1].user_attrs.get("status") != "failed":
+                last = former[-1]
+                attributes = {k: v for k, v in last.user_attrs.items() if k in ("slot", "folder", "seeds")}
+                parameters = {**last.system_attrs.get("fixed_params", {}), **last.params}
+                patiently(lambda p=parameters, a=attributes: self.study.enqueue_trial(p, user_attrs=a))
+                continue
+            tries = {row.user_attrs.get("folder") for row in former}
+            folder = f"{number:04d}" + (f"-{len(tries) + 1}" if tries else "")
+            point = self._grid_point(number) if not former else {}
+            attributes = {"slot": number, "folder": folder}
+            patiently(lambda p=point, a=attributes: self.study.enqueue_trial(p, user_attrs=a))
+
+    def _grid_point(self, number: int) -> dict[str, Any]:
+        return self.definition.grid[number] if self.definition.sweep.sampler == "grid" else {}
+
+    # A trial that this process holds ----------------------------------------------------------------------------
+
+    def beat(self, trial: Trial) -> bool:
+        """Say that the trial is alive; False if it no longer belongs to this process."""
+        try:
+            self._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+            return self._storage.get_trial(trial._trial_id).state == TrialState.RUNNING
+        except (StorageInternalError, SQLAlchemyError) as error:
+            logging.getLogger(__name__).warning("the storage does not answer (%s)", one_line(str(error), 200))
+            return True
+
+    def hand_back(self, trial: Trial) -> None:
+        """Let another worker, or a later one, go on with the trial."""
+        self._unless_lost(lambda: self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING))
+
+    def complete(self, trial: Trial, values: list[float], status: str = "finished") -> None:
+        """The trial ended with these values, one for each objective."""
+        trial.set_user_attr("status", status)
+        self._unless_lost(lambda: self.study.tell(trial, values))
+
+    def prune(self, trial: Trial, status: str = "pruned") -> None:
+        """The trial ended early; its last report is its value."""
+        trial.set_user_attr("status", status)
+        self._unless_lost(lambda: self.study.tell(trial, state=TrialState.PRUNED))
+
+    def set_aside(self, trial: Trial, reason: str) -> None:
+        """The trial failed for good; another one takes its slot."""
+        trial.set_user_attr("status", "failed")
+        trial.set_user_attr("reason", reason)
+        self._unless_lost(lambda: self.study.tell(trial, state=TrialState.FAIL))
+
+    @staticmethod
+    def _unless_lost(act: Callable[[], Any]) -> None:
+        try:
+            patiently(act)
+        except (optuna.exceptions.UpdateFinishedTrialError, ValueError):
+            # Taken for dead while this process stood still; whoever has the trial now will end it.
+            logging.getLogger(__name__).warning("a trial was taken over by another worker")
+
+
+def slot(row: FrozenTrial) -> int:
+    """The slot that a row of the study belongs to."""
+    return row.user_attrs.get("slot", 2**31)
+
+
+def patiently(act: Callable[[], T], seconds: float = _BUSY_SECONDS) -> T:
+    """The result of something done to the storage, tried again for a while where that is busy or away."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except (StorageInternalError, SQLAlchemyError) as error:
+            if time.monotonic() > deadline:
+                raise ForgerError(f"the sweep's storage does not answer ({one_line(str(error), 200)})") from error
+            time.sleep(1)
+
+
+# Making it ------------------------------------------------------------------------------------------------------
+
+
+def _study(definition: Definition, create: bool) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    url = definition.storage
+    local = url.startswith("sqlite:///")
+    file = Path(url.removeprefix("sqlite:///"))
+    if local and not create and not file.exists():
+        raise ConfigError(f"sweep {definition.name}: not begun yet (no {file})")
+    try:
+        if local:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite does not survive two processes that make the tables at once; a server does.
+        with FileLock(f"{file}.lock") if local else nullcontext():
+            storage = _storage(definition)
+            return _opened(definition, storage, create)
+    except (SQLAlchemyError, StorageInternalError, OSError, ImportError, optuna.exceptions.StorageInternalError) as e:
+        reason = one_line(str(e.__cause__ or e), 300)
+        hint = "; pip install 'forger[postgresql]'" if "psycopg" in reason and "No module" in reason else ""
+        raise ConfigError(f"sweep.storage={_without_password(url)}: can't be used ({reason}){hint}") from None
+
+
+def _storage(definition: Definition) -> RDBStorage:
+    url = definition.storage
+    if "://" not in url:
+        raise ConfigError(
+            f"sweep.storage={url}: must be a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+        )
+    arguments: dict[str, Any] = {"pool_pre_ping": True}
+    if url.startswith("sqlite"):
+        arguments["connect_args"] = {"timeout": _BUSY_SECONDS}
+    elif url.startswith("postgresql"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        arguments["connect_args"] = {"connect_timeout": 10}
+    interval = definition.sweep.heartbeat
+    with _quiet():
+        return RDBStorage(url, engine_kwargs=arguments, heartbeat_interval=interval, grace_period=3 * interval)
+
+
+def _opened(definition: Definition, storage: RDBStorage, create: bool) -> optuna.Study:
+    sweep = definition.sweep
+    known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
+    if definition.name not in known and not create:
+        raise ConfigError(f"sweep {definition.name}: not begun yet (no such study in the storage)")
+    with _quiet():
+        study = optuna.create_study(
+            study_name=definition.name,
+            storage=storage,
+            directions=list(sweep.objective.values()),
+            pruner=_pruner(definition),
+            load_if_exists=True,
+        )
+    essence = definition.essence()
+    before = study.user_attrs.get("definition")
+    if before is None:
+        study.set_user_attr("definition", essence)
+        with _quiet():
+            study.set_metric_names(list(sweep.objective))
+    elif before != essence:
+        changed = ", ".join(sorted(key for key in essence if before.get(key) != essence[key]))
+        raise ConfigError(
+            f"sweep {definition.name}: was begun with other settings ({changed}); sweep.name=OTHER begins another one"
+        )
+    return study
+
+
+def _sampler(definition: Definition, number: int) -> optuna.samplers.BaseSampler:
+    # A seed for each slot: what the sampler draws depends on the trials before, not on which worker asks.
+    seed = random.Random(f"{definition.sweep.seed}/{number}").getrandbits(32)
+    with _quiet():
+        match definition.sweep.sampler:
+            case "tpe":
+                return optuna.samplers.TPESampler(seed=seed)
+            case "gp":
+                return optuna.samplers.GPSampler(seed=seed)
+            case "nsga2":
+                return optuna.samplers.NSGAIISampler(seed=seed)
+            case _:
+                return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _pruner(definition: Definition) -> optuna.pruners.BasePruner:
+    rungs = definition.sweep.rungs
+    if rungs is None:
+        return optuna.pruners.NopPruner()
+    with _quiet():
+        match definition.sweep.pruner:
+            case "asha":
+                return optuna.pruners.SuccessiveHalvingPruner(rungs.first, rungs.factor)
+            case "hyperband":
+                return optuna.pruners.HyperbandPruner(rungs.first, definition.budget, rungs.factor)
+            case "median":
+                return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=rungs.first - 1)
+            case _:
+                return optuna.pruners.NopPruner()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna calls its heartbeat and some pruners experimental, each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else url

@@ -1,0 +1,190 @@
+"""Alarms: named patterns in the signals of several checks, with a confidence and the evidence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Names = Literal[
+    "mode_collapse",
+    "oscillation",
+    "discriminator_wins",
+    "discriminator_memorises",
+    "divergence",
+    "vanishing_generator_gradient",
+    "posterior_collapse",
+]
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A signal beyond a threshold.
+
+    Args:
+        signal: its name without ``watch/``.
+        below: whether it is too small (else too large).
+        threshold: where it begins to count.
+        certain: where there is no doubt left.
+    """
+
+    signal: str
+    below: bool
+    threshold: float
+    certain: float
+
+    def strength(self, signals: Mapping[str, float]) -> float | None:
+        """From 0.5 at the threshold to 1 where it is certain; None on the healthy side, or if not measured."""
+        value = signals.get(f"watch/{self.signal}")
+        if value is None or not (value < self.threshold if self.below else value > self.threshold):
+            return None
+        way = (value - self.threshold) / (self.certain - self.threshold)
+        return 0.5 + 0.5 * min(1.0, way)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What an alarm looks for: any of the groups of signs, of which all must be seen at once.
+
+    Args:
+        groups: the strongest that is complete counts, with the strength of its weakest sign.
+        warm_up: checks at the start that count only once the signals have been healthy: every generator
+            begins with one picture.
+    """
+
+    groups: tuple[tuple[Sign, ...], ...]
+    warm_up: int = 0
+
+    def strength(self, signals: Mapping[str, float]) -> tuple[float, tuple[Sign, ...]] | None:
+        """The strongest complete group with its strength; None if no group is complete."""
+        found = []
+        for group in self.groups:
+            strengths = [strength for sign in group if (strength := sign.strength(signals)) is not None]
+            if len(strengths) == len(group):
+                found.append((min(strengths), group))
+        return max(found, key=lambda pair: pair[0], default=None)
+
+    def measured(self, signals: Mapping[str, float]) -> bool:
+        return any(all(f"watch/{sign.signal}" in signals for sign in group) for group in self.groups)
+
+
+#: Calibrated on the fit half of the recipes of scripts/benchmarks/watch.py; docs/watch.md has the other half.
+PATTERNS: dict[str, Pattern] = {
+    "mode_collapse": Pattern(
+        (
+            (Sign("vendi_ratio", True, 0.6, 0.3),),
+            (Sign("class_entropy", True, 0.8, 0.5),),
+            (Sign("mode_entropy", True, 0.8, 0.5),),
+            (Sign("distance_ratio", True, 0.5, 0.2),),
+        ),
+        warm_up=8,
+    ),
+    "oscillation": Pattern(((Sign("spectral_peak", False, 0.7, 0.95),),)),
+    "discriminator_wins": Pattern(((Sign("held_out_gap", False, 10.0, 16.0),),), warm_up=8),
+    "discriminator_memorises": Pattern(((Sign("memory_auc", False, 0.85, 0.99),),), warm_up=4),
+    "divergence": Pattern(
+        (
+            (Sign("score_gap", False, 4.0, 10.0),),
+            (Sign("gradient_growth", False, 100.0, 1000.0),),
+        ),
+        warm_up=4,
+    ),
+    "vanishing_generator_gradient": Pattern(((Sign("gradient_left", True, 1e-2, 1e-4),),)),
+    "posterior_collapse": Pattern(((Sign("active_units", True, 0.3, 0.05),),), warm_up=4),
+}
+
+
+@dataclass
+class _State:
+    streak: list[float] = field(default_factory=list)
+    calm: int = 0
+    raised: bool = False
+    seen_healthy: bool = False
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A pattern seen at enough checks in a row.
+
+    Args:
+        name: one of `Names`.
+        confidence: in [0, 1]: the mean strength over those checks; 1 for what is no matter of degree.
+        evidence: the signals that made it up with their thresholds, and the window of checks.
+    """
+
+    name: str
+    confidence: float
+    evidence: dict[str, Any]
+
+
+class Alarms:
+    """Watches the checks go by; an alarm rings once, and again only after as many healthy checks.
+
+    Args:
+        patience: checks in a row that it takes.
+        patterns: what to look for.
+    """
+
+    def __init__(self, patience: int = 3, patterns: Mapping[str, Pattern] = PATTERNS) -> None:
+        self.patience = patience
+        self.patterns = patterns
+        self.checks = 0
+        self._states = {name: _State() for name in patterns}
+
+    @property
+    def calm(self) -> bool:
+        """Whether no alarm is raised, nor on its way."""
+        return not any(state.raised or state.streak for state in self._states.values())
+
+    @property
+    def raised(self) -> list[str]:
+        """Names of the alarms that have not recovered."""
+        return [name for name, state in self._states.items() if state.raised]
+
+    def check(self, signals: Mapping[str, float]) -> list[Alarm]:
+        """The alarms that begin with these signals, by full name (``watch/vendi_ratio``)."""
+        self.checks += 1
+        rung = (self._checked(name, pattern, signals) for name, pattern in self.patterns.items())
+        return [alarm for alarm in rung if alarm is not None]
+
+    def _checked(self, name: str, pattern: Pattern, signals: Mapping[str, float]) -> Alarm | None:
+        state = self._states[name]
+        found = pattern.strength(signals)
+        if found is None:
+            state.streak = []
+            state.seen_healthy |= pattern.measured(signals)
+            state.calm += 1
+            state.raised &= state.calm < self.patience
+            return None
+        if self.checks <= pattern.warm_up and not state.seen_healthy:
+            return None
+        state.calm = 0
+        strength, group = found
+        state.streak = [*state.streak, strength][-self.patience :]
+        if state.raised or len(state.streak) < self.patience:
+            return None
+        state.raised = True
+        signs = {
+            sign.signal: {
+                "value": signals[f"watch/{sign.signal}"],
+                "below" if sign.below else "above": sign.threshold,
+            }
+            for sign in group
+        }
+        confidence = sum(state.streak) / len(state.streak)
+        return Alarm(
+            name, confidence, {"signals": signs, "checks": self.patience, "healthy_before": state.seen_healthy}
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        states = {name: dict(vars(state)) for name, state in self._states.items()}
+        return {"checks": self.checks, "states": states}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.checks = state["checks"]
+        for name, values in state["states"].items():
+            if name in self._states:
+                self._states[name] = _State(**{**values, "streak": list(values["streak"])})
+
+
+def strongest(alarms: Sequence[Alarm]) -> Alarm:
+    """The one to act on: the most certain, and of equally certain ones the first."""
+    return max(alarms, key=lambda alarm: alarm.confidence)

@@ -1,0 +1,148 @@
+"""The probe: what a game's samples, its discriminator and its latents show at one moment."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forger.data.images import Data, Split
+from forger.data.ranges import to_float, to_uint8
+from forger.metrics.features import Extractor
+from forger.randomness import generator
+from forger.watch.signals import (
+    above,
+    active_units,
+    distance_ratio,
+    entropy_ratio,
+    vendi_ratio,
+    vendi_ratio_of_points,
+)
+
+#: An extractor with more parameters than this is too slow for the processor: there, principal components it is.
+_LARGE = 5_000_000
+#: Principal components of images that no extractor reads.
+_COMPONENTS = 32
+
+
+class Probe:
+    """Signals of a game at one moment, from the same few latents and real images every time.
+
+    It asks the game only for what it has: `sample` (of the live weights, which is where trouble begins),
+    `discriminate`, `posterior`. Features are the extractor's; without one, raw coordinates of points, and
+    principal components of images (those of the reals, about their mean). Call it without gradients and with
+    the random state kept.
+
+    Args:
+        data: its train split is what fakes are compared with; its validation split is held out from D.
+        n: fakes, and reals of either split at most.
+        extractor: of the run's scores, if they have one.
+        seed: of the latents.
+    """
+
+    def __init__(self, data: Data, n: int, extractor: Extractor | None = None, seed: int = 0) -> None:
+        self.data = data
+        self.n = n
+        self.extractor = extractor
+        self.seed = seed
+        self._real: _Reals | None = None
+
+    def __call__(self, game: Any) -> dict[str, float]:
+        """Signals by name; of a game that can't be sampled only those of its latents, or none."""
+        real = self._reals(game.device)
+        values: dict[str, float] = {}
+        if "grid" in game.draws or "density" in game.draws:
+            labels = real.labels if getattr(game, "classes", 0) else None
+            stream = generator(self.seed, "watch")
+            fakes = game.sample(len(real.train), labels, stream, raw=True)
+            if not bool(torch.isfinite(fakes).all()):
+                return {"watch/finite_share": float(torch.isfinite(fakes).double().mean())}
+            values |= self.diversity(fakes, real)
+            if hasattr(game, "discriminate"):
+                values |= self._separation(game, fakes, labels, real)
+        if hasattr(game, "posterior"):
+            values["watch/active_units"] = active_units(*game.posterior(real.held_out))
+        return values
+
+    def diversity(self, fakes: Tensor, real: "_Reals") -> dict[str, float]:
+        """How varied fakes (in [-1, 1], or points) are, against as many reals."""
+        if self.data.kind == "points":
+            values = {
+                "watch/vendi_ratio": vendi_ratio_of_points(fakes, real.train),
+                "watch/distance_ratio": distance_ratio(fakes, real.train),
+            }
+            density = self.data.density
+            if density is not None and len(density.means) > 1:
+                nearest = torch.cdist(fakes.cpu(), density.means).argmin(1)
+                counts = torch.bincount(nearest, minlength=len(density.means))
+                values["watch/mode_entropy"] = entropy_ratio(counts, density.weights)
+            return values
+        features, logits = real.featurise(fakes)
+        values = {
+            "watch/vendi_ratio": vendi_ratio(features, real.features),
+            "watch/distance_ratio": distance_ratio(features, real.features),
+        }
+        if logits is not None and real.logits is not None:
+            k = logits.shape[1]
+            counts, truth = (torch.bincount(x.argmax(1), minlength=k) for x in (logits, real.logits))
+            values["watch/class_entropy"] = entropy_ratio(counts, truth)
+        return values
+
+    def _separation(self, game: Any, fakes: Tensor, labels: Tensor | None, real: "_Reals") -> dict[str, float]:
+        held_out_labels = real.held_out_labels if labels is not None else None
+        train, held_out, fake = (
+            _logits(game.discriminate(images, given))
+            for images, given in ((real.train, labels), (real.held_out, held_out_labels), (fakes, labels))
+        )
+        return {
+            "watch/held_out_accuracy": float(((held_out > 0).double().mean() + (fake < 0).double().mean()) / 2),
+            "watch/held_out_gap": float(held_out.mean() - fake.mean()),
+            "watch/held_out_auc": above(held_out, fake),
+            "watch/memory_auc": above(train, held_out),
+        }
+
+    def _reals(self, device: torch.device) -> "_Reals":
+        if self._real is None:
+            self._real = _Reals(self.data, self.n, self._usable(device), device)
+        return self._real
+
+    def _usable(self, device: torch.device) -> Extractor | None:
+        if self.extractor is None or self.data.kind == "points":
+            return None
+        size = sum(parameter.numel() for parameter in self.extractor.parameters())
+        return None if device.type == "cpu" and size > _LARGE else self.extractor.to(device)
+
+
+class _Reals:
+    """Real samples of both splits, spread evenly over them, with the features of those from train."""
+
+    def __init__(self, data: Data, n: int, extractor: Extractor | None, device: torch.device) -> None:
+        self.train, self.labels = _some(data.train, n, device)
+        self.held_out, self.held_out_labels = _some(data.validation, n, device)
+        self.extractor = extractor
+        if data.kind == "images":
+            if extractor is None:
+                flat = self.train.flatten(1)
+                self.mean = flat.mean(0)
+                # The d × d or the n × n side, whichever is smaller, is what the SVD costs.
+                self.axes = torch.linalg.svd(flat - self.mean, full_matrices=False).Vh[:_COMPONENTS].T
+            self.features, self.logits = self.featurise(self.train)
+
+    def featurise(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features, and logits if there are any, of images in [-1, 1]."""
+        if self.extractor is not None:
+            return self.extractor(to_uint8(images))
+        return (images.flatten(1).clamp(-1, 1) - self.mean) @ self.axes, None
+
+
+def _some(split: Split, n: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    index = torch.linspace(0, len(split) - 1, min(n, len(split))).round().long()
+    images = split.arrays["image"][index].to(device)
+    labels = split.arrays.get("label")
+    return to_float(images) if images.dtype == torch.uint8 else images, None if labels is None else labels[index]
+
+
+def _logits(probabilities: Tensor) -> Tensor:
+    """Logits of float32 probabilities, which know nothing beyond ±16."""
+    edge = math.exp(-16)
+    return torch.logit(probabilities.double(), eps=edge)

