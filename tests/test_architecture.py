@@ -13,6 +13,7 @@ ROOT = Path(forger.__file__).parent
 FORBIDDEN = {
     "data": {"networks", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema", "records"},
     "networks": {"data", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema", "records"},
+    "augmentation": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema"},
     "losses": {"data", "networks", "games", "metrics", "callbacks", "pictures", "run", "schema", "records"},
     "games": {"networks", "metrics", "callbacks", "pictures", "run", "schema", "records", "tracking"},
     "metrics": {"networks", "games", "callbacks", "pictures", "run", "schema", "records", "tracking"},
@@ -24,6 +25,7 @@ FORBIDDEN = {
 FOREIGN = {
     "games": {"hydra", "omegaconf", "wandb"},
     "networks": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
+    "augmentation": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "losses": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "data": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "metrics": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},

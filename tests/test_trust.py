@@ -8,10 +8,12 @@ from forger.trust import trusted_target
 @pytest.mark.parametrize(
     "path",
     [
+        "forger.augmentation.adaptive.Adaptive",
         "forger.data.images.digits",
         "forger.games.base.Player",
         "forger.games.adversarial.AdversarialGame",
         "forger.losses.adversarial.non_saturating",
+        "forger.losses.constraints.clip_weights",
         "forger.networks.dcgan.Generator",
         "torch.nn.Linear",
         "torch.nn.modules.linear.Linear",

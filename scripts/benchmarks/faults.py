@@ -1,13 +1,16 @@
 """Kills, damages and starves runs, takes each to its end, and compares it with an undisturbed one, bit by bit.
 
     python scripts/benchmarks/faults.py                       everything; writes docs/faults.json and the table
-    python scripts/benchmarks/faults.py --kills 1 --only A,B  fewer kills, these experiments; --json prints, writes nothing
+    python scripts/benchmarks/faults.py --kills 1 --only A,B  fewer kills, these experiments
+    python scripts/benchmarks/faults.py --json                prints the findings and writes nothing
 
 Each run is a process of its own, forked from one that has imported everything, and each kill a real SIGKILL: after a
 random time, or at the moment at which a checkpoint's temporary file is there.
 """
 
 import argparse
+import copy
+import functools
 import json
 import os
 import random
@@ -25,15 +28,15 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import torch  # noqa: E402
-from hydra import compose, initialize_config_dir  # noqa: E402
+import torch
+from hydra import compose, initialize_config_dir
 
-from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO  # noqa: E402
-from forger.cli import conf_folder, config_groups, tell  # noqa: E402
-from forger.files import read_rows  # noqa: E402
-from forger.records import WALL_CLOCK, RunFolder  # noqa: E402
-from forger.restore import restored  # noqa: E402
-from forger.run import train  # noqa: E402
+from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
+from forger.cli import conf_folder, config_groups, tell
+from forger.files import read_rows
+from forger.records import WALL_CLOCK, RunFolder
+from forger.restore import restored
+from forger.run import train
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: Batches between two of each thing that a run does, in no ratio to each other, and in all.
@@ -42,15 +45,22 @@ CHECKPOINTS, SCORES, WATCH, PICTURES, ROUNDS = 3, 7, 4, 10, 24
 _OF_THE_WAY = ("loops", "epoch", "global_step")
 
 
-def tiny(experiment: str, root: Path, *overrides: str) -> Any:
+@functools.cache
+def composed(experiment: str) -> Any:
     """The experiment with everything that it does, in a few rounds."""
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         batch = compose("train", [f"experiment={experiment}"]).data.batch_size
         every = {"checkpoint": CHECKPOINTS, "metrics": SCORES, "watch": WATCH, "samples": PICTURES}
         intervals = [f"{name}.every_images={batches * batch}" for name, batches in every.items()]
         length = [f"budget.images={ROUNDS * batch}", "metrics.n=64", "samples.n=9", "log.every=2"]
-        place = ["trainer.threads=1", "logger=none", f"run.root={root}"]
-        return compose("train", [f"experiment={experiment}", *intervals, *length, *place, *overrides])
+        return compose("train", [f"experiment={experiment}", *intervals, *length, "trainer.threads=1", "logger=none"])
+
+
+def tiny(experiment: str, root: Path) -> Any:
+    """The same in a folder of runs."""
+    config = copy.deepcopy(composed(experiment))
+    config.run.root = str(root)
+    return config
 
 
 def start(config: Any, log: Path, before: Callable[[], None] = lambda: None) -> int:
@@ -60,7 +70,8 @@ def start(config: Any, log: Path, before: Callable[[], None] = lambda: None) -> 
         code = 1
         try:
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(descriptor, 1), os.dup2(descriptor, 2)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
             before()
             code = train(config)
         except BaseException as error:
@@ -119,7 +130,9 @@ def folder_of(root: Path) -> RunFolder:
 def evidence(run: RunFolder) -> dict[str, Any]:
     """All that must be the same in two runs, by name."""
     record = run.read()
-    found: dict[str, Any] = {k: record[k] for k in ("status", "images", "iterations", "weights_sha256", "scores", "alerts")}
+    found: dict[str, Any] = {
+        k: record[k] for k in ("status", "images", "iterations", "weights_sha256", "scores", "alerts")
+    }
     for number, row in enumerate(read_rows(run.metrics_file)):
         found[f"row {number}"] = {name: value for name, value in row.items() if name not in WALL_CLOCK}
     found["alerts.jsonl"] = read_rows(run.alerts_file)
@@ -187,7 +200,9 @@ class Trial:
             process = start(config, self.log)
             if saving:
                 place = wait_for_folder(root, process)
-                hit = place is not None and killed(process, while_saving(place, self.chance.randrange(2)))
+                if place is None:
+                    break
+                hit = killed(process, while_saving(place, self.chance.randrange(2)))
                 torn += hit and any(".next.ckpt" in e.name for e in (place / "checkpoints").iterdir())
             else:
                 hit = killed(process, after(self.chance.uniform(0.05, 1.3) * self.seconds / max(1, left**0.5)))
@@ -245,7 +260,12 @@ class Trial:
         again = finish(config, self.log)
         same = again == 0 and not different(self.expected, evidence(folder_of(root)))
         fine = code == 1 and kept and same and len(lines) == 1 and "Traceback" not in self.log.read_text()
-        return {"experiment": self.experiment, "limit": "file size", "line": lines[0][:120] if lines else "", "kept": fine}
+        return {
+            "experiment": self.experiment,
+            "limit": "file size",
+            "line": lines[0][:120] if lines else "",
+            "kept": fine,
+        }
 
     def disk_full_in_earnest(self) -> dict[str, Any] | None:
         """The same on a file system that is full; None where none may be mounted."""
@@ -268,7 +288,12 @@ class Trial:
             again = finish(config, self.log)
             same = again == 0 and not different(self.expected, evidence(run))
             fine = code == 1 and whole and same and len(lines) == 1
-            return {"experiment": self.experiment, "limit": "tmpfs", "line": lines[0][:120] if lines else "", "kept": fine}
+            return {
+                "experiment": self.experiment,
+                "limit": "tmpfs",
+                "line": lines[0][:120] if lines else "",
+                "kept": fine,
+            }
         finally:
             subprocess.run(["umount", root], check=True)
 
@@ -300,7 +325,7 @@ def spoil(file: Path, chance: random.Random) -> str:
 def refusal(run: RunFolder, name: str, file: Path) -> str:
     """How a damaged checkpoint that is asked for by name is taken."""
     try:
-        restored(run, name)
+        restored(run.path, name)
     except BadCheckpoint as error:
         return "refused by name" if str(file) in str(error) else "lost"
     return "lost"
@@ -389,12 +414,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         work = Path(name)
         for number, experiment in enumerate(experiments):
             trial = Trial(experiment, work, chance)
-            half = options.kills // 2
+            # Where there is one kill each, experiments take turns in how it is aimed.
+            half = (options.kills + number % 2) // 2
             for count, saving in ((options.kills - half, False), (half, True)):
-                while count > 0:
-                    found = trial.kills(count, saving=saving)
-                    findings["kills"].append(found)
-                    count -= max(1, found["kills"])
+                for _ in range(3 * count):
+                    if count > 0:
+                        found = trial.kills(count, saving=saving)
+                        findings["kills"].append(found)
+                        count -= found["kills"]
             share = options.damages // len(experiments) + (number < options.damages % len(experiments))
             for kind in range(share):
                 findings["damages"].append(damaged(trial, kind + number))
@@ -433,12 +460,12 @@ def table(findings: dict[str, Any]) -> str:
         f"| checkpoint cut short or with one bit turned | {len(damages)} | {len(fine)} of {len(damages)}: "
         f"{recovered} recovered and identical, {len(fine) - recovered} refused by name |",
         f"| disk full ({', '.join(disk['limit'] for disk in disks)}) | {len(disks)} | "
-        f"{sum(disk['kept'] for disk in disks)} of {len(disks)}: one line, exit code 1, nothing lost, identical later |",
+        f"{sum(disk['kept'] for disk in disks)} of {len(disks)}: one line, exit code 1, nothing lost, identical |",
     ]
     if rank:
         rows.append(
-            f"| one of two processes killed | 1 | the other ended after {rank['seconds']} s with exit code {rank['code']}; "
-            f"saved: {rank['saved']:,} images; finished later by one process: {rank['status_after']} |"
+            f"| one of two processes killed | 1 | the other ended after {rank['seconds']} s with exit code "
+            f"{rank['code']}; {rank['saved']:,} images saved; taken up by one process: {rank['status_after']} |"
         )
     return "\n".join(["| fault | times | outcome |", "|---|---|---|", *rows]) + "\n"
 

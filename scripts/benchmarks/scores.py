@@ -1,11 +1,11 @@
 """The Fréchet distance's time against SciPy's, and what each score sees of known damage to real digits.
 
-    python scripts/benchmarks/scores.py [--run RUN] [--repeats 2] [--resamples 10] [--only frechet order]
+    python scripts/benchmarks/scores.py [--runs RUN...] [--repeats 2] [--resamples 10] [--only frechet order]
 
 Both tables of docs/scores.md, as Markdown. `frechet`: CPU seconds, one thread, in turn, medians; SciPy gets the
 covariances, forger the features (up to 2,048 images; it then needs no covariance) or the same covariances. `order`:
-mean ± standard deviation over resamples, each with other real digits in every place (and, for a RUN of data=digits,
-other latents).
+mean ± standard deviation over resamples, each with other real digits in every place, of every class as many as there
+are (and, for RUNs of data=digits, other latents).
 """
 
 import argparse
@@ -79,7 +79,14 @@ def frechet(repeats: int) -> None:
 
 def damaged(images: Tensor, labels: Tensor, seed: int) -> dict[str, Tensor]:
     """One resample: rows of the table to `COUNT` fakes each, and "known" to the training images."""
-    order = torch.randperm(len(images), generator=generator(seed, "resample"))
+    shuffled = torch.randperm(len(images), generator=generator(seed, "resample"))
+    # By their turn within their class, so that the classes have their shares in every stretch: otherwise chance
+    # would move these more than what the scores are to see.
+    turn = torch.empty(len(images))
+    for label in labels.unique():
+        members = shuffled[labels[shuffled] == label]
+        turn[members] = torch.linspace(0, 1, len(members))
+    order = shuffled[turn[shuffled].argsort(stable=True)]
     images, labels = images[order], labels[order]
     known, pool, classes = images[:KNOWN], images[KNOWN:], labels[KNOWN:]
     new = pool[:COUNT]
@@ -97,11 +104,11 @@ def damaged(images: Tensor, labels: Tensor, seed: int) -> dict[str, Tensor]:
     return {"known": known, **{name: row[:COUNT] for name, row in rows.items()}}
 
 
-def order(run: str | None, resamples: int) -> None:
+def order(runs: list[str], resamples: int) -> None:
     data, extractor = digits(), DigitsExtractor()
     reference = Reference.build(extractor, data.test.arrays["image"], split="digits/test")
     found: dict[str, list[list[float]]] = {}
-    game = None if run is None else restored(run).game
+    games = [(read.settings["run"]["name"], read.game) for read in map(restored, runs)]
 
     def score(name: str, fakes: Tensor, train: Tensor) -> None:
         trained = Reference.build(extractor, train, split="digits/train")
@@ -116,9 +123,9 @@ def order(run: str | None, resamples: int) -> None:
         for name, fakes in rows.items():
             assert len(fakes) == COUNT, (name, len(fakes))
             score(name, fakes, known)
-        if game is not None:
+        for name, game in games:
             fakes = to_uint8(game.sample(COUNT, generator=generator(seed, "scores"))).cpu()
-            score("GAN", fakes, data.train.arrays["image"])
+            score(f"`{name}`", fakes, data.train.arrays["image"])
     print(f"| {COUNT} images | {' | '.join(NAMES)} |\n|{'---|' * (len(NAMES) + 1)}")
     for name, values in found.items():
         table = torch.tensor(values, dtype=torch.float64)
@@ -128,13 +135,13 @@ def order(run: str | None, resamples: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", help="a run folder of data=digits, for the row GAN")
+    parser.add_argument("--runs", nargs="*", default=[], help="run folders of data=digits, a row each")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=10)
     parser.add_argument("--only", choices=("frechet", "order"), nargs="+", default=("frechet", "order"))
     options = parser.parse_args()
     if "order" in options.only:
-        order(options.run, options.resamples)
+        order(options.runs, options.resamples)
     if "frechet" in options.only:
         frechet(options.repeats)
 

@@ -23,19 +23,19 @@ class Recipe:
     overrides: tuple[str, ...]
 
 
-_DIGITS = ("data=digits", "metrics=digits", "budget.images=64_000", "metrics.every_images=8_000", "log.every=5")
+_DIGITS = ("data=digits", "metrics=digits", "budget.images=32_000", "metrics.every_images=4_000", "log.every=5")
 _MLP = ("model=gan", *_DIGITS)
 _R1 = ("model=gan_r1", *_DIGITS)
 _CONV = ("model=dcgan_r1", *_DIGITS, "model.generator.width=16", "model.discriminator.width=16")
-_CONV += ("budget.images=48_000", "metrics.every_images=6_000")
-_VAE = ("model=vae", "data=digits", "metrics=digits_vae", "metrics.n=497", "budget.images=192_000", "log.every=5")
-_VAE += ("metrics.every_images=24_000", "data.batch_size=128", "model.r_loss_factor=300")
+_CONV += ("budget.images=24_000", "metrics.every_images=3_000")
+_VAE = ("model=vae", "data=digits", "metrics=digits_vae", "metrics.n=497", "budget.images=96_000", "log.every=5")
+_VAE += ("metrics.every_images=12_000", "data.batch_size=128", "model.r_loss_factor=300")
 _WIDE = ("model.generator.width=128", "model.discriminator.width=128", "model.latent=8")
 _POINTS = ("model=gan_1d", "metrics=modes", "metrics.n=4_000", "log.every=5", *_WIDE)
-_RING = (*_POINTS, "data=ring8", "budget.images=400_000", "metrics.every_images=40_000")
-_GRID = (*_POINTS, "data=grid25", "budget.images=500_000", "metrics.every_images=50_000")
+_RING = (*_POINTS, "data=ring8", "budget.images=200_000", "metrics.every_images=25_000")
+_GRID = (*_POINTS, "data=grid25", "budget.images=250_000", "metrics.every_images=32_000")
 _LINE = ("model=gan_1d", "data=gaussian", "metrics=density", "metrics.n=4_000", "log.every=5")
-_LINE += ("budget.images=256_000", "metrics.every_images=32_000")
+_LINE += ("budget.images=160_000", "metrics.every_images=20_000")
 _BOTH = "+model/penalties=r1_r2"
 
 
@@ -63,8 +63,8 @@ _WELL: dict[str, tuple[str, ...]] = {
     "digits least squares R1": (*_R1, "model/loss=least_squares"),
     "digits hinge R1": (*_R1, "model/loss=hinge"),
     "digits WGAN-GP": (*_MLP, "model/loss=wasserstein", "+model/penalties=wgan_gp", *_rates(1e-3)),
-    "digits R1 batch 128": (*_R1, "data.batch_size=128", "budget.images=96_000"),
-    "digits R1 batch 32": (*_R1, "data.batch_size=32", "budget.images=40_000", "metrics.every_images=5_000"),
+    "digits R1 batch 128": (*_R1, "data.batch_size=128", "budget.images=64_000", "metrics.every_images=8_000"),
+    "digits R1 batch 32": (*_R1, "data.batch_size=32", "budget.images=20_000", "metrics.every_images=2_500"),
     "digits R1 slow": (*_R1, *_rates(1e-3)),
     "digits non-saturating slow": (*_MLP, *_rates(5e-4)),
     "digits R1 two rates": (*_R1, *_rates(2e-3, 1e-3)),

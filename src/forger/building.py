@@ -6,9 +6,9 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from forger.errors import ConfigError
 from forger.explain import one_line
@@ -60,10 +60,11 @@ def built_loggers(nodes: Mapping[str, Any], config: Mapping[str, Any], **about: 
     Raises:
         ConfigError: one of them is none of Lightning's.
     """
+    shown = redacted(config)
     for name, node in nodes.items():
-        logger = built(f"logger.{name}", node)
+        logger: Any = built(f"logger.{name}", node)
         if not isinstance(logger, Logger):
             if isinstance(logger, type) or not callable(logger) or not node.get("_partial_"):
                 raise ConfigError(f"logger.{name}: no logger; name a subclass of pytorch_lightning.loggers.Logger")
-            logger = logger(**about, config=redacted(config))
+            logger = logger(**about, config=shown)
         yield logger

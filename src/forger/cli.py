@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from forger import help
-from forger.options import with_options, without_flags
+from forger.options import local, with_options, without_flags
 
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
 
@@ -14,7 +14,8 @@ _EVALUATE_OPTIONS = ("reference", "extractor", "weights", "preprocess", "scores"
 
 _SAMPLE_OPTIONS = ("what", "n", "seed", "labels", "truncation", "input", "out", "checkpoint")
 
-_NOT_YET = ("report", "reproduce")
+_REPORT_OPTIONS = ("output", "port", "project", "entity")
+_MOST_FOLDERS = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,14 +25,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     try:
         code = _dispatch(list(arguments))
-        sys.stdout.flush()
+        _flush()
         return code
     except BrokenPipeError:
-        # The reader of our output has gone (`forger runs | head`): Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return 1
     except (Exception, KeyboardInterrupt) as error:
         return tell(error)
+
+
+def _flush() -> None:
+    """Write out what was printed; if its reader has gone (`forger runs | head`), Python must not complain at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(error: BaseException) -> int:
@@ -79,15 +87,13 @@ def _dispatch(arguments: list[str]) -> int:
     if command in ("-sc", "--shell-completion"):
         from forger.launch import complete
 
-        return complete(arguments, sorted([*_COMMANDS, *_NOT_YET]))
-    if command in _NOT_YET:
-        return _not_yet(command, arguments[1:])
+        return complete(arguments, sorted(_COMMANDS))
     if command not in _COMMANDS:
         from forger.errors import ConfigError, closest
 
         if "=" in command:
             raise ConfigError(f"'{command}': no command; an override needs one: forger train {command}")
-        raise ConfigError(f"'{command}': no such command; {closest(command, [*_COMMANDS, *_NOT_YET])}")
+        raise ConfigError(f"'{command}': no such command; {closest(command, _COMMANDS)}")
     return _COMMANDS[command](arguments[1:])
 
 
@@ -135,7 +141,7 @@ def _sample(arguments: list[str]) -> int:
     from forger.sampling import sample
 
     raw_weights, trust = "--raw-weights" in arguments, "--trust" in arguments
-    return sample(runs[0], options, raw_weights=raw_weights, trust=trust)
+    return sample(local(runs[0]), options, raw_weights=raw_weights, trust=trust)
 
 
 def _evaluate(arguments: list[str]) -> int:
@@ -149,16 +155,31 @@ def _evaluate(arguments: list[str]) -> int:
         raise ConfigError("evaluate: what? forger evaluate SOURCE: a run, a checkpoint, images or a generator")
     from forger.evaluating import evaluate
 
-    return evaluate(sources[0], options, as_json="--json" in arguments, trust="--trust" in arguments)
+    return evaluate(local(sources[0]), options, as_json="--json" in arguments, trust="--trust" in arguments)
 
 
-def _not_yet(command: str, arguments: list[str]) -> int:
-    line = next(line for line in help.OVERVIEW.splitlines() if line.startswith(f"  forger {command}"))
-    if _wants_help(arguments, f"{line.strip()}\n\nnot yet"):
+def _report(arguments: list[str]) -> int:
+    if _wants_help(arguments, help.COMMANDS["report"]):
         return 0
-    from forger.errors import ConfigError
+    long = ["--output" if argument == "-o" else argument for argument in arguments]
+    flags = {"--serve", "--wandb"}
+    folders, options = with_options("report", long, _REPORT_OPTIONS, flags, most=_MOST_FOLDERS)
+    from forger.report.command import report
 
-    raise ConfigError(f"'{command}' can't do anything yet")
+    return report(folders, options, serve="--serve" in long, wandb="--wandb" in long)
+
+
+def _reproduce(arguments: list[str]) -> int:
+    if _wants_help(arguments, help.COMMANDS["reproduce"]):
+        return 0
+    runs = without_flags("reproduce", arguments, {"--trust"}, most=1)
+    if not runs:
+        from forger.errors import ConfigError
+
+        raise ConfigError("reproduce: which run? forger reproduce RUN (`forger runs` lists them)")
+    from forger.reproducing import reproduce
+
+    return reproduce(runs[0], trust="--trust" in arguments)
 
 
 def _wants_help(arguments: list[str], text: str) -> bool:
@@ -175,4 +196,6 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sweep": _sweep,
     "sample": _sample,
     "evaluate": _evaluate,
+    "report": _report,
+    "reproduce": _reproduce,
 }

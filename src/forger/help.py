@@ -18,6 +18,15 @@ Exit codes: 0 finished, 1 failed, 2 input or config wrong, 3 diverged or stopped
 
 #: By command.
 COMMANDS = {
+    "reproduce": """\
+forger reproduce RUN [--trust]
+
+Train RUN again from its record alone (config, seed, threads) and compare bit by bit: every row of metrics.jsonl
+but its times, scores, weights. Identical: says so and ends with 0. Different: names where the two part, and what
+was not as it was (versions, code, hardware, threads; other data end it at once), ends with 1, and keeps what was
+made in RUN/reproduction. Interrupted, the same command goes on.
+
+  --trust           build whatever the run's config names: for runs of your own with classes of your own""",
     "runs": """\
 forger runs [FOLDER] [--json]
 
@@ -25,6 +34,17 @@ A table of the runs in FOLDER (default: runs) and their state. `killed` is a run
 without a word, `broken` a folder whose record can't be read. Scores of which the passports differ (extractor,
 reference, number of images, …) are marked: they don't compare, and a line below says why.
 --json: path, status, alive, problem, not_comparable (score to reason), record.""",
+    "report": """\
+forger report [RUNS...] [-o FILE] | --serve | --wandb
+
+One HTML page that compares variants: who is better and how sure that is, curves, pictures, settings, and what
+each run was. RUNS are folders of runs, or runs (default: runs). The file needs no network.
+
+  -o FILE           where to write it (default: report.html)
+  --serve           show it on this machine instead, anew whenever a run writes something
+  --port N          with --serve (default: a free one)
+  --wandb           save the comparison as a report of Weights & Biases instead (needs wandb-workspaces)
+  --project P       with --wandb (default: the runs' own); --entity E likewise""",
     "doctor": """\
 forger doctor [--json]
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ forger train [OVERRIDES] [HYDRA'S FLAGS]
   forger train data=mnist budget.images=1e6     any key of the config, any option of a group
   forger train -m seed=0,1,2 model=dcgan,gan    a sweep over the grid
   forger train --config-dir FOLDER …            your own configs in front of the shipped ones
+  forger train --from RUN budget.images=50_000  a new run with RUN's config and weights
   forger train --cfg job                        show the config, train nothing
   eval "$(forger -sc install=bash)"             completion in this shell
 
@@ -32,7 +34,7 @@ run.restart=true starts over.
 _FLAGS: dict[str, int | None] = {
     "--help": 0, "--hydra-help": 0, "--version": 0, "--resolve": 0, "--run": 0, "--multirun": 0,
     "--shell-completion": 0, "--cfg": 1, "--package": 1, "--config-path": 1, "--config-name": 1,
-    "--config-dir": 1, "--info": None,
+    "--config-dir": 1, "--info": None, "--from": 1, "--trust": 0,
 }  # fmt: skip
 _SHORT = {
     "-h": "--help", "-r": "--run", "-m": "--multirun", "-sc": "--shell-completion", "-c": "--cfg",
@@ -71,14 +73,15 @@ def train(arguments: Sequence[str]) -> int:
         if code and os.getpid() != owner:
             raise RuntimeError(f"a job ended with exit code {code}")  # in a launcher's worker: tell Hydra
 
-    first, in_front = _own_configs_in_front(flags)
-    sys.argv = [sys.argv[0], *in_front, *overrides]
-    try:
-        hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{_not_utf8(first)}: {error.reason} at byte {error.start}; save it as UTF-8") from error
-    finally:
-        sys.argv = typed
+    with ExitStack() as stack:
+        first, in_front, overrides = _configs(flags, overrides, stack)
+        sys.argv = [sys.argv[0], *in_front, *overrides]
+        try:
+            hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{_not_utf8(first)}: {error.reason} at byte {error.start}; save it as UTF-8") from error
+        finally:
+            sys.argv = typed
     return max(codes, key=_SEVERITY.index)
 
 
@@ -111,8 +114,6 @@ def parsed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             continue
         name, has_value, value = argument.partition("=")
         name = _SHORT.get(name, name)
-        if name == "--from":
-            raise ConfigError("'train --from' can't do anything yet")
         if name not in _FLAGS:
             raise ConfigError(f"{argument}: no such option of forger train; {closest(name, _FLAGS)}")
         flags.append(name)
@@ -123,6 +124,23 @@ def parsed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 raise ConfigError(f"{argument}: needs a value")
             flags.append(value if has_value else queue.pop(0))
     return flags, overrides
+
+
+def _configs(flags: list[str], overrides: list[str], stack: ExitStack) -> tuple[Path, list[str], list[str]]:
+    """The folder that Hydra searches first, its flags, and the overrides; for a fork, those of its origin."""
+    trust, flags = "--trust" in flags, [flag for flag in flags if flag != "--trust"]
+    if "--from" not in flags:
+        if trust:
+            raise ConfigError("--trust: goes with --from RUN; your own configs are trusted anyway")
+        return (*_own_configs_in_front(flags), overrides)
+    from forger.forking import fork
+
+    place = flags.index("--from")
+    origin, flags = flags[place + 1], [*flags[:place], *flags[place + 2 :]]
+    own, _ = _own_configs_in_front(flags)
+    groups = list(dict.fromkeys([own, conf_folder()]))
+    first, overrides = stack.enter_context(fork(origin, overrides, groups, trust=trust))
+    return first, flags, overrides
 
 
 def _own_configs_in_front(flags: list[str]) -> tuple[Path, list[str]]:

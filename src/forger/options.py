@@ -23,6 +23,17 @@ def number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any
     return value
 
 
+def local(path: str) -> str:
+    """A path that the user gave, which is no URL.
+
+    Raises:
+        ConfigError: it is one; nothing is downloaded and then built, or unpickled, by chance.
+    """
+    if "://" in path:
+        raise ConfigError(f"{path}: a URL, and only local files are read; download it and give its path")
+    return path
+
+
 def without_flags(command: str, arguments: list[str], flags: set[str], most: int) -> list[str]:
     """The arguments that are no flags."""
     others = [argument for argument in arguments if argument not in flags]

@@ -48,11 +48,10 @@ def rehearse(game: Game, data: Data, settings: dict[str, Any]) -> None:
 def _play(game: Game, data: Data, n: int) -> None:
     rehearsal = copy.deepcopy(game)
     batch = next(iter(Batches(data.train, batch_size=n, seed=0, position=int)))
-    rehearsal._seed_layers()
-    batch = rehearsal.prepared(batch)
-    for name in rehearsal.players:
-        terms = rehearsal.objective(name, batch)
-        torch.stack(list(terms.values()))
+    with torch.random.fork_rng(devices=[]):
+        batch = rehearsal.prepared(batch)
+        for name in rehearsal.players:
+            torch.stack(list(rehearsal.objective(name, batch).values()))
 
 
 def _check_players(game: Game) -> None:

@@ -10,9 +10,10 @@ from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
 from forger.finding import run_at, settings_of
-from forger.provenance import differences, device_state, git_state, versions
+from forger.placement import rank
+from forger.provenance import device_state, differences, git_state, versions
 from forger.records import WALL_CLOCK, RunFolder
-from forger.run import load_data, prepare_torch, rank, train
+from forger.run import load_data, prepare_torch, train
 
 logger = logging.getLogger(__name__)
 

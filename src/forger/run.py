@@ -24,12 +24,13 @@ from forger.callbacks.watching import Feed, Watching, told
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
 from forger.data.loader import Batches
-from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopped
+from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopped, closest
 from forger.finding import Parent, parent_at
 from forger.games.base import Game
 from forger.identity import run_id, weights_sha256
 from forger.placement import check_placement, rank
 from forger.randomness import derived_seed
+from forger.ranks import lost
 from forger.recording import begin, summary
 from forger.records import RunFolder
 from forger.rehearsal import rehearse
@@ -99,7 +100,7 @@ def fit(
     watching = Watching(settings, data, folder, journal, scoring, checkpoints, **settings["watch"])
     interruption = interruption or Interruption()
     samples = Samples(data, folder.samples, journal, **settings["samples"])
-    bar = ProgressBar(settings["budget"]["images"], journal)
+    bar = ProgressBar(settings["budget"]["images"], journal, watching.alarms)
     profiling = [Profiling(folder.path / "profile")] if settings["trainer"]["profile"] else []
     members = [journal, Feed(watching), bar, budget, *profiling]
     crew = Crew(members, interruption, checkpoints, observers=[scoring, watching, samples])
@@ -140,6 +141,10 @@ def fit(
         status, code = ending("interrupted"), error.exit_code
     except OSError as error:
         raise ForgerError(f"{error.strerror}: {error.filename}; {checkpoints.kept}") from error
+    except RuntimeError as error:
+        if (death := lost(trainer, error)) is None:
+            raise
+        raise ForgerError(f"{death}; {checkpoints.kept}, and the same command goes on from there") from error
     finally:
         if trainer.is_global_zero:
             clock = {"images": game.shown, "iterations": game.iteration, "seconds": round(budget.seconds, 3)}
@@ -198,14 +203,21 @@ def build_game(settings: dict[str, Any]) -> Game:
 def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
     """The arguments of `Scoring`; its evaluations can take these data."""
     evaluations = built("metrics.evaluations", settings["metrics"]["evaluations"])
-    if settings["metrics"]["best"] is not None and not evaluations:
-        raise ConfigError(f"metrics.best={settings['metrics']['best']}: no scores are computed; set it to null")
     for name, evaluation in evaluations.items():
         try:
             evaluation.check(data)
         except ValueError as error:
             raise ConfigError(f"metrics.evaluations.{name} can't take data={data.name}: {error}") from None
+    _check_best(settings["metrics"]["best"], list(evaluations.values()))
     return {**settings["metrics"], "evaluations": evaluations}
+
+
+def _check_best(best: str | None, evaluations: list[Any]) -> None:
+    """Refuse a score that nobody computes, where that can be told before the first one is."""
+    names = [name for evaluation in evaluations for name in getattr(evaluation, "published", [best])]
+    if best is not None and best not in names:
+        hint = closest(best, names) if names else "no scores are computed; set it to null"
+        raise ConfigError(f"metrics.best={best}: no such score; {hint}")
 
 
 def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:

@@ -7,6 +7,7 @@ Each builder is a node of `conf/logger` with `_partial_: true`, called with the 
 
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,8 @@ from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from forger.redaction import redacted
+from forger.trial import ending, membership
 from forger.wandb_account import Mode, chosen_mode
 
 if TYPE_CHECKING:
@@ -50,6 +53,9 @@ def wandb_logger(
     Online, offline or as ``WANDB_MODE`` says, never with a prompt (`forger.wandb_account.chosen_mode`). A
     dead network costs about the two timeouts, never the run. Checkpoints are not uploaded.
 
+    A trial of a sweep is grouped under the sweep's name, with its number and parameters in the config and how it
+    ended in the summary.
+
     Args:
         folder: the run folder.
         run_id: its id: the same run continues under the same id.
@@ -65,6 +71,13 @@ def wandb_logger(
     """
     folder = Path(folder).resolve()
     _keep_payloads_beside(folder)
+    trial = membership()
+    if trial is not None:
+        group, job_type, tags = trial.sweep, "trial", [*tags, "sweep"]
+        config = {**config, "trial": {"number": trial.number, "parameters": trial.parameters}}
+    if os.environ.get("WANDB_SWEEP_ID"):
+        # The agent of a W&B sweep has named the run already, and would not find it under another id.
+        run_id = os.environ.get("WANDB_RUN_ID", run_id)
     return RunLogger(
         init_timeout,
         finish_timeout,
@@ -75,9 +88,9 @@ def wandb_logger(
         log_model=False,
         entity=entity,
         mode=chosen_mode(mode) if rank_zero_only.rank == 0 else "disabled",
-        group=group,
+        group=redacted(group),
         job_type=job_type,
-        tags=list(tags),
+        tags=redacted(list(tags)),
         config=dict(config),
     )
 
@@ -120,11 +133,15 @@ class RunLogger(WandbLogger):
         given = {key: value for key, value in self._wandb_init.items() if value is not None}
         # A run of its own, even if the caller has one: W&B would hand that one out again.
         arguments = {**given, "settings": settings, "reinit": "create_new"}
+        typed = sys.argv
+        sys.argv = redacted(typed)  # the client keeps the command line
         try:
             return wandb.init(**arguments)
         except CommError as error:
             logger.warning("W&B: offline, the server can't be used (%s)", " ".join(str(error).split())[:200])
             return wandb.init(**{**arguments, "mode": "offline"})
+        finally:
+            sys.argv = typed
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -150,6 +167,11 @@ class RunLogger(WandbLogger):
     def finish(self, exit_code: int = 0) -> None:
         """End the run, if one was begun, within the time allowed."""
         if self._experiment is not None:
+            trial = membership()
+            if trial is not None:
+                interrupted = ending("interrupted") if exit_code >= 128 else "failed"
+                state = {0: "finished", 3: "diverged"}.get(exit_code, interrupted)
+                self._experiment.summary["trial"] = {"number": trial.number, "state": state}
             self._experiment.finish(exit_code=exit_code)
             self._experiment = None
 

@@ -1,4 +1,7 @@
-"""One round of a game over N processes; saves its gradients. Lightning starts the other ranks itself."""
+"""Rounds of many games over N processes; saves gradients, weights and statistics. Lightning starts the other ranks.
+
+One process plays all games in turn: starting one costs more than playing them.
+"""
 
 import sys
 import warnings
@@ -7,14 +10,42 @@ from functools import partial
 import torch
 
 warnings.simplefilter("ignore")
+from forger.augmentation.adaptive import Adaptive  # noqa: E402
+from forger.augmentation.differentiable import DiffAugment  # noqa: E402
+from forger.augmentation.noise import InstanceNoise  # noqa: E402
 from forger.data.images import digits  # noqa: E402
 from forger.data.loader import Batches  # noqa: E402
 from forger.games.adversarial import AdversarialGame  # noqa: E402
 from forger.games.base import Player  # noqa: E402
 from forger.losses import adversarial as losses  # noqa: E402
-from forger.losses.penalties import R1  # noqa: E402
+from forger.losses.constraints import clip_weights  # noqa: E402
+from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered  # noqa: E402
+from forger.losses.regularization import BalancedConsistency, LeCam  # noqa: E402
 from forger.networks import mlp  # noqa: E402
 from games.training import train  # noqa: E402
+
+LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
+PENALTIES = {
+    "none": None,
+    "r1": R1,
+    "r1_lazy": partial(R1, every=2),
+    "r2": R2,
+    "gradient_penalty": GradientPenalty,
+    "zero_centered": ZeroCentered,
+    "dragan": DRAGAN,
+    "lecam": LeCam,
+    "consistency": lambda: BalancedConsistency(DiffAugment()),
+}
+#: Techniques besides loss and penalty: options of the game and of D's player.
+TECHNIQUES = {
+    "instance_noise": ({"augmentations": lambda: {"noise": InstanceNoise(0.3)}}, {}),
+    "diffaugment": ({"augmentations": lambda: {"diffaugment": DiffAugment()}}, {}),
+    "adaptive": ({"augmentations": lambda: {"adaptive": Adaptive(every=1, speed=300, p=0.3)}}, {}),
+    "flipped_labels": ({"flip_labels": lambda: 0.3}, {}),
+    "clipped_weights": ({}, {"constraint": partial(clip_weights, bound=0.02)}),
+    "clipped_gradients": ({}, {"clip": 0.1}),
+}
+ROUNDS = 3
 
 
 class Ranked(Batches):
@@ -30,26 +61,42 @@ def ranks():
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if initialized else (0, 1)
 
 
-def main(path: str, world: int, loss: str, rounds: int) -> None:
+def game(loss, penalty=None, optimizer=None, options=None, player=None):
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     G, D = mlp.Generator(8, [1, 8, 8], 32, classes=10), mlp.Discriminator([1, 8, 8], 32, classes=10)
-    adam = partial(torch.optim.Adam, lr=1e-3)
-    game = AdversarialGame(
-        G,
-        D,
-        getattr(losses, loss),
-        {"discriminator": Player(adam), "generator": Player(adam)},
-        8,
-        {"r1": R1(1.0)},
-    )
-    batches = Ranked(digits().train, batch_size=64, seed=0, position=lambda: 0)
-    train(game, batches, rounds, strategy="ddp" if world > 1 else "auto", devices=world)
-    gradients = {name: parameter.grad for name, parameter in game.named_parameters()}
-    weights = {name: parameter.detach() for name, parameter in game.named_parameters()}
+    # plain descent: Adam would make large steps of what is rounding in a vanishing gradient
+    optimizer = optimizer or partial(torch.optim.SGD, lr=0.05)
+    players = {"discriminator": Player(optimizer, **(player or {})), "generator": Player(optimizer)}
+    built = {name: make() for name, make in (options or {}).items()}
+    penalties = {"penalty": penalty()} if penalty else {}
+    return AdversarialGame(G, D, getattr(losses, loss), players, 8, penalties, **built)
+
+
+def games():
+    for loss in LOSSES:
+        for name, penalty in PENALTIES.items():
+            yield f"{loss}/{name}", game(loss, penalty), ROUNDS
+    for name, (options, player) in TECHNIQUES.items():
+        yield f"hinge/{name}", game("hinge", R1, options=options, player=player), ROUNDS
+    yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
+
+
+def main(path: str, world: int) -> None:
+    torch.set_num_threads(1)
+    split = digits().train
+    found = {}
+    for name, played, rounds in games():
+        batches = Ranked(split, batch_size=64, seed=0, position=lambda: 0)
+        train(played, batches, rounds, strategy="ddp" if world > 1 else "auto", devices=world)
+        found[name] = {
+            "gradients": {n: p.grad for n, p in played.named_parameters() if p.grad is not None},
+            "weights": {n: p.detach() for n, p in played.named_parameters()},
+            "buffers": dict(played.named_buffers()),
+            "shown": played.shown,
+        }
     if ranks()[0] == 0:
-        torch.save({"gradients": gradients, "weights": weights, "shown": game.shown}, path)
+        torch.save(found, path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""Two processes against one with the double batch."""
+"""Two processes against one with the double batch: every loss with every penalty, and the other techniques."""
 
 import os
 import subprocess
@@ -8,22 +8,52 @@ from pathlib import Path
 import pytest
 import torch
 
+from games.ddp_worker import LOSSES, PENALTIES, TECHNIQUES
+
 WORKER = Path(__file__).with_name("ddp_worker.py")
 
 
-def play(tmp_path, world, loss, rounds):
-    path = tmp_path / f"{loss}-{world}.pt"
+def play(path, world):
     environment = os.environ | {"PYTHONPATH": str(WORKER.parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, WORKER, path, str(world), loss, str(rounds)]
-    subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
+    command = [sys.executable, WORKER, path, str(world)]
+    subprocess.run(command, env=environment, check=True, timeout=300, capture_output=True)
     return torch.load(path)
 
 
-@pytest.mark.parametrize(("loss", "rounds"), [("non_saturating", 1), ("relativistic", 12)])
-def test_two_processes_equal_one_with_the_double_batch(tmp_path, loss, rounds):
-    one, two = play(tmp_path, 1, loss, rounds), play(tmp_path, 2, loss, rounds)
-    assert one["shown"] == two["shown"] == 64 * rounds
-    kind = "gradients" if rounds == 1 else "weights"
-    for name, value in one[kind].items():
-        difference = (two[kind][name] - value).norm() / value.norm()
-        assert difference <= 1e-5, (name, difference)
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ddp")
+    return play(folder / "one.pt", 1), play(folder / "two.pt", 2)
+
+
+def difference(one, two, prefix):
+    """‖a − b‖ / ‖a‖ over all tensors of a network."""
+    names = [name for name in one if name.startswith(prefix)]
+    a, b = (torch.cat([tensors[name].flatten() for name in names]) for tensors in (one, two))
+    return float((a - b).norm() / a.norm())
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_of_every_loss_and_penalty(played, loss, penalty):
+    one, two = (found[f"{loss}/{penalty}"] for found in played)
+    assert one["shown"] == two["shown"] == 3 * 64
+    for player in ("discriminator", "generator"):
+        assert difference(one["gradients"], two["gradients"], player) <= 1e-5, player
+    for name, value in one["buffers"].items():
+        torch.testing.assert_close(two["buffers"][name], value, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_gradients_of_every_other_technique(played, technique):
+    one, two = (found[f"hinge/{technique}"] for found in played)
+    for player in ("discriminator", "generator"):
+        assert difference(one["gradients"], two["gradients"], player) <= 1e-5, player
+    for name, value in one["buffers"].items():
+        torch.testing.assert_close(two["buffers"][name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_weights_after_a_dozen_rounds_of_adam(played):
+    one, two = (found["adam"] for found in played)
+    for name, value in one["weights"].items():
+        assert (two["weights"][name] - value).norm() / value.norm() <= 1e-5, name

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from forger.losses.adversarial import (
+    boundary,
     hinge,
     is_paired,
     least_squares,
@@ -209,3 +210,22 @@ def test_paired_is_seen_through_partials():
 def test_a_paired_loss_refuses_to_pair_unequal_batches():
     with pytest.raises(AssertionError, match="one real for each fake"):
         relativistic("discriminator", torch.zeros(1), torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (minimax, 0.0),
+        (non_saturating, 0.0),
+        (partial(non_saturating, real_label=0.9), 0.0),
+        (hinge, 0.0),
+        (least_squares, 0.5),
+        (partial(least_squares, real_label=1.0, fake_label=-1.0), 0.0),
+        (partial(partial(least_squares, real_label=5.0), fake_label=1.0), 3.0),
+        (wasserstein, 6.0),
+        (relativistic, 6.0),
+    ],
+)
+def test_where_a_discriminator_is_undecided(loss, expected):
+    real, fake = torch.tensor([7.0, 9.0]), torch.tensor([3.0, 5.0])
+    assert boundary(loss, real, fake) == expected

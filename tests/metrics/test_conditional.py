@@ -1,5 +1,7 @@
 """Whether the asked classes are made, with generators that copy real digits."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -66,6 +68,12 @@ def test_what_can_not_be_judged_is_refused():
     class Few(Copies):
         classes = 2
 
+    split = replace(DATA, classes=0)
+    with pytest.raises(ValueError, match="digits has no classes to ask for"):
+        ConditionalAccuracy().check(split)
+    with pytest.raises(ValueError, match="digits extractor does not tell 2 classes apart"):
+        ConditionalAccuracy().check(replace(DATA, classes=2))
+    ConditionalAccuracy().check(DATA)
     with pytest.raises(ValueError, match="not conditional"):
         scores(Unconditional())
     with pytest.raises(ValueError, match="does not tell 2 classes apart"):

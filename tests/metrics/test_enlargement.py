@@ -11,6 +11,8 @@ from forger.data.images import Data, Split
 from forger.data.pairs import photos
 from forger.data.resizing import bicubic
 from forger.metrics.enlargement import Enlargement, compared, energy_beyond, luma, similarity
+from forger.metrics.perceptual import FeatureDistance
+from forger.networks.content import PhotoFeatures
 
 ALL = {"n": 10, "seed": 0}
 
@@ -47,6 +49,24 @@ def test_validation_is_measured_on_its_patches(china):
 def test_data_without_the_picture_are_measured_on_test_patches(china):
     scores = Enlargement("lighthouse").evaluate(game(), china, "test", **ALL)
     assert scores == compared(game(), china.test.arrays["image"])
+
+
+def test_a_perceptual_distance_stands_beside_them(china):
+    distance = FeatureDistance(PhotoFeatures())
+    evaluation = Enlargement(distance=distance)
+    evaluation.check(china)
+    scores = evaluation.evaluate(game(enlarge=lambda x, scale: 0.5 * bicubic(x, scale)), china, "test", **ALL)
+    assert scores["distance_photo"] == scores["distance_photo_first"] > scores["distance_photo_bicubic"] > 0
+    assert not evaluation.higher_is_better("distance_photo_flower")
+    assert evaluation.higher_is_better("psnr_first")
+    assert evaluation.passport(game(), china, "test", **ALL)["network"] == "photo"
+
+
+def test_a_single_picture_has_no_spread_and_patches_have(china):
+    whole = Enlargement().measured(game(), china, "test", **ALL)
+    assert whole["psnr"].error is None
+    patches = Enlargement().measured(game(), china, "validation", **ALL)
+    assert (patches["psnr"].error or 0) > 0
 
 
 def test_each_stage_is_measured_for_itself(china):

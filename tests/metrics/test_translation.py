@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from forger.data.images import Data, Split
+from forger.data.images import Data, Split, digits
 from forger.data.pairs import digits_inverted, digits_rotated
+from forger.metrics.extractors import DigitsExtractor
+from forger.metrics.perceptual import FeatureDistance
 from forger.metrics.translation import ClassPreserved, Cycle, HiddenTruth, best_renaming, decibels
 
 ALL = {"n": 10, "seed": 0}
@@ -53,6 +55,27 @@ def test_the_truth_itself_has_infinite_psnr_and_keeps_its_classes():
     assert HiddenTruth().evaluate(turned, digits_rotated(), "test", **ALL)["psnr_back"] == math.inf
 
 
+def test_perceptual_distance_and_ssim_stand_beside_psnr():
+    truth = HiddenTruth(FeatureDistance(DigitsExtractor()))
+    scores = truth.evaluate(game(lambda x: x), digits_inverted(), "test", **ALL)
+    assert set(scores) == {"psnr", "psnr_back", "distance_digits", "distance_digits_back"}  # 8×8 is too small for SSIM
+    assert 0 < scores["distance_digits"] == pytest.approx(scores["distance_digits_back"])
+    assert truth.higher_is_better("psnr_back")
+    assert not truth.higher_is_better("distance_digits_back")
+    passport = truth.passport(game(inverting), digits_inverted(), "test", **ALL)
+    assert (passport["network"], len(passport["network_sha256"])) == ("digits", 64)
+    images = torch.randint(0, 256, (4, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
+    split = Split({"image": images, "truth": 255 - images}, {"target": images})
+    large = HiddenTruth().evaluate(game(inverting), Data("pairs", split, split, split), "test", **ALL)
+    assert large["ssim"] == large["ssim_back"] == pytest.approx(1)
+
+
+def test_errors_are_the_spread_over_halves():
+    found = HiddenTruth().measured(game(lambda x: x), digits_inverted(), "test", **ALL)
+    assert found["psnr"].value == HiddenTruth().evaluate(game(lambda x: x), digits_inverted(), "test", **ALL)["psnr"]
+    assert 0 < (found["psnr"].error or 0) < 0.2
+
+
 def test_psnr_by_hand():
     """Every pixel off by 51 of 255, a fifth: 10 log10 25 = 13.98 dB."""
     grey = torch.full((3, 1, 2, 2), 100, dtype=torch.uint8)
@@ -96,7 +119,12 @@ def test_data_without_truth_or_classes_are_refused_in_one_line():
     split = Split({"image": images}, {"target": images})
     data = Data("folders", split, split, split)
     with pytest.raises(ValueError, match="folders does not know the right translations"):
-        HiddenTruth().evaluate(game(inverting), data, "test", **ALL)
+        HiddenTruth().check(data)
     with pytest.raises(ValueError, match="folders has no classes to be preserved"):
-        ClassPreserved().evaluate(game(inverting), data, "test", **ALL)
+        ClassPreserved().check(data)
+    Cycle().check(data)
+    for evaluation in (Cycle(), HiddenTruth(), ClassPreserved()):
+        with pytest.raises(ValueError, match="digits has no second domain"):
+            evaluation.check(digits())
+        evaluation.check(digits_inverted())
     assert Cycle().evaluate(game(inverting), data, "test", **ALL)["psnr_cycle_a"] == math.inf

@@ -64,3 +64,16 @@ def done(action: str, typed: Sequence[str], code: int = 0, **how: Any) -> str:
 def rows_of_steps(root: Path) -> list[list[int]]:
     """The steps that each run took, repeated ones too."""
     return [[int(line) for line in path.read_text().split()] for path in sorted(root.rglob("steps.txt"))]
+
+
+def processes_below(root: Path) -> list[tuple[int, str]]:
+    """Processes whose command line names the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, NotADirectoryError):
+            continue
+        if entry.name.isdigit() and str(root) in text and int(entry.name) != os.getpid():
+            found.append((int(entry.name), text))
+    return found

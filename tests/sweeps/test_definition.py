@@ -125,7 +125,7 @@ def test_a_sound_sweep_passes(tmp_path):
     ],
 )
 def test_a_storage_out_of_reach_is_one_line(storage, said, tmp_path):
-    with pytest.raises(ConfigError, match="sweep.storage") as caught:
+    with pytest.raises(ConfigError, match=r"sweep\.storage") as caught:
         begun(tmp_path, f"sweep.storage='{storage}'")
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)

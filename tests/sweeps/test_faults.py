@@ -13,20 +13,7 @@ from optuna.trial import TrialState
 from forger.records import RunFolder
 from forger.sweeps.study import Slots, slot
 from sweeps.stand_in import CHECKPOINT
-from sweeps.studies import begun, done, rows_of_steps, started
-
-
-def processes_below(root: Path) -> list[tuple[int, str]]:
-    """Processes whose command line names the folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (OSError, NotADirectoryError):
-            continue
-        if entry.name.isdigit() and str(root) in text and int(entry.name) != os.getpid():
-            found.append((int(entry.name), text))
-    return found
+from sweeps.studies import begun, done, processes_below, rows_of_steps, started
 
 
 def check_all_ended_once(definition, trials: int) -> None:

@@ -73,7 +73,7 @@ def test_an_added_key_keeps_its_plus():
     ],
 )
 def test_faults_are_one_line_that_quotes_them(text, said):
-    with pytest.raises(ConfigError, match="sweep.space.lr") as caught:
+    with pytest.raises(ConfigError, match=r"sweep\.space\.lr") as caught:
         parsed("lr", text)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -68,6 +68,7 @@ def test_what_is_drawn_depends_on_the_sweeps_seed_and_not_on_the_worker(tmp_path
 
 
 def test_asha_gives_up_what_is_behind(tmp_path, stand_in):
+    stand_in(seconds=0.05)
     overrides = ["sweep.pruner=asha", "sweep.rungs.first=1000", "sweep.trials=12", "budget.images=27000"]
     definition, rows = swept(tmp_path, *overrides)
     pruned = [row for row in rows if row.state == TrialState.PRUNED]

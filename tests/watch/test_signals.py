@@ -9,12 +9,12 @@ import torch
 from forger.watch.signals import (
     above,
     active_units,
-    distance_ratio,
+    bandwidth,
     entropy_ratio,
+    mean_distance,
     relative_gap,
     spectral_peak,
-    vendi_ratio,
-    vendi_ratio_of_points,
+    vendi_of_points,
 )
 
 
@@ -22,27 +22,22 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_distances_are_relative_to_those_of_reals():
-    reals = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
-    assert distance_ratio(torch.tensor([[1.0, 1.0], [1.0, 2.0]]), reals) == pytest.approx(0.2)
-    x = normal(64, 8)
-    assert distance_ratio(0.5 * x + 7, x) == pytest.approx(0.5, rel=1e-5)
-    assert distance_ratio(x[:1].expand(64, 8), x) == 0
-
-
-def test_vendi_counts_what_is_different():
-    reals = torch.eye(8).repeat(4, 1)  # eight different images, Vendi score 8
-    assert vendi_ratio(reals, reals) == pytest.approx(1)
-    assert vendi_ratio(torch.eye(8)[:2].repeat(16, 1), reals) == pytest.approx(2 / 8)
+def test_the_mean_distance_is_that_of_all_pairs():
+    assert mean_distance(torch.tensor([[0.0, 0.0], [3.0, 4.0]])) == 5
+    assert mean_distance(torch.tensor([[0.0], [1.0], [3.0]])) == pytest.approx((1 + 3 + 2) / 3)
+    assert mean_distance(normal(1, 8).expand(64, 8)) == 0
 
 
 def test_points_are_counted_by_the_places_they_lie_at():
     angle = torch.arange(8) * (2 * math.pi / 8)
     modes = torch.stack([angle.cos(), angle.sin()], 1)
-    reals = modes.repeat(16, 1)
-    assert vendi_ratio_of_points(modes.repeat(16, 1) + 0.01 * normal(128, 2), reals) == pytest.approx(1, abs=0.1)
-    assert vendi_ratio_of_points(modes[:4].repeat(32, 1), reals) == pytest.approx(0.5, abs=1e-6)
-    assert vendi_ratio_of_points(modes[:1].repeat(128, 1), reals) == pytest.approx(1 / 8, abs=1e-6)
+    width = bandwidth(modes.repeat(16, 1))
+    assert vendi_of_points(modes.repeat(16, 1), width) == pytest.approx(8, abs=1e-3)
+    assert vendi_of_points(modes.repeat(16, 1) + 0.01 * normal(128, 2), width) == pytest.approx(8, rel=0.1)
+    assert vendi_of_points(modes[:4].repeat(32, 1), width) == pytest.approx(4, abs=1e-3)
+    assert vendi_of_points(modes[:1].repeat(128, 1), width) == pytest.approx(1)
+    # Squared distances on a circle of radius 1 have the mean 2 over all ordered pairs.
+    assert bandwidth(modes) == pytest.approx(0.1 * math.sqrt(2 * 8 / 7))
 
 
 def test_entropy_is_relative_to_the_truth():

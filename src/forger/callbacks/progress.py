@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from forger.callbacks.journal import Journal
 from forger.console import console
 from forger.games.base import Game
+from forger.watch.alarms import Alarms
 
 
 class ProgressBar(Callback):
@@ -17,12 +18,16 @@ class ProgressBar(Callback):
     Args:
         total: budget in images, None when only minutes limit the run.
         journal: where the latest values are.
+        alarms: those that are raised are named until they recover.
         seconds_between: least time between two updates.
     """
 
-    def __init__(self, total: int | None, journal: Journal, seconds_between: float = 0.25) -> None:
+    def __init__(
+        self, total: int | None, journal: Journal, alarms: Alarms | None = None, seconds_between: float = 0.25
+    ) -> None:
         self.total = total
         self.journal = journal
+        self.alarms = alarms
         self.seconds_between = seconds_between
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -66,4 +71,5 @@ class ProgressBar(Callback):
                 player = rest.partition("/")[0]
                 losses[player] = losses.get(player, 0.0) + value
         scores = [(name[6:], value) for name, value in self.journal.latest.items() if name.startswith("score/")]
-        return "  ".join(f"{name} {value:.3g}" for name, value in [*losses.items(), *scores[:1]])
+        raised = [f"[bold red]{name}[/]" for name in (self.alarms.raised if self.alarms else [])]
+        return "  ".join([*(f"{name} {value:.3g}" for name, value in [*losses.items(), *scores[:1]]), *raised])

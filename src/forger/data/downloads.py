@@ -1,6 +1,8 @@
 """The published sets that torchvision can download: read once, held as one uint8 tensor."""
 
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,11 +87,27 @@ def _official(dataset: Callable[..., Any], root: str, download: bool, place: str
     if download:
         Path(root).mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(Path(root) / ".download.lock"):  # ranks of one run, or the runs of a sweep
+            # One at a time: ranks of one run, or the runs of a sweep.
+            with FileLock(Path(root) / ".download.lock"), _inside_their_folder():
                 return load(download=True)
+        except tarfile.TarError as error:
+            raise ValueError(
+                f"the archive in {root} is damaged or not the published one ({_line(error)}): delete it"
+            ) from error
         except (RuntimeError, OSError) as error:
             why = _line(error)
     raise FileNotFoundError(f"the data set is not in {root} and was not downloaded ({why}): put {place}")
+
+
+@contextmanager
+def _inside_their_folder() -> Iterator[None]:
+    """Have tar archives refuse paths and links that lead out of the folder they are unpacked in (PEP 706)."""
+    former = tarfile.TarFile.extraction_filter
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = former
 
 
 def _line(error: Exception) -> str:

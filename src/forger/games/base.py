@@ -77,8 +77,11 @@ class Game(LightningModule):
         self.shown = self.shown_before = 0
         self.rank, self.world = 0, 1
         self.observe_every = 1
-        #: Terms and signals of the latest observed round, by full name, as detached scalars.
+        #: Whether anybody wants the values of the move that is being made.
+        self.observing = False
+        #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
         self.observed: dict[str, Tensor] = {}
+        self._window = -1
         self._scaler: torch.amp.GradScaler | None = None
         self._parameters_of: dict[str, list[nn.Parameter]] = {}
 
@@ -119,10 +122,10 @@ class Game(LightningModule):
         self._silence_reducer()
         self._freeze_all_but(*self.players)
         batch = self.prepared(batch)
-        self.observed = {} if self.observing else self.observed
         optimizers = dict(zip(self.players, self._optimizers(), strict=True))
         for name in self.round():
             self._freeze_all_but(name)
+            self._look_at(self.players[name])
             self._move(name, optimizers[name], self.objective(name, batch))
         self.iteration += 1
         self.shown_before, self.shown = self.shown, self.shown + len(batch["image"]) * self.world
@@ -161,10 +164,12 @@ class Game(LightningModule):
     def after_move(self, name: str) -> None:
         """Called when a player has stepped: the place for moving averages of its networks."""
 
-    @property
-    def observing(self) -> bool:
-        """Whether this round's values are wanted by anybody (known before it is played)."""
-        return (self.iteration + 1) % self.observe_every == 0
+    def _look_at(self, player: Player) -> None:
+        """Observe the player's last move before each ``observe_every``-th round ends, known before it is made."""
+        window, place = divmod(self.iteration, self.observe_every)
+        self.observing = place + player.every >= self.observe_every
+        if self.observing and window != self._window:
+            self.observed, self._window = {}, window
 
     def observe(self, name: str, value: Tensor) -> None:
         """Keep a scalar that is no part of an objective; call it only while ``observing``."""
@@ -288,13 +293,13 @@ class Game(LightningModule):
         self._scaler = getattr(self.trainer.precision_plugin, "scaler", None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # A step may have spoiled the weights without any term to tell of it so far.
-        if fault := self._divergence(self.round()[-1], "weight", dict(self.named_parameters())):
-            raise fault
         checkpoint["clock"] = {"iteration": self.iteration, "images": self.shown}
+        checkpoint["observed"] = {"window": self._window, "values": self.observed}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.iteration, self.shown = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
+        if "observed" in checkpoint:  # not in what the first versions saved
+            self._window, self.observed = checkpoint["observed"]["window"], checkpoint["observed"]["values"]
 
 
 @torch.no_grad()

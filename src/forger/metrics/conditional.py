@@ -56,7 +56,12 @@ class ConditionalAccuracy(Evaluation):
         return True
 
     def check(self, data: Data) -> None:
+        if not data.classes:
+            raise ValueError(f"{data.name} has no classes to ask for: take metrics=digits, or others without labels")
         self.extractor.check(data.test.arrays["image"][:1])
+        logits = extract(self.extractor, data.test.arrays["image"][:1]).logits
+        if logits is None or logits.shape[1] != data.classes:
+            raise ValueError(f"the {self.extractor.name} extractor does not tell {data.classes} classes apart")
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=self.n, seed=seed) | {

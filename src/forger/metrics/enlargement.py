@@ -16,18 +16,21 @@ from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.metrics.evaluation import Measured, OfRealImages, measured
 from forger.metrics.features import as_uint8
+from forger.metrics.perceptual import Distance
 
 
 class Enlargement(OfRealImages):
-    """PSNR, SSIM and share of high frequencies of pictures that were shrunk and enlarged again.
+    """PSNR, SSIM, share of high frequencies and a perceptual distance of pictures that were shrunk and enlarged again.
 
-    All three are of the luma, `scale` pixels cut off at the border, as is the custom (Ledig et al. 2017,
-    section 3.1). Each has a score for the generator as it is (`psnr`), as it was at the end of the first stage
+    The first three are of the luma, all with `scale` pixels cut off at the border, as is the custom (Ledig et al.
+    2017, section 3.1). Each has a score for the generator as it is (`psnr`), as it was at the end of the first stage
     (`psnr_first`) and for bicubic enlargement (`psnr_bicubic`):
 
     - `psnr` in dB, `ssim`: nearness to the large picture (`luma`, `similarity`);
     - `high_frequencies`: energy beyond what the small picture can hold, as a share of the large picture's. It
-      measures how much texture there is, not whether it is the right one.
+      measures how much texture there is, not whether it is the right one;
+    - the `distance`'s, where one is given, under its name (`lpips_alex`, `distance_photo`): of the colours, lower
+      is better. By the network that the game was trained with it flatters the game.
 
     The test split is measured on the data set's whole held-out pictures, `data.extra`, where it has any: scores
     without further name are those of `main`, the others are never averaged in and end in their name
@@ -35,15 +38,17 @@ class Enlargement(OfRealImages):
 
     Args:
         main: name of the picture in `data.extra` that is the test.
+        distance: a perceptual distance from the large picture.
     """
 
-    def __init__(self, main: str = "china") -> None:
+    def __init__(self, main: str = "china", distance: Distance | None = None) -> None:
         self.main = main
+        self.distance = distance
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = {}
         for name, images in self._pictures(data, split).items():
-            for key, value in compared(game, images).items():
+            for key, value in compared(game, images, self.distance).items():
                 scores[key + name] = value
         return scores
 
@@ -53,11 +58,18 @@ class Enlargement(OfRealImages):
         return super().measured(game, data, split, n=n, seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
-        return True
+        return self.distance is None or not name.startswith(self.distance.name)
+
+    def check(self, data: Data) -> None:
+        if data.kind != "images":
+            raise ValueError(f"{data.name} are points, and only pictures are enlarged")
+        if self.distance is not None:
+            self.distance.check(data.test.arrays["image"][:1])
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         count = sum(len(images) for images in self._pictures(data, split).values())
-        return super().passport(game, data, split, n=count, seed=seed) | {"scale": game.scale}
+        network = {} if self.distance is None else self.distance.about
+        return super().passport(game, data, split, n=count, seed=seed) | {"scale": game.scale} | network
 
     def _pictures(self, data: Data, split: str) -> dict[str, Tensor]:
         """uint8 pictures by the ending of their scores' names."""
@@ -70,7 +82,7 @@ class Enlargement(OfRealImages):
         return {"": data.splits[split].arrays["image"]}
 
 
-def compared(game: Any, images: Tensor) -> dict[str, float]:
+def compared(game: Any, images: Tensor, distance: Distance | None = None) -> dict[str, float]:
     """The scores of uint8 images (n, c, h, w) after shrinking and enlarging by three methods."""
     scale: int = game.scale
     height, width = (extent - extent % scale for extent in images.shape[2:])
@@ -81,15 +93,19 @@ def compared(game: Any, images: Tensor) -> dict[str, float]:
         "_first": lambda x: game.enlarge(x, "first"),
         "_bicubic": lambda x: bicubic(x, scale),
     }
-    truth = luma(to_uint8(large))[:, scale:-scale, scale:-scale]
+    colours = to_uint8(large)[..., scale:-scale, scale:-scale]
+    truth = luma(colours)
     scores = {}
     for name, method in methods.items():
-        made = luma(as_uint8(method(small)).cpu())[:, scale:-scale, scale:-scale]
+        pixels = as_uint8(method(small)).cpu()[..., scale:-scale, scale:-scale]
+        made = luma(pixels)
         error = float((made - truth).square().mean())
         scores[f"psnr{name}"] = 10 * math.log10(255**2 / error) if error else math.inf
         scores[f"ssim{name}"] = float(similarity(made, truth).mean())
         energies = [float(energy_beyond(x, 0.5 / scale).sum()) for x in (made, truth)]
         scores[f"high_frequencies{name}"] = energies[0] / energies[1]
+        if distance is not None:
+            scores[f"{distance.name}{name}"] = float(distance(pixels, colours).mean())
     return scores
 
 

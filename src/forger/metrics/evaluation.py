@@ -16,7 +16,7 @@ from forger.metrics.features import Features, as_uint8
 from forger.metrics.passport import installed_versions
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.rows import Rows
-from forger.metrics.scores import Scores, higher_is_better, score_name
+from forger.metrics.scores import Scores, higher_is_better, plain_name, score_name
 from forger.metrics.statistics import spread
 from forger.randomness import generator
 
@@ -132,7 +132,13 @@ class SampleQuality(Evaluation):
     def higher_is_better(self, name: str) -> bool:
         return higher_is_better(name)
 
+    @property
+    def published(self) -> list[str]:
+        """Names of the scores that can choose a checkpoint."""
+        return [score_name(plain_name(name, self.extractor.name), self.extractor.name) for name in self.names]
+
     def check(self, data: Data) -> None:
+        assert self.published  # refuses a name that no score has
         self.extractor.check(data.test.arrays["image"][:1])
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:

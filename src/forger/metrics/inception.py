@@ -33,7 +33,7 @@ class InceptionExtractor(Extractor):
         path = Path(weights) if weights is not None else _standard_weights()
         if not path.is_file():
             raise FileNotFoundError(f"no Inception weights at {path}: get {URL}, sha256 {HASH_PREFIX}…")
-        sha256 = file_sha256(path)
+        sha256, network = file_sha256(path), _network(path)
         if not sha256.startswith(HASH_PREFIX):
             log.warning(
                 "%s (sha256 %s…) is not the standard Inception file (%s…): "
@@ -43,7 +43,7 @@ class InceptionExtractor(Extractor):
                 HASH_PREFIX,
             )
         steps = "uint8, grey to 3 channels, TensorFlow-1 bilinear to 299 without antialias, (x - 128) / 128"
-        super().__init__("inception", _network(path), sha256, steps)
+        super().__init__("inception", network, sha256, steps)
 
     def check(self, images: Tensor) -> None:
         super().check(images)
@@ -68,7 +68,8 @@ def _network(path: Path) -> nn.Module:
     try:
         nn.Module.load_state_dict(network, torch.load(path, weights_only=True))
     except Exception as error:  # unpickling, zip and key errors alike
-        raise ValueError(f"{path} holds no Inception weights ({unreadable(error)}): get {URL}, sha256 {HASH_PREFIX}…") from error
+        why = unreadable(error)
+        raise ValueError(f"{path} holds no Inception weights ({why}): get {URL}, sha256 {HASH_PREFIX}…") from error
     return network
 
 

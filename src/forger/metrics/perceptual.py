@@ -4,10 +4,9 @@ import logging
 from abc import ABC, abstractmethod
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from annotated_types import MinLen
 from torch import Tensor, nn
 
 from forger.data.ranges import to_float
@@ -135,12 +134,11 @@ class Perceptual(Distance):
 
     Args:
         network: as in `FeatureDistance`.
-        lpips: backbones of LPIPS, of which the first that is there is taken.
+        lpips: backbone of LPIPS.
     """
 
-    def __init__(self, network: nn.Module, lpips: Annotated[list[Backbone], MinLen(1)] | None = None) -> None:
-        here = [backbone for backbone in lpips or ["alex", "vgg"] if place(backbone).is_file()]
-        self.distance = LPIPS(here[0]) if here else FeatureDistance(network)
+    def __init__(self, network: nn.Module, lpips: Backbone = "alex") -> None:
+        self.distance = LPIPS(lpips) if place(lpips).is_file() else FeatureDistance(network)
         self.name, self.about = self.distance.name, self.distance.about
 
     def check(self, images: Tensor) -> None:

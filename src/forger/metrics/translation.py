@@ -15,6 +15,8 @@ from forger.data.ranges import to_float
 from forger.metrics import extractors
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.features import as_uint8, extract
+from forger.metrics.functional import ssim
+from forger.metrics.perceptual import Distance
 
 #: What takes a domain B back to where an extractor knows its way about.
 Undo = Literal["nothing", "inversion", "quarter_turn"]
@@ -28,6 +30,10 @@ class OfTranslations(OfRealImages):
 
     def higher_is_better(self, name: str) -> bool:
         return True
+
+    def check(self, data: Data) -> None:
+        if "target" not in data.test.independent:
+            raise ValueError(f"{data.name} has no second domain, so nothing is translated")
 
 
 class Cycle(OfTranslations):
@@ -46,20 +52,45 @@ class Cycle(OfTranslations):
 
 
 class HiddenTruth(OfTranslations):
-    """Nearness to translations that were never shown: `psnr` (A→B) and `psnr_back` (B→A), in dB.
+    """Nearness to translations that were never shown, A→B and, under names in `_back`, B→A.
 
-    Of the squared error over all pixels of all images. Raises ValueError for data that know no truth.
+    - `psnr` in dB, of the squared error over all pixels of all images; `ssim`, of images of 11 pixels or more;
+    - the `distance`'s, where one is given, under its name (`lpips_alex`, `distance_digits`); lower is better.
+
+    Args:
+        distance: a perceptual distance from the right translation.
+
+    Raises ValueError for data that know no truth.
     """
 
+    def __init__(self, distance: Distance | None = None) -> None:
+        self.distance = distance
+
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        arrays = data.splits[split].arrays
-        if "truth" not in arrays:
+        image, truth = (data.splits[split].arrays[name] for name in ("image", "truth"))
+        pairs = {"": (translated(game, image, "ab"), truth), "_back": (translated(game, truth, "ba"), image)}
+        scores = {}
+        for way, (made, right) in pairs.items():
+            scores[f"psnr{way}"] = decibels(made, right)
+            if min(image.shape[2:]) >= 11:
+                scores[f"ssim{way}"] = ssim(made, right)
+            if self.distance is not None:
+                scores[f"{self.distance.name}{way}"] = float(self.distance(made, right).mean())
+        return scores
+
+    def higher_is_better(self, name: str) -> bool:
+        return self.distance is None or not name.startswith(self.distance.name)
+
+    def check(self, data: Data) -> None:
+        super().check(data)
+        if "truth" not in data.test.arrays:
             raise ValueError(f"{data.name} does not know the right translations: take metrics=translation_unpaired")
-        image, truth = arrays["image"], arrays["truth"]
-        return {
-            "psnr": decibels(translated(game, image, "ab"), truth),
-            "psnr_back": decibels(translated(game, truth, "ba"), image),
-        }
+        if self.distance is not None:
+            self.distance.check(data.test.arrays["image"][:1])
+
+    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+        network = {} if self.distance is None else self.distance.about
+        return super().passport(game, data, split, n=n, seed=seed) | network
 
 
 class ClassPreserved(OfTranslations):
@@ -85,8 +116,6 @@ class ClassPreserved(OfTranslations):
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         part = data.splits[split]
-        if not data.classes:
-            raise ValueError(f"{data.name} has no classes to be preserved: take metrics=translation_unpaired")
         image, label = part.arrays["image"], part.arrays["label"]
         target, target_label = part.independent["target"], part.independent["target_label"]
         there = translated(game, image, "ab")
@@ -100,6 +129,15 @@ class ClassPreserved(OfTranslations):
             "classes_fixed": fixed,
         }
 
+    def check(self, data: Data) -> None:
+        super().check(data)
+        if not data.classes or "target_label" not in data.test.independent:
+            raise ValueError(f"{data.name} has no classes to be preserved: take metrics=translation_unpaired")
+        self.extractor.check(data.test.arrays["image"][:1])
+        logits = extract(self.extractor, data.test.arrays["image"][:1]).logits
+        if logits is None or logits.shape[1] != data.classes:
+            raise ValueError(f"the {self.extractor.name} extractor does not tell the {data.classes} classes apart")
+
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {
             "extractor": self.extractor.name,
@@ -109,8 +147,7 @@ class ClassPreserved(OfTranslations):
 
     def _classes(self, images: Tensor) -> Tensor:
         logits = extract(self.extractor, images).logits
-        if logits is None:
-            raise ValueError(f"the {self.extractor.name} extractor tells no classes: name one with logits")
+        assert logits is not None  # `check`
         return logits.argmax(1)
 
 

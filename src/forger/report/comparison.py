@@ -81,10 +81,10 @@ def score_names(runs: Iterable[Run]) -> list[str]:
         scores = run.record["scores"]
         rows = (key for key in run.series.curves if key.startswith("score/") and "/test/" not in key)
         names = dict.fromkeys([*scores["final"], *scores["best"], *(key.removeprefix("score/") for key in rows)])
-        count.update(names)
+        count.update(list(names))
         metrics = run.config.get("metrics")
         best = metrics.get("best") if isinstance(metrics, dict) else None
-        if best in names:
+        if isinstance(best, str) and best in names:
             chosen[best] += 1
     return sorted(count, key=lambda name: (-chosen[name], -count[name]))
 

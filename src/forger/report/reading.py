@@ -148,6 +148,7 @@ def _series(path: Path) -> Series:
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> Series:
     columns: dict[str, tuple[list[float], list[float]]] = {}
+    others: set[str] = set()
     images_at: list[float] = []
     seconds_at: list[float] = []
     for row in rows:
@@ -158,8 +159,15 @@ def _columns(rows: Iterable[Mapping[str, Any]]) -> Series:
             images_at.append(images)
             seconds_at.append(seconds)
         for key, value in row.items():
-            if key.startswith(_PREFIXES) and (value is None or isinstance(value, int | float)):
-                xs, ys = columns.setdefault(key, ([], []))
+            if key in others:
+                continue
+            if key not in columns:
+                if not key.startswith(_PREFIXES):
+                    others.add(key)
+                    continue
+                columns[key] = ([], [])
+            if value is None or isinstance(value, int | float):
+                xs, ys = columns[key]
                 xs.append(images)
                 ys.append(np.nan if value is None else value)
     curves = {key: (np.asarray(xs, float), np.asarray(ys, float)) for key, (xs, ys) in columns.items()}

@@ -79,7 +79,8 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
     for name, indices in by_name.items():
         told = _told_apart([groups[index][0] for index in indices])
         for index, difference in zip(indices, told, strict=True):
-            names[index] = f"{name} {difference}".strip()
+            # A name that all share tells nothing.
+            names[index] = difference if difference and len(by_name) == 1 else f"{name} {difference}".strip()
     seen = Counter(names)
     return [f"{n} {groups[i][0].record['id'][:6]}" if seen[n] > 1 else n for i, n in enumerate(names)]
 
@@ -128,12 +129,12 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def short_labels(keys: Sequence[str]) -> dict[str, str]:
-    """Readable endings that still tell dotted keys apart: ``generator.lr``, ``r1.weight``, ``loss``."""
+def short_labels(keys: Sequence[str], least: int = 1) -> dict[str, str]:
+    """Readable endings that still tell dotted keys apart, of at least so many parts: ``generator.lr``, ``loss``."""
     telling = {key: [part for part in key.replace("/", ".").split(".") if part not in _FILLING] for key in keys}
     labels = {}
     for key, parts in telling.items():
-        endings = (parts[-length:] for length in range(min(2, len(parts)), len(parts) + 1))
+        endings = (parts[-length:] for length in range(min(least, len(parts)), len(parts) + 1))
         alone = (own for own in endings if [other[-len(own) :] for other in telling.values()].count(own) == 1)
         labels[key] = ".".join(next(alone, [])) or key
     return labels

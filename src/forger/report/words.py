@@ -108,7 +108,9 @@ def _others(comparison: Comparison, names: Sequence[str]) -> list[str]:
     if clear:
         sentences.append(f"It is clearly better than {_listed(clear)}.")
     if unclear:
-        sentences.append(f"It can’t be told from {_listed(unclear)}.")
+        pair = comparison.pair(best, comparison.standings[1].variant)
+        begin = "It can’t" if pair is not None and pair.means_something else "Nor can it"
+        sentences.append(f"{begin} be told from {_listed(unclear)}.")
     return sentences
 
 

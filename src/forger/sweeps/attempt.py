@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna.trial import Trial, TrialState
 
-from forger.errors import ForgerError
+from forger.files import read_rows
 from forger.records import BrokenRecord, RunFolder
 from forger.sweeps import processes, seeds
 from forger.sweeps.definition import Definition
@@ -289,10 +289,6 @@ class Rows:
 
 
 def _last(folder: RunFolder, name: str) -> float | None:
-    """The last value of a score on validation."""
-    from forger.files import read_rows
-
+    """The last value of a score on validation; None if there is none, or it is no number."""
     values = [row[name] for row in read_rows(folder.metrics_file) if name in row]
-    if not values:
-        raise ForgerError(f"{folder}: no {name} in its rows")
-    return values[-1]
+    return values[-1] if values else None

@@ -36,10 +36,9 @@ def check(definition: Definition) -> None:
     every = base["metrics"]["every_images"]
     if every is None:
         raise ConfigError("metrics.every_images=null: a run reports no score to judge it by")
-    if base["budget"]["images"] is not None and base["budget"]["images"] < every:
-        raise ConfigError(
-            f"metrics.every_images={every}: no score before the end of the run, budget.images={base['budget']['images']}"
-        )
+    images = base["budget"]["images"]
+    if images is not None and images < every:
+        raise ConfigError(f"metrics.every_images={every}: no score before the end of the run, budget.images={images}")
     if definition.sweep.pruner != "none":
         if not rungs:
             raise ConfigError(f"sweep.rungs.first={definition.sweep.rungs.first}: not below the budget of a run")  # type: ignore[union-attr]

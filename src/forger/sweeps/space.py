@@ -107,7 +107,9 @@ def _choices(override: Override, told: str) -> tuple[tuple[Any, str], ...]:
     plain = list(override.sweep_iterator(transformer=Transformer.identity))
     if len(set(map(str, texts))) < len(texts):
         raise ConfigError(f"{told}: the same choice twice")
-    values = [value if isinstance(value, bool | int | float) else str(text) for value, text in zip(plain, texts)]
+    values = [
+        value if isinstance(value, bool | int | float) else str(text) for value, text in zip(plain, texts, strict=True)
+    ]
     return tuple((value, str(text)) for value, text in zip(values, texts, strict=True))
 
 

@@ -110,8 +110,7 @@ def table(now: dict[str, Any]) -> Group:
         cells = (name, worker["trial"], worker.get("seed", 0), images, _duration(worker["seconds"]))
         workers.add_row(*(Text(str(cell)) for cell in cells), Text(_parameters(worker["parameters"])))
     lines = [Text(line(now), style="bold")]
-    for found in now["best"][:5]:
-        lines.append(Text(f"  best: {best_line(found)}"))
+    lines += [Text(f"  best: {best_line(found)}") for found in now["best"][:5]]
     return Group(*lines, workers) if now["workers"] else Group(*lines)
 
 

@@ -54,7 +54,7 @@ def work(definition: Definition) -> int:
 def run_environment(definition: Definition) -> dict[str, str]:
     """Variables for every run, so that results do not depend on how many workers there are."""
     threads = str(definition.sweep.threads)
-    return {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
 
 
 def _wait(seconds: float, stopping: object) -> None:

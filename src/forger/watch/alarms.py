@@ -84,6 +84,7 @@ PATTERNS: dict[str, Pattern] = {
         (
             (Sign("score_gap", False, 4.0, 10.0),),
             (Sign("gradient_growth", False, 100.0, 1000.0),),
+            (Sign("finite_share", True, 1.0, 0.0),),
         ),
         warm_up=4,
     ),
@@ -127,12 +128,9 @@ class Alarms:
         self.patience = patience
         self.patterns = patterns
         self.checks = 0
+        #: Whether no alarm is raised, nor anything seen that could become one, warm-up or not.
+        self.calm = True
         self._states = {name: _State() for name in patterns}
-
-    @property
-    def calm(self) -> bool:
-        """Whether no alarm is raised, nor on its way."""
-        return not any(state.raised or state.streak for state in self._states.values())
 
     @property
     def raised(self) -> list[str]:
@@ -142,6 +140,7 @@ class Alarms:
     def check(self, signals: Mapping[str, float]) -> list[Alarm]:
         """The alarms that begin with these signals, by full name (``watch/vendi_ratio``)."""
         self.checks += 1
+        self.calm = True
         rung = (self._checked(name, pattern, signals) for name, pattern in self.patterns.items())
         return [alarm for alarm in rung if alarm is not None]
 
@@ -153,7 +152,9 @@ class Alarms:
             state.seen_healthy |= pattern.measured(signals)
             state.calm += 1
             state.raised &= state.calm < self.patience
+            self.calm &= not state.raised
             return None
+        self.calm = False
         if self.checks <= pattern.warm_up and not state.seen_healthy:
             return None
         state.calm = 0
@@ -176,10 +177,10 @@ class Alarms:
 
     def state_dict(self) -> dict[str, Any]:
         states = {name: dict(vars(state)) for name, state in self._states.items()}
-        return {"checks": self.checks, "states": states}
+        return {"checks": self.checks, "calm": self.calm, "states": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.checks = state["checks"]
+        self.checks, self.calm = state["checks"], state["calm"]
         for name, values in state["states"].items():
             if name in self._states:
                 self._states[name] = _State(**{**values, "streak": list(values["streak"])})

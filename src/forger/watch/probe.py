@@ -9,15 +9,9 @@ from torch import Tensor
 from forger.data.images import Data, Split
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.features import Extractor
+from forger.metrics.functional import vendi_score
 from forger.randomness import generator
-from forger.watch.signals import (
-    above,
-    active_units,
-    distance_ratio,
-    entropy_ratio,
-    vendi_ratio,
-    vendi_ratio_of_points,
-)
+from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi_of_points
 
 #: An extractor with more parameters than this is too slow for the processor: there, principal components it is.
 _LARGE = 5_000_000
@@ -66,26 +60,18 @@ class Probe:
 
     def diversity(self, fakes: Tensor, real: "_Reals") -> dict[str, float]:
         """How varied fakes (in [-1, 1], or points) are, against as many reals."""
-        if self.data.kind == "points":
-            values = {
-                "watch/vendi_ratio": vendi_ratio_of_points(fakes, real.train),
-                "watch/distance_ratio": distance_ratio(fakes, real.train),
-            }
-            density = self.data.density
-            if density is not None and len(density.means) > 1:
-                nearest = torch.cdist(fakes.cpu(), density.means).argmin(1)
-                counts = torch.bincount(nearest, minlength=len(density.means))
-                values["watch/mode_entropy"] = entropy_ratio(counts, density.weights)
-            return values
         features, logits = real.featurise(fakes)
         values = {
-            "watch/vendi_ratio": vendi_ratio(features, real.features),
-            "watch/distance_ratio": distance_ratio(features, real.features),
+            "watch/vendi_ratio": real.vendi_score(features) / real.vendi,
+            "watch/distance_ratio": mean_distance(features) / real.distance,
         }
-        if logits is not None and real.logits is not None:
-            k = logits.shape[1]
-            counts, truth = (torch.bincount(x.argmax(1), minlength=k) for x in (logits, real.logits))
-            values["watch/class_entropy"] = entropy_ratio(counts, truth)
+        density = self.data.density
+        if density is not None and len(density.means) > 1:
+            nearest = torch.cdist(fakes.cpu(), density.means).argmin(1)
+            counts = torch.bincount(nearest, minlength=len(density.means))
+            values["watch/mode_entropy"] = entropy_ratio(counts, density.weights)
+        if logits is not None:
+            values["watch/class_entropy"] = entropy_ratio(histogram(logits), real.classes)
         return values
 
     def _separation(self, game: Any, fakes: Tensor, labels: Tensor | None, real: "_Reals") -> dict[str, float]:
@@ -114,25 +100,37 @@ class Probe:
 
 
 class _Reals:
-    """Real samples of both splits, spread evenly over them, with the features of those from train."""
+    """Real samples of both splits, spread evenly over them, and what fakes are measured by."""
 
     def __init__(self, data: Data, n: int, extractor: Extractor | None, device: torch.device) -> None:
         self.train, self.labels = _some(data.train, n, device)
         self.held_out, self.held_out_labels = _some(data.validation, n, device)
+        self.points = data.kind == "points"
         self.extractor = extractor
-        if data.kind == "images":
-            if extractor is None:
-                flat = self.train.flatten(1)
-                self.mean = flat.mean(0)
-                # The d × d or the n × n side, whichever is smaller, is what the SVD costs.
-                self.axes = torch.linalg.svd(flat - self.mean, full_matrices=False).Vh[:_COMPONENTS].T
-            self.features, self.logits = self.featurise(self.train)
+        if extractor is None and not self.points:
+            flat = self.train.flatten(1)
+            self.mean = flat.mean(0)
+            self.axes = torch.linalg.svd(flat - self.mean, full_matrices=False).Vh[:_COMPONENTS].T
+        features, logits = self.featurise(self.train)
+        self.bandwidth = bandwidth(features) if self.points else 0.0
+        self.vendi, self.distance = self.vendi_score(features), mean_distance(features)
+        self.classes = torch.ones(1) if logits is None else histogram(logits)
 
     def featurise(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features, and logits if there are any, of images in [-1, 1]."""
+        """Features, and logits if there are any, of images in [-1, 1], or points."""
+        if self.points:
+            return images, None
         if self.extractor is not None:
             return self.extractor(to_uint8(images))
         return (images.flatten(1).clamp(-1, 1) - self.mean) @ self.axes, None
+
+    def vendi_score(self, features: Tensor) -> float:
+        return vendi_of_points(features, self.bandwidth) if self.points else vendi_score(features)
+
+
+def histogram(logits: Tensor) -> Tensor:
+    """How often each class is the most likely one: (n, k) → (k,)."""
+    return torch.bincount(logits.argmax(1), minlength=logits.shape[1])
 
 
 def _some(split: Split, n: int, device: torch.device) -> tuple[Tensor, Tensor | None]:

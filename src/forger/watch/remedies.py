@@ -11,6 +11,8 @@ _R1 = {"_target_": "forger.losses.penalties.R1", "weight": 0.3}
 _GRADIENT_PENALTIES = ("R1", "R2", "GradientPenalty", "ZeroCentered", "DRAGAN")
 _LOSS = "forger.losses.adversarial."
 _ADAM = 0.5
+#: Adam's rate above which a game is too fast whatever else it is.
+_FAST = 4e-3
 Changes = dict[str, Any]
 
 
@@ -64,6 +66,8 @@ def _ways(alarm: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Change
     elif alarm == "vanishing_generator_gradient":
         yield "log(1 - D) is flat where D is sure", _other_loss(settings, "minimax", "non_saturating")
         yield from _milder_discriminator(settings)
+    elif _fastest(settings) > _FAST:
+        yield slower
     elif alarm in ("discriminator_wins", "discriminator_memorises"):
         yield from _milder_discriminator(settings)
     elif alarm == "oscillation":
@@ -96,6 +100,12 @@ def _slower(settings: Mapping[str, Any], factor: float) -> Changes:
     for player in settings["model"].get("players", {}):
         changes |= _scaled(settings, f"model.players.{player}.optimizer.lr", factor)
     return changes
+
+
+def _fastest(settings: Mapping[str, Any]) -> float:
+    """The largest learning rate of a player with Adam."""
+    players = settings["model"].get("players", {}).values()
+    return max((p["optimizer"].get("lr", 0) for p in players if "betas" in p["optimizer"]), default=0.0)
 
 
 def _less_momentum(settings: Mapping[str, Any]) -> Changes:

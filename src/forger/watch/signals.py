@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from forger.metrics.functional import vendi_score
-
 #: Bandwidth of the Gaussian kernel for points, as a share of the reals' root-mean-square distance: modes that lie
 #: a tenth of that apart count as different.
 _BANDWIDTH = 0.1
@@ -18,30 +16,21 @@ _BANDWIDTH = 0.1
 _LEAST_KL = 0.05
 
 
-def distance_ratio(fakes: Tensor, reals: Tensor) -> float:
-    """Mean pairwise distance of fakes (n, d) over that of reals (m, d): 1 is as it should be, 0 one point."""
-    return _mean_distance(fakes) / max(_mean_distance(reals), 1e-12)
-
-
-def _mean_distance(x: Tensor) -> float:
+def mean_distance(x: Tensor) -> float:
+    """Mean pairwise Euclidean distance of rows (n, d)."""
     return float(torch.pdist(x.float()).mean())
 
 
-def vendi_ratio(fakes: Tensor, reals: Tensor) -> float:
-    """Vendi score (Friedman & Dieng, 2023) of fakes' features (n, d) over that of as many reals' (n, d).
+def bandwidth(reals: Tensor) -> float:
+    """Bandwidth for `vendi_of_points`: a tenth of the root-mean-square distance of real points (n, d)."""
+    return _BANDWIDTH * float(torch.pdist(reals.double()).square().mean().sqrt())
 
-    An effective number of different images, by cosines of features as they are.
+
+def vendi_of_points(x: Tensor, bandwidth: float) -> float:
+    """Vendi score (Friedman & Dieng, 2023) of points (n, d), with a Gaussian kernel: how many places they lie at.
+
+    In a space of few dimensions the cosines that the score is made of otherwise say little.
     """
-    return vendi_score(fakes) / vendi_score(reals)
-
-
-def vendi_ratio_of_points(fakes: Tensor, reals: Tensor) -> float:
-    """The same of points (n, d) in a space of few dimensions, where cosines say little: a Gaussian kernel."""
-    bandwidth = _BANDWIDTH * float(torch.pdist(reals.double()).square().mean().sqrt())
-    return _kernel_vendi(fakes, bandwidth) / _kernel_vendi(reals, bandwidth)
-
-
-def _kernel_vendi(x: Tensor, bandwidth: float) -> float:
     squared = torch.cdist(x.double(), x.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
     values = torch.linalg.eigvalsh((-squared / (2 * bandwidth**2)).exp() / len(x)).clamp(min=0)
     return float(torch.special.entr(values).sum().exp())

@@ -94,10 +94,20 @@ function letters(key, visible, [low, high], log) {
     const [xs, mean] = data.curves.bands[key][index];
     return { index, x: along([xs.at(-1)], data.variants[index].runs)[0], y: place(mean.at(-1)), last: xs.at(-1) };
   }).filter((end) => Number.isFinite(end.y)).sort((a, b) => a.last - b.last || a.y - b.y);
-  for (let i = 1; i < ends.length; i++) {
-    if (ends[i].last === ends[i - 1].last) ends[i].y = Math.max(ends[i].y, ends[i - 1].y + least);
+  const heaps = [];
+  for (const end of ends) {
+    heaps.push({ ends: [end], middle: end.y });
+    for (;;) {
+      const [one, two] = heaps.slice(-2);
+      const apart = two && (one.ends[0].last !== end.last || two.middle - one.middle >= ((one.ends.length + two.ends.length) * least) / 2);
+      if (!two || apart) break;
+      const joined = [...one.ends, ...two.ends];
+      heaps.splice(-2, 2, { ends: joined, middle: joined.reduce((sum, each) => sum + each.y, 0) / joined.length });
+    }
   }
-  return ends.map(({ index, x, y }) => ({ x, y, text: `<b>${letter(index)}</b>`, showarrow: false, xanchor: "left", xshift: 3, font: { size: 11, color: ink(index) } }));
+  for (const heap of heaps) heap.places = heap.ends.map((_, i) => heap.middle + (i - (heap.ends.length - 1) / 2) * least);
+  heaps.forEach((heap) => heap.ends.forEach((end, i) => { end.shown = heap.places[i]; }));
+  return ends.map(({ index, x, shown: y }) => ({ x, y, text: `<b>${letter(index)}</b>`, showarrow: false, xanchor: "left", xshift: 3, font: { size: 11, color: ink(index) } }));
 }
 
 function figure(key) {

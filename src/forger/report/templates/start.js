@@ -62,7 +62,7 @@ function badge(index) {
 }
 
 // A long name may break after its own separators, and nowhere else.
-const named = (index) => data.variants[index].name.split(/(?<=[_.,=/])/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
+const named = (index) => data.variants[index].name.split(/(?<=[_/])/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
 
 function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

@@ -25,7 +25,7 @@ function coordinates(varied, rows) {
       const good = 1 - order.indexOf(row.value) / Math.max(1, order.length - 1);
       return {
         x: axes.map((_, i) => i), y: axes.map((axis) => axis.at(row)), mode: "lines+markers", name: "",
-        line: { color: see_through(ink(row.variant), 0.2 + 0.75 * good ** 2), width: 1 + 2 * good ** 2, shape: "spline", smoothing: 0.6 }, marker: { size: 4, color: ink(row.variant) },
+        line: { color: see_through(ink(row.variant), 0.2 + 0.75 * good ** 2), width: 1 + 2 * good ** 2, shape: "spline", smoothing: 0.3 }, marker: { size: 4, color: ink(row.variant) },
         hovertemplate: `${letter(row.variant)}  ${plainly(data.variants[row.variant].name)}<br>seed ${row.seed}: ${number(row.value, 4)}<extra></extra>`,
       };
     }),

@@ -1,0 +1,141 @@
+"""Tables of docs/watch.md, from what `watch.py` found."""
+
+import re
+from collections import Counter, defaultdict
+from typing import Any
+
+Result = dict[str, Any]
+
+
+def written(page: str, result: Result) -> str:
+    """The page with every block between ``<!-- NAME -->`` and ``<!-- /NAME -->`` made anew."""
+    tables = {
+        "rates": _rates(result),
+        "thresholds": _thresholds(result),
+        "information": _information(result),
+        "oscillation": _oscillation(result),
+        "alarms": _alarms(result),
+        "recipes": _recipes(result),
+    }
+    for name, lines in tables.items():
+        block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
+        page, n = re.subn(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _: block, page, flags=re.DOTALL)  # noqa: B023
+        assert n == 1, f"docs/watch.md has no place for {name}"
+    return page
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _share(group: dict[str, Any]) -> str:
+    if not group["runs"]:
+        return "none"
+    share = group["alarmed"] / group["runs"]
+    return f"{group['alarmed']} of {group['runs']} = {share:.1%} ({group['low']:.0%} to {group['high']:.0%})"
+
+
+def _rates(result: Result) -> list[str]:
+    rows = []
+    for half in ("fit", "held out"):
+        of = result["rates"][half]
+        delay = "–" if of["delay_images"] is None else f"{of['delay_images']:,.0f} ({of['delay_share']:.0%})"
+        rows.append(
+            [half, _share(of["broken"]), _share(of["healthy"]), delay, str(of["diverged"]), _share(of["between"])]
+        )
+    head = [
+        "half",
+        "broken runs detected",
+        "healthy runs with an alarm",
+        "median delay in images (share of the budget)",
+    ]
+    return _table([*head, "ended in NaN", "in between, with an alarm"], rows)
+
+
+def _thresholds(result: Result) -> list[str]:
+    rows = []
+    for alarm, groups in result["thresholds"].items():
+        told = [
+            " and ".join(f"`{s['signal']}` {'<' if s['below'] else '>'} {s['threshold']:g}" for s in group)
+            for group in groups
+        ]
+        rows.append([f"`{alarm}`", "; or ".join(told)])
+    return _table(["alarm", "at three checks in a row"], rows)
+
+
+def _information(result: Result) -> list[str]:
+    ranked = sorted(result["information"].items(), key=lambda pair: -max(pair[1]["auc"], 1 - pair[1]["auc"]))
+    rows = []
+    for signal, about in ranked:
+        spread = [" / ".join(f"{value:.3g}" for value in about[truth]) for truth in ("healthy", "broken")]
+        rows.append(
+            [f"`{signal}`", about["side"], f"{about['auc']:.2f}", *spread, f"{about['runs'][0]}, {about['runs'][1]}"]
+        )
+    return _table(["signal", "trouble is", "AUC", "healthy: least / median / most", "broken", "runs"], rows)
+
+
+def _oscillation(result: Result) -> list[str]:
+    rows = []
+    for name, group in result["oscillation"]["groups"].items():
+        peaks = group["peaks"]
+        low, middle, high = peaks[0], peaks[len(peaks) // 2], peaks[-1]
+        rows.append(
+            [
+                name,
+                f"{group['alarmed']} of {group['runs']}",
+                str(group["rows"] or "–"),
+                f"{low:.2f} / {middle:.2f} / {high:.2f}",
+            ]
+        )
+    lines = _table(
+        ["game", "with an alarm", "median rows of training until then", "`spectral_peak`: least / median / most"], rows
+    )
+    lines += ["", *_table(
+        ["game without damping", "angle of a step in closed form", "measured"],
+        [[name, f"{a:.5f}", f"{b:.5f}"] for name, (a, b) in result["oscillation"]["angles"].items()],
+    )]  # fmt: skip
+    return lines
+
+
+def _alarms(result: Result) -> list[str]:
+    first: dict[str, Counter[str]] = defaultdict(Counter)
+    anywhere: dict[str, Counter[str]] = defaultdict(Counter)
+    for run in result["runs"]:
+        names = [name for name, _ in run["alarms"]]
+        for name in set(names):
+            anywhere[name][run["truth"]] += 1
+        if names:
+            first[names[0]][run["truth"]] += 1
+    truths = ("broken", "between", "healthy")
+    rows = [
+        [f"`{name}`", *(f"{first[name][truth]} / {anywhere[name][truth]}" for truth in truths)]
+        for name in result["thresholds"]
+    ]
+    return _table(["alarm", *(f"{truth}: first / at all" for truth in truths)], rows)
+
+
+def _recipes(result: Result) -> list[str]:
+    by_recipe: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for run in result["runs"]:
+        by_recipe[run["half"], run["meant"], run["recipe"]].append(run)
+    rows = []
+    for (half, meant, recipe), runs in by_recipe.items():
+        distances = [run["status"] if run["distance"] is None else f"{run['distance']:.3g}" for run in runs]
+        alarms = [
+            f"`{run['alarms'][0][0]}` at {run['alarms'][0][1] / run['budget']:.0%}" if run["alarms"] else "–"
+            for run in runs
+        ]
+        rows.append(
+            [recipe, half, meant, ", ".join(run["truth"] for run in runs), ", ".join(distances), ", ".join(alarms)]
+        )
+    return _table(
+        [
+            "recipe",
+            "half",
+            "meant to go",
+            "went (seeds in turn)",
+            "distance",
+            "first alarm, at which part of the budget",
+        ],
+        rows,
+    )

@@ -1,0 +1,79 @@
+"""`forger train --from RUN`: a run's config, with overrides, as the beginning of another run."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from forger.errors import ConfigError
+from forger.finding import FORK, run_at, settings_of, split_checkpoint
+
+_HYDRA = {
+    "run": {"dir": "."},
+    "sweep": {"dir": "${run.root}/multirun", "subdir": "."},
+    "output_subdir": None,
+    "job": {"chdir": False},
+}
+_DEFAULTS = ["_self_", {"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}]
+
+
+@contextmanager
+def fork(
+    origin: str, overrides: Sequence[str], groups: Sequence[Path], *, trust: bool
+) -> Iterator[tuple[Path, list[str]]]:
+    """A folder with the config of a fork as ``train.yaml``, and the overrides as Hydra needs them for it.
+
+    The run's values stay as they were resolved, but for the budgets of schedules, which follow ``budget.images``.
+    A group that is named anew (``data=…``, ``model/loss=…``) is taken whole.
+
+    Args:
+        origin: the run, or a checkpoint in it, as it was typed.
+        overrides: as they were typed.
+        groups: folders of config groups.
+        trust: take whatever the run's config names.
+
+    Raises:
+        ConfigError: no such run, or its config can't be taken.
+    """
+    folder, _ = split_checkpoint(origin)
+    settings: dict[str, Any] = settings_of(run_at(folder), trust=trust)
+    settings["run"] |= {"parent": origin, "restart": False}
+    settings["model"] = _following(settings["model"], settings["budget"]["images"])
+    adapted = []
+    for override in overrides:
+        name, sign, option = override.partition("=")
+        group = name.removeprefix("+")
+        if not sign or not any((place / group).is_dir() for place in groups if group):
+            adapted.append(override)
+            continue
+        if group == "experiment":
+            raise ConfigError(f"{override}: --from takes the config of {folder}; change single keys or groups of it")
+        _remove(settings, group.split("/"))
+        adapted.append(f"+{group}={option}")
+    document = {"defaults": _DEFAULTS, **settings, "hydra": {**_HYDRA, "searchpath": [f"file://{p}" for p in groups]}}
+    with tempfile.TemporaryDirectory(prefix=FORK) as place:
+        (Path(place) / "train.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        (Path(place) / "origin").write_text(origin, encoding="utf-8")
+        yield Path(place), adapted
+
+
+def _following(node: Any, images: int | None) -> Any:
+    """The node with every ``budget`` that was the run's own tied to it again."""
+    if isinstance(node, dict):
+        return {
+            key: "${budget.images}" if key == "budget" and images is not None and value == images
+            else _following(value, images)
+            for key, value in node.items()
+        }  # fmt: skip
+    return [_following(item, images) for item in node] if isinstance(node, list) else node
+
+
+def _remove(settings: dict[str, Any], path: Sequence[str]) -> None:
+    node: Any = settings
+    for key in path[:-1]:
+        node = node.get(key) if isinstance(node, dict) else None
+    if isinstance(node, dict):
+        node.pop(path[-1], None)

@@ -1,0 +1,133 @@
+"""Runs that are watched: what an alarm leaves behind, and what it may not change."""
+
+import os
+import shlex
+import signal
+
+import pytest
+
+from forger.callbacks.watching import Feed, interval
+from forger.files import read_rows
+from forger.records import RunFolder
+from running import composed, trained
+
+#: A game of fully connected networks whose generator collapses within some thousand images.
+COLLAPSE = (
+    "model=gan", "model.generator.width=64", "model.discriminator.width=64", "budget.images=16000", "log.every=5",
+    "metrics.every_images=8000", "samples.every_images=null", "checkpoint.every_images=4000",
+    *(f"model.players.{player}.optimizer.lr=0.01" for player in ("generator", "discriminator")),
+    *(f"model.players.{player}.optimizer.betas=[0.9,0.99]" for player in ("generator", "discriminator")),
+)  # fmt: skip
+
+
+def rows(run: RunFolder) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in read_rows(run.metrics_file)]
+
+
+@pytest.fixture(scope="module")
+def collapsed(tmp_path_factory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("runs"), *COLLAPSE)
+
+
+def test_a_collapse_rings_with_evidence_and_a_remedy_to_paste(collapsed):
+    record = collapsed.read()
+    assert record["status"] == "finished"
+    assert record["alerts"] == read_rows(collapsed.alerts_file)
+    alert = next(alert for alert in record["alerts"] if alert["alarm"] == "mode_collapse")
+    assert 0.5 <= alert["confidence"] <= 1
+    assert 0 < alert["images"] < 16000
+    assert alert["action"] == "warn"
+    assert any(sign["value"] < sign["below"] for sign in alert["evidence"]["signals"].values() if "below" in sign)
+    assert "mode_collapse" in collapsed.log_file.read_text()
+    better = composed(*COLLAPSE, *shlex.split(alert["remedy"]))
+    assert better.model != composed(*COLLAPSE).model
+
+
+def test_signals_are_rows(collapsed):
+    checks = [row for row in rows(collapsed) if "watch/vendi_ratio" in row]
+    assert len(checks) == 40
+    assert {"watch/memory_auc", "watch/gradient_ratio", "watch/score_gap", "watch/class_entropy"} <= set(checks[-1])
+
+
+def test_the_best_and_the_last_score_are_told_with_their_gap(collapsed, capsys):
+    best = collapsed.read()["scores"]["best"]["fd_digits"]
+    last = [row["score/fd_digits"] for row in rows(collapsed) if "score/fd_digits" in row][-1]
+    assert best["last"] == last
+    assert best["gap"] == pytest.approx((last - best["value"]) / best["value"])
+
+
+def test_weights_are_the_same_with_and_without_the_watch(tmp_path, collapsed):
+    without = trained(tmp_path, *COLLAPSE, "watch.action=none")
+    assert without.read()["weights_sha256"] == collapsed.read()["weights_sha256"]
+    assert without.read()["alerts"] == []
+    assert not any("watch/vendi_ratio" in row for row in rows(without))
+
+
+def test_stop_ends_the_run_with_its_state(tmp_path, capsys):
+    run = trained(tmp_path, *COLLAPSE, "watch.action=stop", code=3)
+    record = run.read()
+    assert record["status"] == "stopped"
+    assert record["alerts"][-1]["action"] == "stop"
+    assert record["images"] == record["alerts"][-1]["images"] < 16000
+    assert (run.checkpoints / "last.ckpt").exists()
+    capsys.readouterr()
+    trained(tmp_path, *COLLAPSE, "watch.action=stop", code=3)
+    assert f"stopped by the watch: {record['alerts'][-1]['alarm']}" in capsys.readouterr().err
+    assert run.read() == record
+
+
+def test_rollback_goes_back_with_the_remedy_and_finishes(tmp_path):
+    run = trained(tmp_path, *COLLAPSE, "watch.action=rollback", "watch.rollbacks=6")
+    record = run.read()
+    back = [alert for alert in record["alerts"] if alert["action"] == "rollback"]
+    assert record["status"] == "finished"
+    assert record["images"] == 16000
+    assert 1 <= len(back) <= 6
+    assert all(alert["images"] < alert["seen_at"]["images"] and alert["changes"] for alert in back)
+    clocks = [row["iterations"] for row in rows(run)]
+    assert clocks == sorted(clocks)
+
+
+def test_after_so_many_rollbacks_the_run_stops(tmp_path):
+    run = trained(tmp_path, *COLLAPSE, "watch.action=rollback", "watch.rollbacks=0", code=3)
+    assert run.read()["status"] == "stopped"
+
+
+@pytest.mark.parametrize("action", ["warn", "rollback"])
+def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatch, collapsed, action):
+    options = (*COLLAPSE, f"watch.action={action}", "watch.rollbacks=6")
+    whole = collapsed if action == "warn" else trained(tmp_path / "whole", *options)
+    feed, times = Feed.on_train_batch_end, []
+
+    def interrupting(self, trainer, game, *rest):
+        feed(self, trainer, game, *rest)
+        if game.iteration in (18, 55, 121) and times.count(game.iteration) == 0:
+            times.append(game.iteration)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Feed, "on_train_batch_end", interrupting)
+    for _ in range(3):
+        run = trained(tmp_path / "cut", *options, code=143)
+    run = trained(tmp_path / "cut", *options)
+    assert times == [18, 55, 121]
+    assert read_rows(run.alerts_file) == read_rows(whole.alerts_file) == run.read()["alerts"]
+    assert rows(run) == rows(whole)
+    assert run.read()["weights_sha256"] == whole.read()["weights_sha256"]
+
+
+def test_a_value_that_is_not_finite_is_an_alarm_with_its_name(tmp_path):
+    descent = "model.players.discriminator.optimizer"
+    options = ("model/loss=least_squares", f"{descent}._target_=torch.optim.SGD", f"{descent}.lr=10")
+    run = trained(tmp_path, *options, f"~{descent}.betas", f"~{descent}.fused", code=3)
+    (alert,) = [alert for alert in run.read()["alerts"] if "tensor" in alert["evidence"]]
+    assert run.read()["status"] == "diverged"
+    assert (alert["alarm"], alert["confidence"]) == ("divergence", 1.0)
+    assert alert["evidence"]["value"] in ("nan", "inf", "-inf")
+    assert alert["evidence"]["tensor"]
+    assert "optimizer.lr" in alert["remedy"]
+
+
+def test_checks_divide_the_budget_and_are_never_far_apart():
+    assert interval(200_000) == 5_000
+    assert interval(30) == 1
+    assert interval(10**9) == interval(None) == 25_000

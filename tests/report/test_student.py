@@ -1,0 +1,75 @@
+"""Intervals, tests and Holm's correction against SciPy and against hand-computed values."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from forger.report.statistics import difference, holm, summary
+
+values = st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=2, max_size=8)
+
+
+def test_interval_by_hand():
+    told = summary([1.0, 2.0, 3.0])
+    assert (told.n, told.mean, told.sd) == (3, 2.0, 1.0)
+    assert told.half == pytest.approx(4.302652729911275 / 3**0.5)  # t quantile of 2 degrees, from a table
+
+
+def test_one_seed_has_no_interval():
+    assert summary([4.0]) == (type(summary([4.0])))(1, 4.0, None, None)
+
+
+@given(values)
+def test_interval_against_scipy(numbers):
+    told = summary(numbers)
+    sem = stats.sem(numbers)
+    if sem > 1e-6:
+        low, high = stats.t.interval(0.95, len(numbers) - 1, loc=told.mean, scale=sem)
+        assert (told.mean - told.half, told.mean + told.half) == pytest.approx((low, high))
+
+
+@given(values, values)
+def test_welch_against_scipy(one, other):
+    # Seeds that don't coincide: no pairing.
+    told = difference(dict(enumerate(one)), dict(enumerate(other, 100)))
+    if min(stats.sem(one), stats.sem(other)) > 1e-6:
+        reference = stats.ttest_ind(one, other, equal_var=False)
+        assert told.p == pytest.approx(reference.pvalue, abs=1e-12)
+        interval = reference.confidence_interval()
+        assert (told.estimate - told.half, told.estimate + told.half) == pytest.approx(tuple(interval), abs=1e-9)
+        assert not told.paired
+
+
+@given(st.lists(st.tuples(st.integers(-500, 500), st.integers(-500, 500)), min_size=2, max_size=8))
+def test_paired_against_scipy(pairs):
+    one, other = ([value / 100 for value in side] for side in zip(*pairs, strict=True))
+    told = difference(dict(enumerate(one)), dict(enumerate(other)))
+    assert told.paired
+    if stats.sem([a - b for a, b in zip(one, other, strict=True)]) > 1e-9:
+        assert told.p == pytest.approx(stats.ttest_rel(one, other).pvalue, abs=1e-12)
+
+
+def test_paired_goes_by_seed_and_not_by_order():
+    one, other = {0: 1.0, 1: 5.0, 2: 9.0}, {2: 9.5, 1: 5.4, 0: 1.6}
+    assert difference(one, other).estimate == pytest.approx(-0.5)
+    assert difference(one, other).half < 0.3
+
+
+def test_too_few_seeds_and_no_spread():
+    assert difference({0: 1.0}, {0: 2.0, 1: 3.0}) is None
+    assert difference({0: 1.0, 1: 1.0}, {0: 1.0, 1: 1.0}).p == 1.0
+    assert difference({0: 2.0, 1: 2.0}, {0: 1.0, 1: 1.0}).p == 0.0
+
+
+def test_holm_by_hand():
+    # Holm's own scheme: .01·4, .02·3, .03·2, .04·1, then never falling.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
+def test_holm_lies_between_none_and_bonferroni(p_values):
+    for p, corrected in zip(p_values, holm(p_values), strict=True):
+        assert p <= corrected <= min(1.0, len(p_values) * p) + 1e-12

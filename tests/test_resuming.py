@@ -1,0 +1,163 @@
+"""Runs that go on: from any moment to the same end, and with a word where the bits can't be the same."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from forger.callbacks import interruption
+from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.callbacks.scoring import Scoring
+from forger.errors import ConfigError
+from forger.files import read_rows
+from forger.metrics.evaluation import SampleQuality
+from forger.records import WALL_CLOCK, RunFolder
+from forger.run import train
+from running import SMALL, composed, trained
+
+#: A narrow network, so that a whole run takes a second.
+NARROW = ("model.generator.width=4", "model.discriminator.width=4")
+
+
+def rows(run: RunFolder) -> list[dict]:
+    return [{name: v for name, v in row.items() if name not in WALL_CLOCK} for row in read_rows(run.metrics_file)]
+
+
+def result(run: RunFolder) -> tuple:
+    record = run.read()
+    pictures = {path.name: path.read_bytes() for path in run.samples.iterdir()}
+    return record["status"], record["weights_sha256"], record["scores"], rows(run), pictures
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("undisturbed"), *NARROW)
+
+
+def test_scoring_that_is_broken_off_is_done_again(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr(interruption, "PATIENCE", 0.1)
+
+    def endless(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(60)
+
+    began = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(SampleQuality, "evaluate", endless)
+        run = trained(tmp_path, *NARROW, code=143)
+    assert time.monotonic() - began < 30
+    assert (run.read()["status"], run.read()["images"]) == ("interrupted", 320)
+    assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
+
+
+def test_a_run_that_is_stopped_after_its_last_round_plays_no_further_one(tmp_path, undisturbed, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Scoring, "published", lambda *_: signal.raise_signal(signal.SIGINT))
+        run = trained(tmp_path, *NARROW, code=130)
+    assert (run.read()["status"], run.read()["iterations"]) == ("interrupted", 10)
+    assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
+
+
+def test_a_record_that_somebody_removed_costs_no_training(tmp_path, undisturbed, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Scoring, "published", lambda *_: signal.raise_signal(signal.SIGINT))
+        run = trained(tmp_path, *NARROW, code=130)
+    run.record_file.unlink()
+    before = (run.checkpoints / "last.ckpt").stat().st_mtime_ns
+    assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
+    assert (run.checkpoints / "last.ckpt").stat().st_mtime_ns == before
+
+
+def interrupted(root: Path) -> RunFolder:
+    """A run that was stopped after its first checkpoint."""
+    once = []
+
+    def stop(self, trainer, game):
+        if not once:
+            once.append(signal.raise_signal(signal.SIGTERM))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scoring, "score", stop)
+        return trained(root, *NARROW, code=143)
+
+
+def test_other_conditions_are_said_and_refused_when_strict(tmp_path, capsys):
+    run = interrupted(tmp_path)
+    record = json.loads(run.record_file.read_text())
+    record["versions"]["torch"] = "1.0.0"
+    record["device"]["ATEN_CPU_CAPABILITY"] = "avx2"
+    run.record_file.write_text(json.dumps(record))
+    overrides = [*SMALL, *NARROW, f"run.root={tmp_path}", "trainer.threads=2"]
+    told = rf"torch 1\.0\.0 → {torch.__version__.split('+')[0]}.*threads 1 → 2.*ATEN_CPU_CAPABILITY avx2 → none"
+    with pytest.raises(ConfigError, match=f"run.strict=true, and going on would give other bits: {told}"):
+        train(composed(*overrides, "run.strict=true"))
+    assert run.read()["status"] == "interrupted"
+    capsys.readouterr()
+    try:
+        assert train(composed(*overrides)) == 0
+    finally:
+        torch.set_num_threads(1)
+    said = [line for line in capsys.readouterr().err.splitlines() if "the bits will differ" in line]
+    assert len(said) == 1
+    (change,) = run.read()["device"]["changed"]
+    assert change["images"] == 640
+    assert "threads 1 → 2" in change["what"]
+    assert "threads: 2" in run.config_file.read_text()
+
+
+def test_the_same_conditions_pass_when_strict(tmp_path, undisturbed):
+    interrupted(tmp_path)
+    assert result(trained(tmp_path, *NARROW, "run.strict=true"))[0] == "finished"
+
+
+def test_a_checkpoint_of_another_config_is_refused(tmp_path):
+    ours = interrupted(tmp_path / "ours")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scoring, "score", lambda *_: signal.raise_signal(signal.SIGTERM))
+        theirs = trained(tmp_path / "theirs", *NARROW, "seed=1", code=143)
+    (ours.checkpoints / "last.ckpt").write_bytes((theirs.checkpoints / "last.ckpt").read_bytes())
+    with pytest.raises(ConfigError, match=rf"last.ckpt: belongs to run {theirs.path.name}, which has another config"):
+        trained(tmp_path / "ours", *NARROW)
+
+
+def test_divergence_names_the_last_healthy_checkpoint(tmp_path):
+    descent = "model.players.discriminator.optimizer"
+    run = trained(
+        tmp_path, "model.loss._target_=forger.losses.adversarial.least_squares", "checkpoint.every_images=64",
+        f"{descent}._target_=torch.optim.SGD", f"{descent}.lr=10", f"~{descent}.betas", f"~{descent}.fused", code=3,
+    )  # fmt: skip
+    last = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")
+    assert all(value.isfinite().all() for value in last["state_dict"].values())
+    images = last["clock"]["images"]
+    assert f"last.ckpt holds the run up to {images:,} images" in run.log_file.read_text()
+    (alert,) = [alert for alert in run.read()["alerts"] if alert["alarm"] == "divergence"]
+    assert alert["evidence"]["player"] in ("generator", "discriminator")
+    assert alert["evidence"]["tensor"]
+    assert alert["iterations"] >= last["clock"]["iteration"]
+
+
+def test_a_reader_that_leaves_and_two_sigints(tmp_path, undisturbed):
+    """`forger train 2>&1 | head -1` trains on; a second Ctrl-C ends at once, with nothing half-written."""
+    long = [value for value in (*SMALL, *NARROW) if "images" not in value] + ["budget.images=10_000_000"]
+    line = [sys.executable, "-m", "forger", "train", *long, "checkpoint.every_images=64", "run.root=runs"]
+    process = subprocess.Popen([*line, "metrics.every_images=6_400"], cwd=tmp_path, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith(b"training")
+    process.stderr.close()
+    end = time.monotonic() + 90
+    while not any("score/fd_digits" in row for path in tmp_path.glob("runs/*/*") for row in rows(RunFolder(path))):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    threading.Timer(0.001, process.send_signal, [signal.SIGINT]).start()
+    assert process.wait(timeout=10) == 130
+    (folder,) = tmp_path.glob("runs/*/*")
+    assert VerifiedCheckpointIO().load_checkpoint(folder / "checkpoints" / "last.ckpt")["clock"]["images"] >= 6_400
+    assert RunFolder(folder).read()["status"] in ("interrupted", "running")

@@ -1,0 +1,70 @@
+"""What the rows of training add up to."""
+
+import math
+
+import pytest
+
+from forger.watch.panel import LEAST, WINDOW, Panel
+
+
+def row(generator: float, discriminator: float, loss: float = 1.0) -> dict[str, float]:
+    return {
+        "train/generator/adversarial": loss,
+        "watch/generator_gradient": generator,
+        "watch/discriminator_gradient": discriminator,
+        "watch/d_fake": 0.4,
+        "watch/generator_update": 0.01,
+    }
+
+
+def test_gradients_are_medians_since_the_last_check_and_compared_with_earlier_ones():
+    panel = Panel()
+    for value in (1, 2, 30):
+        panel.observe(row(value, 4))
+    first = panel.derived()
+    assert first == {"watch/gradient_ratio": 0.5, "watch/gradient_left": 1.0, "watch/fooled": 0.4}
+    panel.observe(row(0.02, 40))
+    second = panel.derived()
+    assert second["watch/gradient_ratio"] == pytest.approx(0.02 / 40)
+    assert second["watch/gradient_left"] == pytest.approx(0.01)
+    assert second["watch/gradient_growth"] == pytest.approx(10)
+
+
+def test_losses_that_swing_are_seen_once_there_are_enough_of_them():
+    panel = Panel()
+    for i in range(LEAST):
+        assert "watch/spectral_peak" not in panel.derived()
+        panel.observe({"train/generator/adversarial": math.sin(2 * math.pi * i / 6)})
+    assert panel.derived()["watch/spectral_peak"] > 0.9
+    for _ in range(WINDOW):
+        panel.observe({"train/generator/adversarial": 1.0})
+    assert panel.derived()["watch/spectral_peak"] == 0
+
+
+def test_terms_of_a_player_are_added_up():
+    panel = Panel()
+    panel.observe({"train/discriminator/real": 1.0, "train/discriminator/fake": 2.0, "train/generator/a": 4.0})
+    assert {name: list(values) for name, values in panel.losses.items()} == {"discriminator": [3.0], "generator": [4.0]}
+
+
+def test_the_score_is_compared_with_the_best_so_far():
+    panel = Panel()
+    gaps = [panel.derived(score).get("watch/score_gap") for score in (None, 20.0, 10.0, 15.0, math.nan)]
+    assert gaps == [None, 0.0, 0.0, 0.5, None]
+    assert Panel().derived(3.0, higher_is_better=True)["watch/score_gap"] == 0
+
+
+def test_the_state_is_plain_and_goes_on_where_it_was():
+    whole, first, second = Panel(), Panel(), Panel()
+    rows = [row(1 + i % 3, 2, math.sin(i)) for i in range(50)]
+    for i, each in enumerate(rows[:30]):
+        whole.observe(each)
+        first.observe(each)
+        if i % 7 == 0:
+            assert whole.derived(float(i + 1)) == first.derived(float(i + 1))
+    second.load_state_dict(first.state_dict())
+    for each in rows[30:]:
+        whole.observe(each)
+        second.observe(each)
+    assert second.derived(3.0) == whole.derived(3.0)
+    assert second.state_dict() == whole.state_dict()

@@ -1,0 +1,66 @@
+"""A remedy is valid for the config that it is for, and does what its override says."""
+
+import shlex
+
+import pytest
+
+from forger.schema import validate
+from forger.watch.alarms import PATTERNS
+from forger.watch.remedies import remedied, remedy
+from running import composed
+
+MODELS = ("dcgan", "dcgan_r1", "gan", "cgan", "vae", "autoencoder", "cyclegan")
+DATA = {"cyclegan": ("data=digits_inverted", "metrics=translation")}
+
+
+def settings(*overrides: str) -> dict:
+    return validate(composed(*overrides))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_override_gives_the_changed_config(model):
+    base = (f"model={model}", *DATA.get(model, ("data=digits", "metrics=none")))
+    before = settings(*base)
+    for alarm in PATTERNS:
+        found = remedy(alarm, before)
+        if found is not None:
+            assert found.changes
+            assert settings(*base, *shlex.split(found.override)) == remedied(before, found.changes), alarm
+
+
+@pytest.mark.parametrize(
+    ("alarm", "overrides", "wanted"),
+    [
+        ("vanishing_generator_gradient", ["model=gan", "model/loss=minimax"], "model/loss=non_saturating"),
+        ("discriminator_memorises", ["model=gan"], "+model.penalties.r1="),
+        ("discriminator_wins", ["model=gan_r1"], "model.penalties.r1.weight=0.9"),
+        ("mode_collapse", ["model=gan", "model.players.generator.optimizer.betas=[0.9,0.99]"], "betas=[0.0, 0.99]"),
+        ("mode_collapse", ["model=gan", "model.players.generator.optimizer.lr=0.02"], "optimizer.lr=0.005"),
+        ("divergence", ["model=gan"], "model.players.generator.optimizer.lr=0.00025"),
+        ("posterior_collapse", ["model=vae", "model.beta=100"], "model.beta=25.0"),
+        ("oscillation", ["model=gan"], "+model.penalties.r1="),
+    ],
+)
+def test_what_is_prescribed(alarm, overrides, wanted):
+    found = remedy(alarm, settings("data=digits", "metrics=none", *overrides))
+    assert found is not None
+    assert wanted in found.override
+
+
+def test_after_one_remedy_comes_the_next():
+    config = settings("data=digits", "metrics=none", "model=gan", "model.players.generator.optimizer.lr=0.02")
+    seen = []
+    for _ in range(3):
+        found = remedy("mode_collapse", config)
+        assert found is not None
+        seen.append(found.override)
+        config = remedied(config, found.changes)
+    assert len(set(seen)) == 3
+
+
+def test_the_config_itself_is_left_alone():
+    config = settings("data=digits", "metrics=none", "model=gan_r1")
+    found = remedy("discriminator_wins", config)
+    assert found is not None
+    assert remedied(config, found.changes)["model"]["penalties"]["r1"]["weight"] == pytest.approx(0.9)
+    assert config["model"]["penalties"]["r1"]["weight"] == pytest.approx(0.3)
