@@ -17,8 +17,11 @@ FORBIDDEN = {
     "losses": {"data", "networks", "games", "metrics", "callbacks", "pictures", "run", "schema", "records"},
     "games": {"networks", "metrics", "callbacks", "pictures", "run", "schema", "records", "tracking"},
     "metrics": {"networks", "games", "callbacks", "pictures", "run", "schema", "records", "tracking"},
+    "watch": {"networks", "losses", "games", "callbacks", "pictures", "run", "schema", "records", "tracking"},
     "pictures": {"networks", "callbacks", "run", "schema", "records", "tracking"},
+    "sweeps": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "tracking"},
     "callbacks": {"networks", "run", "schema", "cli", "launch"},
+    "report": {"data", "networks", "losses", "games", "callbacks", "pictures", "run", "schema", "tracking", "watch"},
     "records": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema"},
 }
 #: Packages that a part never sees.
@@ -29,6 +32,7 @@ FOREIGN = {
     "losses": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "data": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "metrics": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
+    "report": {"hydra", "omegaconf", "torch", "pytorch_lightning"},
 }
 
 

@@ -7,7 +7,9 @@ from forger.cli import config_groups
 from forger.schema import validate
 from running import composed, trained
 
-GROUPS = {name: options for name, options in config_groups().items() if name != "experiment"}
+#: `sweep` and `launcher` belong to `forger sweep`; tests/sweeps loads them.
+OTHERS = ("experiment", "sweep", "launcher")
+GROUPS = {name: options for name, options in config_groups().items() if name not in OTHERS}
 EXPERIMENTS = config_groups()["experiment"]
 
 

@@ -1,6 +1,9 @@
 """`forger evaluate`: the numbers it gives, and what it refuses to give any of."""
 
+import importlib
 import json
+from unittest.mock import Mock
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -9,9 +12,10 @@ from PIL import Image
 
 from forger import cli
 from forger.data.images import digits
-from forger.data.loader import Batches
 from forger.metrics import evaluation
+from forger.metrics.features import file_sha256
 from forger.records import RunFolder
+from metrics.doubles import random_inception
 from running import SMALL, composed, trained
 
 
@@ -168,6 +172,77 @@ def test_the_table_says_what_was_compared(tmp_path, capsys):
         assert part in printed.out
 
 
+# Extractors -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def inception(tmp_path_factory):
+    return random_inception(tmp_path_factory.mktemp("inception"))
+
+
+def test_inception_gives_the_names_of_the_literature(inception, tmp_path, capsys):
+    path = npz(tmp_path, real("train")[:12])
+    options = ("--reference", npz(tmp_path, real("test")[:14], "real.npz"), "--extractor", "inception")
+    found = scores(capsys, path, *options, "--weights", inception, "--scores", "fid,is,kid")
+    assert list(found) == ["fid", "is", "kid"]
+    assert all(score["value"] is not None and score["error"] is not None for score in found.values())
+    passport = found["fid"]["passport"]
+    assert (passport["n_fake"], passport["n_real"], passport["weights_sha256"]) == (12, 14, file_sha256(inception))
+    assert "299 without antialias" in passport["preprocessing"]
+
+
+@pytest.mark.parametrize(
+    ("extractor", "file", "told"),
+    [
+        ("inception", "weights-inception-2015-12-05-6726825d.pth", "(sha256 6726825d…)"),
+        ("dinov2", "dinov2_vitl14_pretrain.pth", "https://dl.fbaipublicfiles.com/dinov2"),
+    ],
+)
+def test_one_line_says_which_file_to_put_where(extractor, file, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("urllib.request.urlopen", Mock(side_effect=URLError("no network")))
+    path = npz(tmp_path, real("test")[:12])
+    assert cli.main(["evaluate", str(path), "--reference", "digits", "--extractor", extractor]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]  # after one that a download begins
+    assert f"{tmp_path}/hub/checkpoints/{file}" in line
+    assert told in line
+
+
+OWN = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(3 * 16 * 16, 5)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+"""
+
+
+def test_a_module_of_ones_own_by_import_path_and_as_an_exported_program(tmp_path, capsys, monkeypatch):
+    (tmp_path / "own_module.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    common = (npz(tmp_path, real("test")[:60]), "--reference", "digits", "--scores", "fd,precision")
+    steps = "size=16,antialias=false,range=-1:1"
+    found = scores(capsys, *common, "--extractor", "own_module.Net", "--preprocess", steps)
+    assert list(found) == ["fd_net", "precision_net", "recall_net"]
+    passport = found["fd_net"]["passport"]
+    assert passport["preprocessing"] == "uint8 / 255, 3 channels, bilinear to 16 without antialias, range (-1.0, 1.0)"
+    network = importlib.import_module("own_module").Net()
+    program = torch.export.export(network, (torch.rand(3, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("n")},))
+    torch.export.save(program, tmp_path / "net.pt2")
+    again = scores(capsys, *common, "--extractor", tmp_path / "net.pt2", "--preprocess", steps)
+    assert again["fd_net"]["value"] == pytest.approx(found["fd_net"]["value"], rel=1e-5)
+    assert again["fd_net"]["passport"]["preprocessing"] == passport["preprocessing"]
+    other = scores(capsys, *common, "--extractor", "own_module.Net", "--preprocess", "size=16,mean=0.5:0.4:0.3")
+    assert other["fd_net"]["value"] != pytest.approx(found["fd_net"]["value"], rel=1e-3)
+    assert other["fd_net"]["passport"]["preprocessing"] != passport["preprocessing"]
+
+
 # Refusals ---------------------------------------------------------------------------------------------------
 
 
@@ -222,6 +297,18 @@ def test_folders_that_would_be_scored_wrong(tmp_path, capsys):
         (["--reference", "digits", "--n", "3"], "--n 3: must be a whole number of at least 10"),
         (["--reference", "digits", "--extractor", "digit"], "no extractor digit"),
         (["--reference", "digits", "--weights", "x.pth"], "of which extractor?"),
+        (["--reference", "digits", "--preprocess", "size=8"], "of which extractor?"),
+        (
+            ["--reference", "digits", "--extractor", "a.B", "--preprocess", "sise=8"],
+            "did you mean 'size'?",
+        ),
+        (["--reference", "digits", "--extractor", "a.B", "--preprocess", "size=big"], "write it as size=224"),
+        (["--reference", "digits", "--extractor", "a.B", "--preprocess", "channels=2"], "write it as size=224"),
+        (["--reference", "digits", "--extractor", "a.B", "--preprocess", "range=1:-1"], "two values, the lower first"),
+        (
+            ["--reference", "digits", "--extractor", "nowhere.Net"],
+            "can't be made: No module named 'nowhere'",
+        ),
         (["--reference", "digits", "--extractor", "inception", "--weights", "/no/x.pth"], "no Inception weights at"),
         ([], "against what?"),
         (["--refrence", "digits"], "evaluate --refrence: no such option; did you mean '--reference'?"),
@@ -259,8 +346,7 @@ def test_damaged_files_are_named(run, tmp_path, capsys):
     assert "what? forger evaluate SOURCE" in refused(capsys)
 
 
-def test_a_run_that_its_scores_do_not_fit_ends_before_it_begins(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Batches, "__iter__", lambda self: pytest.fail("training began"))
+def test_a_run_that_its_scores_do_not_fit_ends_before_it_begins(tmp_path):
     from forger.run import train
 
     with pytest.raises(ValueError, match=r"metrics\.evaluations\.quality can't take data=stacked_digits: the digits"):

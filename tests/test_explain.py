@@ -78,7 +78,10 @@ def test_omegaconf() -> None:
         "data.szie: no such key; did you mean 'size'? (valid: size)",
         2,
     )
-    assert explain(of_omegaconf("broken")) == ("broken=${nowhere}: the config has no nowhere; set it, or give a value here", 2)
+    assert explain(of_omegaconf("broken")) == (
+        "broken=${nowhere}: the config has no nowhere; set it, or give a value here",
+        2,
+    )
     assert explain(of_omegaconf("odd")) == ("odd=${f:1}: Unsupported interpolation type f; give a value here", 2)
     assert explain(of_omegaconf("open")) == ("open: a value is missing; set open=…", 2)
 

@@ -215,7 +215,7 @@ def test_a_new_record_is_what_design_and_schema_say(tmp_path: Path) -> None:
 def test_an_updated_record_still_obeys_the_schema(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "r")
     new_run(run)
-    score = {"fd_digits": {"value": math.nan, "passport": {"n_fake": 497}, "images": 640}}
+    score = {"fd_digits": {"value": math.nan, "error": math.nan, "passport": {"n_fake": 497}, "images": 640}}
     record = run.update(
         status="diverged",
         images=640,
@@ -227,7 +227,11 @@ def test_an_updated_record_still_obeys_the_schema(tmp_path: Path) -> None:
     )
     jsonschema.validate(json.loads(run.record_file.read_text()), SCHEMA)
     assert record["status"] == "diverged"
-    assert run.read()["scores"]["final"]["fd_digits"]["value"] is None
+    told = run.read()["scores"]["final"]["fd_digits"]
+    assert told["value"] is told["error"] is None
+    for wrong in ({"error": -1}, {"error": "small"}, {"chosen": 1}, {"higher_is_better": None}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(record | {"scores": {"final": {"fd_digits": told | wrong}, "best": {}}}, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +243,7 @@ def test_an_updated_record_still_obeys_the_schema(tmp_path: Path) -> None:
         ({"images": True}, "'images' has the wrong type"),
         ({"scores": {"final": {}}}, "'scores' has the wrong type"),
         ({"scores": {"final": {"fid": 3.0}, "best": {}}}, "'scores' has the wrong type"),
+        ({"scores": {"final": {"fid": {"value": "low", "passport": {}}}, "best": {}}}, "'scores' has the wrong type"),
         ({"versions": None}, "'versions' has the wrong type"),
     ],
 )

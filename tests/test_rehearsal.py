@@ -59,7 +59,7 @@ def test_a_network_that_needs_more_than_a_few_gets_its_batch(parts: tuple[Game, 
 
 def test_the_data_lack_what_a_game_needs(parts: tuple[Game, Data, dict]) -> None:
     _, data, _ = parts
-    settings = validate(composed("experiment=digits_cyclegan", "metrics=none"))
+    settings = validate(composed("experiment=digits_cyclegan"))
     with pytest.raises(ConfigError, match="the data have no 'target', which this game needs"):
         rehearse(build_game(settings), data, settings)
 

@@ -47,6 +47,10 @@ def test_scores_carry_their_passport(run):
     assert (passport["split"], passport["weights"]) == ("digits/test", "ema")
     assert final["fd_digits"]["higher_is_better"] is False
     assert final["is_digits"]["higher_is_better"] is True
+    assert all(0 < score["error"] < score["value"] for score in final.values())
+    best = run.read()["scores"]["best"]
+    assert {name: score["chosen"] for name, score in best.items()} == {"fd_digits": True, "is_digits": False}
+    assert all(score["passport"]["split"] == "digits/validation" for score in best.values())
 
 
 def test_rows_count_images_and_rounds(run):

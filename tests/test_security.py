@@ -302,7 +302,7 @@ def test_no_secret_is_left_in_a_run_folder(
     assert list(run.rglob("*.wandb"))
     assert list(run.glob("csv/*/metrics.csv"))
     secrets = (SECRET, "key-0123456789", "url-0123456789", "query-0123456789", "word-0123456789")
-    assert {secret: files_with(run, secret) for secret in secrets} == dict.fromkeys(secrets, [])
+    assert {secret: files_with(run, secret) for secret in secrets} == {secret: [] for secret in secrets}
     record = json.loads((run / "record.json").read_text())
     assert any("api_key: " + HIDDEN in override for override in record["overrides"])
     assert f"api_key: '{HIDDEN}'" in (run / "config.yaml").read_text()

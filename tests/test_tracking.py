@@ -1,5 +1,6 @@
 """Loggers: one W&B run per run, no prompt, no waiting, no loss of training; CSV and TensorBoard by choice."""
 
+import atexit
 import csv
 import json
 import os
@@ -139,6 +140,28 @@ class FakeRun:
     def finish(self, exit_code: int) -> None:
         self.ended.append(exit_code)
         raise RuntimeError("no service")
+
+
+def test_after_a_signal_uploads_are_waited_for_a_few_seconds_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = threading.Event()
+    run = FakeRun()
+    run.dir = str(tmp_path / "run" / "wandb" / "run-1" / "files")  # type: ignore[attr-defined]
+    monkeypatch.setattr(run, "finish", lambda exit_code: released.wait(60))
+    monkeypatch.setattr(wandb, "init", lambda **_: run)
+    monkeypatch.setattr(tracking, "_LAST_SECONDS", 0.1)
+    exits: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(atexit, "register", lambda *call: exits.append(call))
+    logger = wandb_logger(**arguments(tmp_path / "run"))
+    logger.log_metrics({"images": 1})
+    began = time.monotonic()
+    finish([logger], exit_code=143)
+    assert time.monotonic() - began < 10
+    released.set()
+    assert exits == [(os._exit, 143)]
+    [said] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert said.endswith(f"`wandb sync {tmp_path / 'run' / 'wandb' / 'run-1'}` sends the rest")
 
 
 def test_a_tracker_that_dies_does_not_take_the_run_along(

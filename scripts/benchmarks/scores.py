@@ -1,25 +1,29 @@
-"""The Fréchet distance's time against SciPy's, and what each score sees of known damage to real digits.
+"""The Fréchet distance's time against SciPy's, what each score sees of known damage, what scoring adds to a run.
 
-    python scripts/benchmarks/scores.py [--runs RUN...] [--repeats 2] [--resamples 10] [--only frechet order]
+    python scripts/benchmarks/scores.py [--runs RUN...] [--repeats 2] [--resamples 10] [--only frechet order cost]
 
-Both tables of docs/scores.md, as Markdown. `frechet`: CPU seconds, one thread, in turn, medians; SciPy gets the
+The figures of docs/scores.md, tables as Markdown. `frechet`: CPU seconds, one thread, in turn, medians; SciPy gets the
 covariances, forger the features (up to 2,048 images; it then needs no covariance) or the same covariances. `order`:
 mean ± standard deviation over resamples, each with other real digits in every place, of every class as many as there
-are (and, for RUNs of data=digits, other latents).
+are (and, for RUNs of data=digits, other latents). `cost`: CPU seconds of the default experiment with its scores and
+without any, in turn, without the watch, which has its own benchmark.
 """
 
 import argparse
 import itertools
 import statistics
+import tempfile
 import time
 import warnings
 
 import numpy as np
 import scipy.linalg
 import torch
+from hydra import compose, initialize_config_dir
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from forger.cli import conf_folder
 from forger.data.images import digits
 from forger.data.ranges import to_uint8
 from forger.metrics.extractors import DigitsExtractor
@@ -28,6 +32,7 @@ from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
 from forger.randomness import generator
 from forger.restore import restored
+from forger.run import train
 
 WIDTH = 2048
 NAMES = ("fd", "kd", "precision", "recall", "density", "coverage", "memorisation")
@@ -133,17 +138,37 @@ def order(runs: list[str], resamples: int) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
 
 
+def cost(repeats: int) -> None:
+    torch.set_num_threads(1)
+    spent = {"digits": [], "none": []}
+    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        common = ["logger=none", "trainer.threads=1", "watch.action=none", f"run.root={folder}"]
+        for seed in range(repeats):
+            for metrics, seconds in spent.items():
+                config = compose("train", [f"metrics={metrics}", f"seed={seed}", *common])
+                begun = time.process_time()
+                assert train(config) == 0
+                seconds.append(time.process_time() - begun)
+    scored, plain = (statistics.median(seconds) for seconds in spent.values())
+    shares = ", ".join(f"{a / b - 1:.1%}" for a, b in zip(*spent.values(), strict=True))
+    print(
+        f"default experiment: {scored:.1f} CPU s with scores, {plain:.1f} without: {scored / plain - 1:.1%} ({shares})"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="*", default=[], help="run folders of data=digits, a row each")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=10)
-    parser.add_argument("--only", choices=("frechet", "order"), nargs="+", default=("frechet", "order"))
+    parser.add_argument("--only", choices=("frechet", "order", "cost"), nargs="+", default=("frechet", "order", "cost"))
     options = parser.parse_args()
     if "order" in options.only:
         order(options.runs, options.resamples)
     if "frechet" in options.only:
         frechet(options.repeats)
+    if "cost" in options.only:
+        cost(options.repeats)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def first_alarm(setting: Setting) -> tuple[int | None, float]:
     for i, row in enumerate(rows, start=1):
         panel.observe(row)
         if i % ROWS_PER_CHECK == 0:
-            signals = panel.derived()
+            signals = panel.derived({})
             largest = max(largest, signals.get("watch/spectral_peak", 0.0))
             if alarms.check(signals) and first is None:
                 first = i
@@ -148,11 +148,11 @@ def report() -> dict[str, Any]:
     for name, chosen in (("undamped", lambda s: s.damping == 0), ("damped", lambda s: s.damping > 0)):
         for game in ("bilinear", "dirac"):
             runs = [run for run in found if chosen(run[0]) and run[0].game == game]
-            alarmed = [run for run in runs if run[1] is not None]
+            alarmed = sorted(run[1] for run in runs if run[1] is not None)
             groups[f"{game}, {name}"] = {
                 "runs": len(runs),
                 "alarmed": len(alarmed),
-                "rows": sorted(run[1] for run in alarmed)[len(alarmed) // 2] if alarmed else None,
+                "rows": alarmed[len(alarmed) // 2] if alarmed else None,
                 "peaks": sorted(run[2] for run in runs),
             }
     angles = {}

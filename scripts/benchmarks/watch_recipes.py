@@ -23,19 +23,25 @@ class Recipe:
     overrides: tuple[str, ...]
 
 
-_DIGITS = ("data=digits", "metrics=digits", "budget.images=32_000", "metrics.every_images=4_000", "log.every=5")
-_MLP = ("model=gan", *_DIGITS)
-_R1 = ("model=gan_r1", *_DIGITS)
-_CONV = ("model=dcgan_r1", *_DIGITS, "model.generator.width=16", "model.discriminator.width=16")
-_CONV += ("budget.images=24_000", "metrics.every_images=3_000")
-_VAE = ("model=vae", "data=digits", "metrics=digits_vae", "metrics.n=497", "budget.images=96_000", "log.every=5")
-_VAE += ("metrics.every_images=12_000", "data.batch_size=128", "model.r_loss_factor=300")
+_COMMON = ("data=digits", "metrics=digits", "log.every=5")
+
+
+def _budget(images: int) -> tuple[str, str]:
+    return f"budget.images={images}", f"metrics.every_images={images // 8}"
+
+
+_SHORT = _budget(32_000)
+_MLP = ("model=gan", *_COMMON, *_budget(64_000))
+_R1 = ("model=gan_r1", *_COMMON, *_budget(48_000))
+_NARROW = ("model.generator.width=16", "model.discriminator.width=16")
+_CONV = ("model=dcgan_r1", *_COMMON, *_NARROW, *_budget(48_000))
+_VAE = ("model=vae", "data=digits", "metrics=digits_vae", "metrics.n=497", "log.every=5", *_budget(192_000))
+_VAE += ("data.batch_size=128", "model.r_loss_factor=300")
 _WIDE = ("model.generator.width=128", "model.discriminator.width=128", "model.latent=8")
 _POINTS = ("model=gan_1d", "metrics=modes", "metrics.n=4_000", "log.every=5", *_WIDE)
-_RING = (*_POINTS, "data=ring8", "budget.images=200_000", "metrics.every_images=25_000")
-_GRID = (*_POINTS, "data=grid25", "budget.images=250_000", "metrics.every_images=32_000")
-_LINE = ("model=gan_1d", "data=gaussian", "metrics=density", "metrics.n=4_000", "log.every=5")
-_LINE += ("budget.images=160_000", "metrics.every_images=20_000")
+_RING = (*_POINTS, "data=ring8", *_budget(200_000))
+_GRID = (*_POINTS, "data=grid25", *_budget(250_000))
+_LINE = ("model=gan_1d", "data=gaussian", "metrics=density", "metrics.n=4_000", "log.every=5", *_budget(160_000))
 _BOTH = "+model/penalties=r1_r2"
 
 
@@ -51,73 +57,85 @@ def _momentum(beta: float) -> tuple[str, str]:
 
 
 def _tiny(size: int, images: int) -> tuple[str, ...]:
-    return f"data.batch_size={size}", f"budget.images={images}", f"metrics.every_images={images // 8}"
+    return f"data.batch_size={size}", *_budget(images)
+
+
+def _few(n: int) -> tuple[str, str]:
+    return "data.source._target_=watch_data.few_digits", f"+data.source.n={n}"
+
+
+def _classes(k: int) -> tuple[str, ...]:
+    return f"model.classes={k}", f"+model.generator.classes={k}", f"+model.discriminator.classes={k}"
 
 
 _WELL: dict[str, tuple[str, ...]] = {
     "digits non-saturating": _MLP,
     "digits minimax": (*_MLP, "model/loss=minimax"),
     "digits R1": _R1,
-    "digits conditional RpGAN R1 R2": ("model=cgan", *_DIGITS),
+    "digits conditional RpGAN R1 R2": ("model=cgan", *_COMMON, *_SHORT),
     "digits RpGAN R1 R2": (*_R1, "model/loss=relativistic", _BOTH),
     "digits least squares R1": (*_R1, "model/loss=least_squares"),
     "digits hinge R1": (*_R1, "model/loss=hinge"),
-    "digits WGAN-GP": (*_MLP, "model/loss=wasserstein", "+model/penalties=wgan_gp", *_rates(1e-3)),
-    "digits R1 batch 128": (*_R1, "data.batch_size=128", "budget.images=64_000", "metrics.every_images=8_000"),
-    "digits R1 batch 32": (*_R1, "data.batch_size=32", "budget.images=20_000", "metrics.every_images=2_500"),
-    "digits R1 slow": (*_R1, *_rates(1e-3)),
-    "digits non-saturating slow": (*_MLP, *_rates(5e-4)),
-    "digits R1 two rates": (*_R1, *_rates(2e-3, 1e-3)),
+    "digits minimax R1": (*_R1, "model/loss=minimax"),
+    "digits R1 batch 128": (*_R1, "data.batch_size=128", *_budget(96_000)),
+    "digits R1 batch 32": (*_R1, "data.batch_size=32", *_budget(24_000)),
+    "digits R1 slow": (*_R1, *_rates(1e-3), *_budget(64_000)),
+    "digits non-saturating fast": (*_MLP, *_rates(2e-3)),
+    "digits R1 two rates": (*_R1, *_rates(2e-3, 1e-3), *_budget(64_000)),
     "digits R1 n_critic 2": (*_R1, "+model.players.generator.every=2"),
-    "digits R1 narrow": (*_R1, "model.generator.width=128", "model.discriminator.width=128"),
-    "digits R1 beta1 0.5": (*_R1, *_momentum(0.5)),
-    "digits DCGAN R1": _CONV,
+    "digits R1 narrow": (*_R1, "model.generator.width=128", "model.discriminator.width=128", *_budget(64_000)),
+    "digits R1 beta1 0.5": (*_R1, *_momentum(0.5), *_budget(64_000)),
+    "digits DCGAN R1": (*_CONV, *_rates(2e-3)),
     "digits DCGAN conditional": ("model=cdcgan", *_CONV[1:]),
-    "digits DCGAN least squares": (*_CONV, "model/loss=least_squares"),
-    "digits DCGAN hinge": (*_CONV, "model/loss=hinge"),
-    "ring8 RpGAN R1 R2": (*_RING, "model/loss=relativistic", _BOTH, *_rates(1e-3)),
-    "ring8 R1": (*_RING, "+model/penalties=r1", *_rates(1e-3)),
-    "grid25 RpGAN R1 R2": (*_GRID, "model/loss=relativistic", _BOTH, *_rates(1e-3)),
-    "grid25 R1": (*_GRID, "+model/penalties=r1", *_rates(1e-3)),
+    "digits DCGAN least squares": (*_CONV, *_rates(2e-3), "model/loss=least_squares"),
+    "digits DCGAN hinge": (*_CONV, *_rates(2e-3), "model/loss=hinge"),
+    "ring8 conditional R1": (*_RING, *_classes(8), "+model/penalties=r1", *_rates(2e-3)),
+    "grid25 conditional R1": (*_GRID, *_classes(25), "+model/penalties=r1", *_rates(2e-3)),
+    "line three modes": (*_LINE, "data.source.means=[-3,0,2]", "data.source.stds=[0.5,0.4,0.3]"),
+    "line five modes": (*_LINE, "data.source.means=[-4,-2,0,2,4]", "data.source.stds=[0.4,0.4,0.4,0.4,0.4]"),
     "line": _LINE,
     "line two modes": (*_LINE, "data.source.means=[-2,1]", "data.source.stds=[0.3,0.5]"),
     "digits VAE": _VAE,
     "digits VAE k 4": (*_VAE, "model.autoencoder.latent=4"),
     "digits VAE beta 0.5": (*_VAE, "model.beta=0.5"),
-    "digits VAE beta 2": (*_VAE, "model.beta=2"),
+    "digits VAE k 16": (*_VAE, "model.autoencoder.latent=16"),
 }
 _WRONG: dict[str, tuple[str, ...]] = {
-    "digits minimax, strong D": (*_MLP, "model/loss=minimax", *_rates(2e-3, 2e-4)),
-    "digits minimax, stronger D": (*_MLP, "model/loss=minimax", *_rates(5e-3, 1e-4)),
-    "digits rate 0.01 beta1 0.9": (*_MLP, *_rates(1e-2), *_momentum(0.9)),
-    "digits rate 0.005 beta1 0.9": (*_MLP, *_rates(5e-3), *_momentum(0.9)),
-    "digits rate 0.03": (*_MLP, *_rates(3e-2)),
-    "digits R1 rate 0.03": (*_R1, *_rates(3e-2)),
-    "digits batch 2": (*_MLP, *_tiny(2, 4_000)),
-    "digits batch 4, rate 0.003": (*_MLP, *_tiny(4, 8_000), *_rates(3e-3)),
-    "digits n_critic 100": (*_MLP, "+model.players.generator.every=100"),
-    "digits G moves 20 times": (*_MLP, "+model.players.discriminator.every=20"),
-    "digits Wasserstein, no penalty": (*_MLP, "model/loss=wasserstein"),
-    "digits Wasserstein, rate 0.01": (*_MLP, "model/loss=wasserstein", *_rates(1e-2)),
-    "digits hinge, rate 0.01": (*_MLP, "model/loss=hinge", *_rates(1e-2), *_momentum(0.5)),
-    "digits least squares, rate 0.02": (*_MLP, "model/loss=least_squares", *_rates(2e-2)),
-    "digits R1 weight 3000": (*_R1, "model.penalties.r1.weight=3000"),
-    "digits weak D": (*_MLP, *_rates(2e-5, 5e-3)),
-    "digits DCGAN rate 0.02 beta1 0.9": (*_CONV, *_rates(2e-2), *_momentum(0.9)),
-    "digits DCGAN batch 2": (*_CONV, *_tiny(2, 3_000)),
-    "digits DCGAN minimax, strong D": ("model=dcgan", *_CONV[1:], "model/loss=minimax", *_rates(5e-3, 5e-5)),
-    "digits DCGAN weak D": (*_CONV, *_rates(1e-5, 5e-3)),
+    "digits minimax, strong D": (*_MLP, *_SHORT, "model/loss=minimax", *_rates(2e-3, 2e-4)),
+    "digits minimax, stronger D": (*_MLP, *_SHORT, "model/loss=minimax", *_rates(5e-3, 1e-4)),
+    "digits rate 0.01 beta1 0.9": (*_MLP, *_SHORT, *_rates(1e-2), *_momentum(0.9)),
+    "digits rate 0.005 beta1 0.9": (*_MLP, *_SHORT, *_rates(5e-3), *_momentum(0.9)),
+    "digits rate 0.03": (*_MLP, *_SHORT, *_rates(3e-2)),
+    "digits R1 rate 0.03": (*_R1, *_SHORT, *_rates(3e-2)),
+    "digits batch 2, rate 0.01": (*_MLP, *_tiny(2, 2_000), *_rates(1e-2)),
+    "digits batch 4, rate 0.01": (*_MLP, *_tiny(4, 4_000), *_rates(1e-2)),
+    "digits n_critic 100": (*_MLP, *_SHORT, "+model.players.generator.every=100"),
+    "digits G moves 20 times": (*_MLP, *_SHORT, "+model.players.discriminator.every=20"),
+    "digits Wasserstein, no penalty": (*_MLP, *_SHORT, "model/loss=wasserstein"),
+    "digits Wasserstein, rate 0.01": (*_MLP, *_SHORT, "model/loss=wasserstein", *_rates(1e-2)),
+    "digits hinge, rate 0.01": (*_MLP, *_SHORT, "model/loss=hinge", *_rates(1e-2), *_momentum(0.5)),
+    "digits least squares, rate 0.02": (*_MLP, *_SHORT, "model/loss=least_squares", *_rates(2e-2)),
+    "digits R1 weight 3000": (*_R1, *_SHORT, "model.penalties.r1.weight=3000"),
+    "digits weak D": (*_MLP, *_SHORT, *_rates(2e-5, 5e-3)),
+    "digits DCGAN rate 0.02 beta1 0.9": (*_CONV, *_budget(24_000), *_rates(2e-2), *_momentum(0.9)),
+    "digits DCGAN batch 2": (*_CONV, *_tiny(2, 2_000), *_rates(1e-2)),
+    "digits DCGAN minimax, strong D": (
+        "model=dcgan", *_CONV[1:], *_budget(24_000), "model/loss=minimax", *_rates(5e-3, 5e-5),
+    ),
+    "digits DCGAN weak D": (*_CONV, *_budget(24_000), *_rates(1e-5, 5e-3)),
     "ring8 rate 0.02 beta1 0.9": (*_RING, *_rates(2e-2), *_momentum(0.9)),
     "ring8 minimax, strong D": (*_RING, "model/loss=minimax", *_rates(1e-2, 1e-4)),
     "grid25 rate 0.02 beta1 0.9": (*_GRID, *_rates(2e-2), *_momentum(0.9)),
     "grid25 G moves 20 times": (*_GRID, "+model.players.discriminator.every=20"),
     "line rate 0.1 beta1 0.9": (*_LINE, *_rates(1e-1), *_momentum(0.9)),
     "line minimax, strong D": (*_LINE, "model/loss=minimax", *_rates(3e-2, 1e-5)),
-    "digits VAE beta 100": (*_VAE, "model.beta=100"),
-    "digits VAE beta 30, k 4": (*_VAE, "model.autoencoder.latent=4", "model.beta=30"),
-    "digits VAE rate 0.3": (*_VAE, "model.players.autoencoder.optimizer.lr=0.3"),
-    "digits VAE r_loss_factor 1": (*_VAE, "model.r_loss_factor=1"),
-}
+    "digits VAE beta 100": (*_VAE, *_budget(96_000), "model.beta=100"),
+    "digits VAE beta 30, k 4": (*_VAE, *_budget(96_000), "model.autoencoder.latent=4", "model.beta=30"),
+    "digits VAE rate 0.3": (*_VAE, *_budget(96_000), "model.players.autoencoder.optimizer.lr=0.3"),
+    "digits VAE r_loss_factor 1": (*_VAE, *_budget(96_000), "model.r_loss_factor=1"),
+    "digits, 64 of them": (*_MLP, *_few(64), *_rates(2e-3)),
+    "digits, 100 of them, least squares": (*_MLP, *_few(100), *_rates(2e-3), "model/loss=least_squares"),
+}  # fmt: skip
 
 #: Every other recipe of either list is in the fit half: the lists go through the families in pairs.
 RECIPES = [

@@ -184,7 +184,7 @@ def _job(config: Any, flags: list[str]) -> int:
     try:
         if job.mode == RunMode.MULTIRUN:
             print(f"forger: job {job.job.num}: {' '.join(job.overrides.task)}", file=sys.stderr, flush=True)
-            if _is_distributed(config):
+            if is_distributed(config):
                 return _fresh_process(job.overrides, flags)
         from forger.run import train
 
@@ -193,7 +193,7 @@ def _job(config: Any, flags: list[str]) -> int:
         return tell(error)
 
 
-def _is_distributed(config: Any) -> bool:
+def is_distributed(config: Any) -> bool:
     """Whether Lightning would start further processes for this config, if in doubt yes."""
     from omegaconf import ListConfig, OmegaConf
 

@@ -9,6 +9,7 @@ from forger.callbacks.checkpoints import VerifiedCheckpointIO, newest_checkpoint
 from forger.callbacks.watching import told
 from forger.games.base import Game
 from forger.records import RunFolder
+from forger.watch.alarms import Alarms
 from forger.watch.remedies import remedied
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ def roll_back(
     members |= {name: kept[name] for name in _KEPT}
     seen_at = {"images": verdict["images"], "iterations": verdict["iterations"]}
     here = {"images": clock["images"], "iterations": clock["iteration"], "seen_at": seen_at}
-    _watch(state)["alerts"] = [*_watch(state)["alerts"], {**verdict, **here}]
+    watch = _watch(state)
+    # The remedied game is a new one, which begins with a warm-up of its own.
+    watch |= {"alerts": [*watch["alerts"], {**verdict, **here}], "alarms": Alarms().state_dict()}
     io.save_checkpoint(state, checkpoints / "last.ckpt")
     (checkpoints / "previous.ckpt").unlink(missing_ok=True)
     logger.warning("back to %s images, with %s", f"{clock['images']:,}", verdict["remedy"])

@@ -5,8 +5,10 @@ Each builder is a node of `conf/logger` with `_partial_: true`, called with the 
 `step=iterations`.
 """
 
+import atexit
 import logging
 import os
+import threading
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 _CLOCKS = ("images", "iterations")
 #: Seconds before W&B sends an alert of the same title again.
 _ALERTS_APART = 300
+#: Seconds that W&B gets after a signal.
+_LAST_SECONDS = 5.0
 
 
 def wandb_logger(
@@ -172,8 +176,30 @@ class RunLogger(WandbLogger):
                 interrupted = ending("interrupted") if exit_code >= 128 else "failed"
                 state = {0: "finished", 3: "diverged"}.get(exit_code, interrupted)
                 self._experiment.summary["trial"] = {"number": trial.number, "state": state}
-            self._experiment.finish(exit_code=exit_code)
+            if exit_code < 128:
+                self._experiment.finish(exit_code=exit_code)
+            else:
+                _finish_at_once(self._experiment, exit_code)
             self._experiment = None
+
+
+def _finish_at_once(experiment: "Run", exit_code: int) -> None:
+    """End a run that a signal has ended: whoever sent it waits ten seconds or so, and not for uploads."""
+
+    def end() -> None:
+        try:
+            experiment.finish(exit_code=exit_code)
+        except Exception as error:
+            logger.warning("W&B did not end well: %s", error)
+
+    thread = threading.Thread(target=end, daemon=True)
+    thread.start()
+    thread.join(_LAST_SECONDS)
+    if thread.is_alive():
+        rest = f"wandb sync {Path(experiment.dir).parent}"
+        logger.warning("W&B: not everything is sent after %g s; `%s` sends the rest", _LAST_SECONDS, rest)
+        # W&B would go on waiting when Python exits.
+        atexit.register(os._exit, exit_code)
 
 
 def log_picture(loggers: Iterable[Logger], name: str, path: Path, *, images: int, iterations: int) -> None:

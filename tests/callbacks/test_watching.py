@@ -3,12 +3,17 @@
 import os
 import shlex
 import signal
+from types import SimpleNamespace
 
 import pytest
 
+from forger import tracking
+from forger.callbacks.progress import ProgressBar
 from forger.callbacks.watching import Feed, interval
 from forger.files import read_rows
 from forger.records import RunFolder
+from forger.tracking import wandb_logger
+from forger.watch.alarms import Alarms, Pattern, Sign
 from running import composed, trained
 
 #: A game of fully connected networks whose generator collapses within some thousand images.
@@ -76,9 +81,13 @@ def test_stop_ends_the_run_with_its_state(tmp_path, capsys):
     assert run.read() == record
 
 
-def test_rollback_goes_back_with_the_remedy_and_finishes(tmp_path):
-    run = trained(tmp_path, *COLLAPSE, "watch.action=rollback", "watch.rollbacks=6")
-    record = run.read()
+@pytest.fixture(scope="module")
+def rolled_back(tmp_path_factory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("runs"), *COLLAPSE, "watch.action=rollback", "watch.rollbacks=6")
+
+
+def test_rollback_goes_back_with_the_remedy_and_finishes(rolled_back):
+    run, record = rolled_back, rolled_back.read()
     back = [alert for alert in record["alerts"] if alert["action"] == "rollback"]
     assert record["status"] == "finished"
     assert record["images"] == 16000
@@ -94,9 +103,9 @@ def test_after_so_many_rollbacks_the_run_stops(tmp_path):
 
 
 @pytest.mark.parametrize("action", ["warn", "rollback"])
-def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatch, collapsed, action):
-    options = (*COLLAPSE, f"watch.action={action}", "watch.rollbacks=6")
-    whole = collapsed if action == "warn" else trained(tmp_path / "whole", *options)
+def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatch, collapsed, rolled_back, action):
+    options = COLLAPSE if action == "warn" else (*COLLAPSE, "watch.action=rollback", "watch.rollbacks=6")
+    whole = collapsed if action == "warn" else rolled_back
     feed, times = Feed.on_train_batch_end, []
 
     def interrupting(self, trainer, game, *rest):
@@ -131,3 +140,37 @@ def test_checks_divide_the_budget_and_are_never_far_apart():
     assert interval(200_000) == 5_000
     assert interval(30) == 1
     assert interval(10**9) == interval(None) == 25_000
+
+
+class Account:
+    """Stands in for a W&B run."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.alerts: list[dict] = []
+        self.fails = fails
+
+    def alert(self, **alert) -> None:
+        if self.fails:
+            raise ConnectionError("no network")
+        self.alerts.append(alert)
+
+
+def test_weights_and_biases_gets_an_alert_that_is_throttled_and_never_ends_a_run(tmp_path, caplog):
+    logger = wandb_logger(folder=tmp_path, run_id="a" * 12, name="run", config={}, mode="disabled")
+    logger._experiment = account = Account()  # type: ignore[assignment]
+    tracking.alert([logger, object()], "forger: mode_collapse", "vendi_ratio 0.2 < 0.65")  # type: ignore[list-item]
+    (sent,) = account.alerts
+    assert (sent["title"], sent["text"]) == ("forger: mode_collapse", "vendi_ratio 0.2 < 0.65")
+    assert sent["wait_duration"] == 300
+    logger._experiment = Account(fails=True)  # type: ignore[assignment]
+    tracking.alert([logger], "forger: mode_collapse", "again")
+    assert "alert not sent (no network)" in caplog.text
+
+
+def test_the_bar_names_alarms_until_they_recover():
+    alarms = Alarms(1, {"mode_collapse": Pattern(((Sign("x", True, 0.5, 0.1),),))})
+    bar = ProgressBar(100, SimpleNamespace(latest={"score/fd": 2.0}), alarms)  # type: ignore[arg-type]
+    alarms.check({"watch/x": 0.2})
+    assert bar._values() == "fd 2  [bold red]mode_collapse[/]"
+    alarms.check({"watch/x": 0.9})
+    assert bar._values() == "fd 2"

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forger.metrics import frechet
 from forger.metrics.frechet import (
     extrapolated_frechet_distance,
     frechet_distance,
@@ -32,6 +33,15 @@ def test_agrees_with_scipy(n):
     expected = by_square_root(*moments(a), *moments(b))
     assert frechet_distance_from_features(a, b) == pytest.approx(expected, rel=1e-7)
     assert frechet_distance(*moments(a), *moments(b)) == pytest.approx(expected, rel=1e-7)
+
+
+def test_only_the_triangle_that_counts_is_computed_block_by_block(monkeypatch):
+    """Full rank, wider than a block, against the root itself."""
+    monkeypatch.setattr(frechet, "BLOCK", 16)
+    a, b = gaussian(300, 50, 0), gaussian(300, 50, 1, 1.5, 0.3)
+    expected = by_square_root(*moments(a), *moments(b))
+    assert frechet_distance(*moments(a), *moments(b)) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(*moments(b), *moments(a)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_diagonal_gaussians_have_a_closed_form():

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch_fidelity.metric_isc import isc_features_to_metric
 
+from forger.errors import ConfigError
+from forger.evaluating import evaluate
 from forger.metrics.evaluation import SampleQuality
 from forger.metrics.extractors import DigitsExtractor, build
 from forger.metrics.features import Features, as_uint8
@@ -11,6 +13,8 @@ from forger.metrics.functional import inception_score
 from forger.metrics.neighbours import precision_recall
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
+from forger.schema import validate
+from running import SMALL, composed
 
 from .doubles import Projection, pictures
 from .test_evaluation import DATA, Game
@@ -87,18 +91,10 @@ def test_nan_features_are_refused(scores):
 
 
 def test_two_images_are_too_few():
-    from forger.callbacks.scoring import Scoring
-    from forger.errors import ConfigError
-    from forger.evaluating import evaluate
-    from running import SMALL, composed
-
     with pytest.raises(ConfigError, match="--n 2: must be a whole number of at least 10"):
         evaluate("anything", {"n": "2"})
-    from forger.schema import validate
-
     with pytest.raises(ConfigError, match=r"metrics\.n=2: must be at least 10"):
         validate(composed(*SMALL, "metrics.n=2"))
-    assert Scoring  # the same bound in its signature
     one = Scores(Projection(), Reference.build(Projection(), pictures(5), split="x"), ["fd"])
     one.update(pictures(1, seed=1))
     with pytest.raises(ValueError, match="at least 2 images"):
@@ -149,10 +145,9 @@ def test_a_misspelt_name_is_no_default(do):
 def test_float64_is_float64(scores, extractor):
     """torch-fidelity's `internal_dtype="float64"` computes in float32; sums and roots here are float64."""
     assert scores.metrics[0].outer.dtype == torch.float64
-    shifted = extractor(FAKES).features.double()
-    assert scores.of(Features(shifted, extractor(FAKES).logits))["fd_digits"] == pytest.approx(
-        value(scores, FAKES), rel=1e-6
-    )
+    found = extractor(FAKES)
+    doubled = scores.of(Features(found.features.double(), found.logits))["fd_digits"]
+    assert doubled == pytest.approx(value(scores, FAKES), rel=1e-9)
 
 
 def test_weights_files_run_no_code(tmp_path):

@@ -85,11 +85,19 @@ def test_fourier_features():
     x = torch.tensor([[0.25, -1.0]])
     out = features(x)
     phase = 2 * math.pi * (0.25 * features.frequencies[0] - features.frequencies[1])
-    expected = torch.cat([x[0], phase.cos(), phase.sin()])
+    amplitude = 1 / (2 * math.pi * features.frequencies.norm(dim=0))
+    expected = torch.cat([x[0], amplitude * phase.cos(), amplitude * phase.sin()])
     torch.testing.assert_close(out[0], expected, rtol=1e-5, atol=1e-6)
     assert FourierFeatures(2, 20_000, scale=3.0).frequencies.std().item() == pytest.approx(3, rel=0.02)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(features(x), out)
+
+
+def test_every_fourier_feature_has_slopes_up_to_one():
+    features = FourierFeatures(2, 3, scale=2.0)
+    x = torch.randn(4000, 2, requires_grad=True)
+    slopes = [torch.autograd.grad(column.sum(), x, retain_graph=True)[0].norm(dim=1) for column in features(x).T]
+    assert torch.stack(slopes).amax(1).tolist() == pytest.approx([1.0] * 8, abs=1e-3)
 
 
 def test_fourier_frequencies_are_saved_not_trained():

@@ -44,15 +44,15 @@ def test_variants_differ_in_colour(name, deficiency):
     matrix = np.array(DEFICIENCIES[deficiency])
     seen = [lab(matrix @ linear(theme(name)[f"c{i}"])) for i in range(8)]
     least = min((float(np.linalg.norm(seen[a] - seen[b])), a, b) for a, b in itertools.combinations(range(8), 2))
-    # A difference of 2.3 is just noticeable; Okabe and Ito's palette reaches 12 here.
-    assert least[0] > 10, least
+    # A difference of 2.3 is just noticeable.
+    assert least[0] > 13, least
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
 def test_colours_stand_out(name):
     colours = theme(name)
     for i in range(8):
-        # Lines and marks want 3 (WCAG 1.4.11).
-        assert contrast(colours[f"c{i}"], colours["card"]) > 3, i
+        # Lines want 3 (WCAG 1.4.11), letters on or in the colour 4.5.
+        assert min(contrast(colours[f"c{i}"], colours[ground]) for ground in ("card", "paper")) > 4.5, i
     for text in ("ink", "soft", "good", "bad", "accent"):
         assert contrast(colours[text], colours["paper"]) > 4.5, text

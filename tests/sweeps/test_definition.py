@@ -86,6 +86,7 @@ FAULTS = {
     "overrides that vary": (["FILE", "sweep.overrides=['seed=0,1']"], "that belongs in sweep.space"),
     "unknown override": (["FILE", "modle=gan"], "did you mean 'model'"),
     "set by the sweep": (["FILE", "trainer.threads=range(1, 3)"], "the sweep itself sets it"),
+    "set for all runs": (["FILE", "run.restart=true"], "run.restart=true: not in a sweep"),
     "seeds twice": (["seeds", "sweep.seeds=2"], "the space varies the seed itself"),
     "no score": (["FILE", "metrics.every_images=null"], "a run reports no score"),
     "objective that no run reports": (["FILE", "sweep.objective={fd_digts: minimize}"], "did you mean 'fd_digits'"),

@@ -52,10 +52,20 @@ def test_a_trial_is_a_run_folder_and_its_value_the_last_score(tmp_path, stand_in
         assert run["name"] == f"mine/{row.user_attrs['folder']}"
         assert f"{LR}={row.params[LR]!r}" in run["overrides"]
         assert "trainer.threads=1" in run["overrides"]
-    now = json.loads(done("status", [str(tmp_path / "conf/sweep/mine.yaml"), f"run.root={tmp_path}/runs", "--json"]))
+    typed = [str(tmp_path / "conf/sweep/mine.yaml"), f"run.root={tmp_path}/runs"]
+    now = json.loads(done("status", [*typed, "--json"]))
+    assert "4 of 4 trials ended (4 finished)" in done("status", typed)
     best = min(rows, key=lambda row: row.value)
     assert (now["ended"], now["finished"], now["best"][0]["trial"]) == (4, 4, best.number)
     assert now["best"][0]["values"]["fd_digits"] == best.value
+
+
+def test_status_needs_the_name_alone(tmp_path, stand_in):
+    """It shows the sweep as it was begun, whatever overrides that took."""
+    swept(tmp_path, "sweep.trials=2", "seed=5")
+    typed = [str(tmp_path / "conf/sweep/mine.yaml"), f"run.root={tmp_path}/runs", "--json"]
+    now = json.loads(done("status", typed))
+    assert (now["trials"], now["ended"]) == (2, 2)
 
 
 def test_what_is_drawn_depends_on_the_sweeps_seed_and_not_on_the_worker(tmp_path, stand_in):

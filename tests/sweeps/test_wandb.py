@@ -25,7 +25,7 @@ from wandb_backend import Backend, serving
 
 SMALL = [
     "experiment=digits_gan", "budget.images=640", "metrics.every_images=320", "metrics.n=64",
-    "samples.every_images=320", "checkpoint.every_images=320", "trainer.threads=1", "logger=wandb",
+    "samples.every_images=320", "checkpoint.every_images=320", "logger=wandb",
 ]  # fmt: skip
 
 
@@ -172,8 +172,7 @@ def test_parameters_in_wandbs_words(text, expected, tmp_path):
 def test_both_ranks_of_a_trial_are_one_run(backend, tmp_path):
     """A DDP trial on two CPU processes: one config, one folder, one W&B run."""
     file = sweep_file(tmp_path)
-    length = [text for text in SMALL if not text.startswith("trainer")]
-    done = command("sweep", "worker", file, *length, "trainer=ddp_cpu", "sweep.trials=1", cwd=tmp_path, timeout=240)
+    done = command("sweep", "worker", file, *SMALL, "trainer=ddp_cpu", "sweep.trials=1", cwd=tmp_path, timeout=240)
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.glob("runs/mine/0000/*/record.json")
     run = RunFolder(record.parent)

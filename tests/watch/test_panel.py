@@ -21,10 +21,10 @@ def test_gradients_are_medians_since_the_last_check_and_compared_with_earlier_on
     panel = Panel()
     for value in (1, 2, 30):
         panel.observe(row(value, 4))
-    first = panel.derived()
+    first = panel.derived({})
     assert first == {"watch/gradient_ratio": 0.5, "watch/gradient_left": 1.0, "watch/fooled": 0.4}
     panel.observe(row(0.02, 40))
-    second = panel.derived()
+    second = panel.derived({})
     assert second["watch/gradient_ratio"] == pytest.approx(0.02 / 40)
     assert second["watch/gradient_left"] == pytest.approx(0.01)
     assert second["watch/gradient_growth"] == pytest.approx(10)
@@ -33,12 +33,12 @@ def test_gradients_are_medians_since_the_last_check_and_compared_with_earlier_on
 def test_losses_that_swing_are_seen_once_there_are_enough_of_them():
     panel = Panel()
     for i in range(LEAST):
-        assert "watch/spectral_peak" not in panel.derived()
+        assert "watch/spectral_peak" not in panel.derived({})
         panel.observe({"train/generator/adversarial": math.sin(2 * math.pi * i / 6)})
-    assert panel.derived()["watch/spectral_peak"] > 0.9
+    assert panel.derived({})["watch/spectral_peak"] > 0.9
     for _ in range(WINDOW):
         panel.observe({"train/generator/adversarial": 1.0})
-    assert panel.derived()["watch/spectral_peak"] == 0
+    assert panel.derived({})["watch/spectral_peak"] == 0
 
 
 def test_terms_of_a_player_are_added_up():
@@ -49,9 +49,19 @@ def test_terms_of_a_player_are_added_up():
 
 def test_the_score_is_compared_with_the_best_so_far():
     panel = Panel()
-    gaps = [panel.derived(score).get("watch/score_gap") for score in (None, 20.0, 10.0, 15.0, math.nan)]
-    assert gaps == [None, 0.0, 0.0, 0.5, None]
-    assert Panel().derived(3.0, higher_is_better=True)["watch/score_gap"] == 0
+    scores = (None, 20.0, 10.0, 15.0, 15.0, 20.0, math.nan)
+    gaps = [panel.derived({}, score).get("watch/score_gap") for score in scores]
+    assert gaps == [None, 0.0, 0.0, 0.0, 0.0, 0.5, None]  # of the better of the last two
+    assert Panel().derived({}, 3.0, higher_is_better=True)["watch/score_gap"] == 0
+
+
+def test_a_rise_of_diversity_is_over_three_checks_and_three_before():
+    panel = Panel()
+    rises = [
+        panel.derived({"watch/vendi_ratio": v}).get("watch/vendi_rise") for v in (0.1, 0.2, 0.3, 0.3, 0.6, 0.9, 0.9)
+    ]
+    assert rises[:5] == [None] * 5
+    assert rises[5:] == [pytest.approx(1.8 / 0.6), pytest.approx(2.4 / 0.8)]
 
 
 def test_the_state_is_plain_and_goes_on_where_it_was():
@@ -61,10 +71,10 @@ def test_the_state_is_plain_and_goes_on_where_it_was():
         whole.observe(each)
         first.observe(each)
         if i % 7 == 0:
-            assert whole.derived(float(i + 1)) == first.derived(float(i + 1))
+            assert whole.derived({}, float(i + 1)) == first.derived({}, float(i + 1))
     second.load_state_dict(first.state_dict())
     for each in rows[30:]:
         whole.observe(each)
         second.observe(each)
-    assert second.derived(3.0) == whole.derived(3.0)
+    assert second.derived({}, 3.0) == whole.derived({}, 3.0)
     assert second.state_dict() == whole.state_dict()

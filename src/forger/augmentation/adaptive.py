@@ -54,7 +54,7 @@ class Adaptive(Augmentation):
         self.target = target
         self.every = every
         self.speed = speed
-        self.register_buffer("p", torch.tensor(p))
+        self.register_buffer("p", torch.tensor(float(p)))
         #: Sum of the rounds' mean signs, and their number, since the last adjustment.
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("rounds", torch.zeros(()))
@@ -79,7 +79,7 @@ class Adaptive(Augmentation):
         self.rounds.mul_(~due).add_(1)
 
     def signals(self) -> dict[str, Tensor]:
-        return {"p": self.p}
+        return {"p": self.p.clone()}
 
     # The changes ------------------------------------------------------------------------------------------
 

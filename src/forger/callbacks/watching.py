@@ -136,7 +136,7 @@ class Watching(Callback):
         signals["watch/weight_growth"] = max(growth, default=1.0)
         known = self.scoring.best_scores.get(self.scoring.best or "")
         score = self.journal.latest.get(f"score/{self.scoring.best}")
-        return signals | self.panel.derived(score, bool(known and known["higher_is_better"]))
+        return signals | self.panel.derived(signals, score, bool(known and known["higher_is_better"]))
 
     @staticmethod
     def _weights(game: Game) -> dict[str, float]:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from forger.data.ranges import to_float
-from forger.errors import Diverged, Kind
+from forger.games.numbers import copied, fault, relative_change
 from forger.partials import plain
 from forger.randomness import Noise, derived_seed, generator
 
@@ -144,7 +144,7 @@ class Game(LightningModule):
         self._average_over_ranks(name)
         if self.observing:
             self._observe_gradient(name)
-        before = [parameter.detach().clone() for parameter in self.trained_by(name)] if self.observing else []
+        before = copied(self.trained_by(name)) if self.observing else []
         if player.clip is not None:
             if self._scaler is not None:
                 self._scaler.unscale_(optimizer)
@@ -158,7 +158,7 @@ class Game(LightningModule):
             player.constraint(self.trained_by(name))
         self.after_move(name)
         if self.observing:
-            self.observe(f"watch/{name}_update", _relative_change(before, self.trained_by(name)))
+            self.observe(f"watch/{name}_update", relative_change(before, self.trained_by(name)))
             self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
 
     def after_move(self, name: str) -> None:
@@ -249,30 +249,21 @@ class Game(LightningModule):
             tensor.copy_(mean.view_as(tensor))
 
     def _observe_gradient(self, name: str) -> None:
-        gradients = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        gradients = {n: p.grad for n, p in self.named_parameters() if p.grad is not None and p.requires_grad}
+        norm = nn.utils.get_total_norm(list(gradients.values()))
         # A scaler expects to overflow now and then, and skips that step.
-        if self._scaler is None and not math.isfinite(norm.item()):
-            named = {n: p.grad for n, p in self.named_parameters() if p.grad is not None}
-            if fault := self._divergence(name, "gradient", named):
-                raise fault
+        overflown = self._scaler is None and not math.isfinite(norm.item())
+        if overflown and (error := fault(gradients, name, self.iteration, "gradient")):
+            raise error
         self.observe(f"watch/{name}_gradient", norm / (1.0 if self._scaler is None else self._scaler.get_scale()))
 
     def _refuse_divergence(self, name: str, terms: Terms) -> None:
         for value in terms.values():
             if not math.isfinite(value.item()):
                 weights = dict(self.named_parameters())
-                fault = self._divergence(name, "weight", weights) or self._divergence(name, "term", terms)
-                assert fault is not None
-                raise fault
-
-    def _divergence(self, player: str, kind: Kind, tensors: Mapping[str, Tensor]) -> Diverged | None:
-        """The first of the named tensors that holds a NaN or an infinity, if any."""
-        for tensor, values in tensors.items():
-            wrong = values.detach()[~values.isfinite()]
-            if wrong.numel():
-                return Diverged(player, tensor, wrong[0].item(), self.iteration, kind)
-        return None
+                error = fault(weights, name, self.iteration, "weight") or fault(terms, name, self.iteration, "term")
+                assert error is not None
+                raise error
 
     # Lightning --------------------------------------------------------------------------------------------
 
@@ -300,10 +291,3 @@ class Game(LightningModule):
         self.iteration, self.shown = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
         if "observed" in checkpoint:  # not in what the first versions saved
             self._window, self.observed = checkpoint["observed"]["window"], checkpoint["observed"]["values"]
-
-
-@torch.no_grad()
-def _relative_change(before: list[Tensor], after: Sequence[Tensor]) -> Tensor:
-    """‖after − before‖ / ‖before‖ over all tensors together."""
-    changes = [new - old for new, old in zip(after, before, strict=True)]
-    return nn.utils.get_total_norm(changes) / nn.utils.get_total_norm(before).clamp(min=torch.finfo(torch.float32).tiny)

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 Share = Annotated[float, Ge(0), Le(1)]
 
@@ -22,6 +22,18 @@ def cosine(
     """1 until ``start``, then down half a cosine to ``final`` at ``end`` (Loshchilov & Hutter, 2017), as `linear`."""
     progress = _progress(images, budget, start, end)
     return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def exponential(
+    images: int,
+    *,
+    budget: Annotated[int, Ge(1)],
+    final: Annotated[float, Gt(0), Le(1)],
+    start: Share = 0.0,
+    end: Share = 1.0,
+) -> float:
+    """1 until ``start``, then down to ``final`` at ``end``, by the same factor in equal times; as `linear`."""
+    return final ** _progress(images, budget, start, end)
 
 
 def _progress(images: int, budget: int, start: float, end: float) -> float:

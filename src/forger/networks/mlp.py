@@ -64,8 +64,8 @@ class Discriminator(nn.Module):
 
     `depth` hidden layers of `width`, LeakyReLU 0.2. With classes: `condition="projection"` (Miyato & Koyama
     2018) on the last hidden layer, or "embedding", appended to the input. `norm="spectral"` normalises all
-    weights instead of activations. `fourier` > 0 appends that many random Fourier features of the input,
-    of standard deviation `fourier_scale` cycles per unit: sharper decisions on points of small spread.
+    weights instead of activations. `fourier` > 0 appends that many random Fourier features of the input, of
+    `fourier_scale` cycles per unit: sharper decisions. For clusters of width σ it is about 1 / 2πσ.
     """
 
     def __init__(
@@ -128,9 +128,10 @@ class MixtureLatent(nn.Module):
 
 
 class FourierFeatures(nn.Module):
-    """Tancik et al. 2020, eq. 5: x with cos(2π b·x) and sin(2π b·x) appended, b fixed from N(0, scale²).
+    """Tancik et al. 2020, eq. 5: x with a cos(2π b·x) and a sin(2π b·x) appended, b fixed from N(0, scale²).
 
-    (N, inputs) to (N, inputs + 2 count).
+    a = 1 / (2π‖b‖), so that every feature has slopes up to 1, as x itself has: what is coarse is learned before
+    what is fine. (N, inputs) to (N, inputs + 2 count).
     """
 
     frequencies: Tensor
@@ -142,8 +143,9 @@ class FourierFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # float32 even under autocast: half precision loses the phase of high frequencies
         with torch.autocast(x.device.type, enabled=False):
-            phase = 2 * math.pi * (x.to(self.frequencies.dtype) @ self.frequencies)
-            return torch.cat([x, phase.cos(), phase.sin()], dim=1)
+            b = 2 * math.pi * self.frequencies
+            phase, amplitude = x.to(b.dtype) @ b, 1 / torch.linalg.vector_norm(b, dim=0)
+            return torch.cat([x, amplitude * phase.cos(), amplitude * phase.sin()], dim=1)
 
 
 def _blocks(inputs: int, width: int, depth: int, norm: Norm) -> nn.Sequential:

@@ -47,17 +47,15 @@ class Attempt:
     Args:
         slots: the study.
         trial: that this process claimed.
-        environment: for the runs: devices, threads.
+        starter: of its runs.
         stopping: tells whether the worker is to end.
     """
 
-    def __init__(
-        self, slots: Slots, trial: Trial, environment: Mapping[str, str], stopping: Callable[[], bool]
-    ) -> None:
+    def __init__(self, slots: Slots, trial: Trial, starter: processes.Starter, stopping: Callable[[], bool]) -> None:
         self.slots = slots
         self.trial = trial
         self.definition: Definition = slots.definition
-        self.environment = dict(environment)
+        self.starter = starter
         self.stopping = stopping
         self.folder = self.definition.root / str(trial.user_attrs["folder"])
         self.parameters = {p.name: p.suggest(trial) for p in self.definition.space}
@@ -155,7 +153,7 @@ class Attempt:
         self._await_lock(seed)
         output = self.folder / f"output-{seed}.txt"
         begins = output.stat().st_size if output.exists() else 0
-        process = processes.start(self.arguments(seed), {**self.environment, **about.environment()}, output)
+        process = self.starter.start(self.arguments(seed), about.environment(), output)
         rows = Rows(lambda: self._run_folder(seed))
         pruned = False
         try:

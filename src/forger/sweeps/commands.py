@@ -34,7 +34,7 @@ def sweep(arguments: Sequence[str]) -> int:
         return export(load(name, overrides, options.get("config-dir")), options.get("out"))
     definition = load(name, overrides, options.get("config-dir"))
     if action == "status":
-        status.show(Slots(definition, create=False), as_json="json" in options)
+        status.show(Slots(definition, create=False, only_look=True), as_json="json" in options)
         return 0
     slots = _begun(definition)
     typed = [name, *overrides]
@@ -85,7 +85,9 @@ def _run(slots: Slots, typed: list[str], wanted: int | None) -> int:
         say(f"  best: {status.best_line(found)}")
     for failure in now["failures"]:
         say(f"  failed: trial {failure['trial']}: {failure['reason']}")
-    if code == 0 and now["ended"] < now["trials"]:
+    if now["ended"] >= now["trials"]:
+        return 0  # a worker may have failed; the others did its work
+    if code == 0:
         say("  time is up; the same command continues")
     return code
 
@@ -142,7 +144,7 @@ class _Crew:
 
     def _say_progress(self) -> None:
         ended = self.slots.ended()
-        if ended != self._said:
+        if ended not in (self._said, self.slots.definition.trials):
             self._said = ended
             say(status.line(status.snapshot(self.slots)))
 

@@ -248,6 +248,11 @@ def _consistent(definition: Definition) -> None:
     for key in ("run.name", "run.root", "trainer.threads"):
         if key in {parameter.name for parameter in definition.space}:
             raise ConfigError(f"sweep.space.{key}: the sweep itself sets it")
+    instead = {"run.name": "sweep.name", "trainer.threads": "sweep.threads", "run.restart": "sweep.name=OTHER"}
+    for text in definition.overrides:
+        key = text.lstrip("+").partition("=")[0]
+        if key in instead:
+            raise ConfigError(f"{text}: not in a sweep; {instead[key]} says so for all of its runs")
     several = len(sweep.objective) > 1
     if several and sweep.pruner != "none":
         raise ConfigError(f"sweep.pruner={sweep.pruner}: several objectives can't be pruned by; sweep.pruner=none")

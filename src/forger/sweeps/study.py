@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from forger.errors import ConfigError, ForgerError
 from forger.explain import one_line
@@ -36,13 +38,21 @@ _BUSY_SECONDS = 60
 class Slots:
     """The study of a definition: created or taken up again.
 
+    Args:
+        definition: of the sweep.
+        create: make it where there is none.
+        only_look: take it as it was begun, whatever the definition says now.
+
     Raises:
         ConfigError: the storage can't be reached, or holds a study of this name with another definition.
     """
 
-    def __init__(self, definition: Definition, *, create: bool = True) -> None:
+    def __init__(self, definition: Definition, *, create: bool = True, only_look: bool = False) -> None:
+        self.study = _study(definition, create, only_look)
+        if only_look:
+            trials = self.study.user_attrs.get("trials", definition.trials)
+            definition = replace(definition, sweep=replace(definition.sweep, trials=trials))
         self.definition = definition
-        self.study = _study(definition, create)
         self._storage = self.study._storage  # the cached one; `RDBStorage` alone would read every row each time
         self._id = self.study._study_id
         self._checked = 0.0
@@ -93,6 +103,8 @@ class Slots:
 
     def fill(self) -> None:
         """Give every open slot a row to be taken."""
+        if self.study.user_attrs.get("trials") != self.definition.trials:
+            self.study.set_user_attr("trials", self.definition.trials)
         rows = self.trials()
         alive = {slot(row) for row in rows if row.state != TrialState.FAIL}
         for number in range(self.definition.trials):
@@ -174,7 +186,7 @@ def patiently(act: Callable[[], T], seconds: float = _BUSY_SECONDS) -> T:
 # Making it ------------------------------------------------------------------------------------------------------
 
 
-def _study(definition: Definition, create: bool) -> optuna.Study:
+def _study(definition: Definition, create: bool, only_look: bool) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = definition.storage
     local = url.startswith("sqlite:///")
@@ -187,7 +199,7 @@ def _study(definition: Definition, create: bool) -> optuna.Study:
         # SQLite does not survive two processes that make the tables at once; a server does.
         with FileLock(f"{file}.lock") if local else nullcontext():
             storage = _storage(definition)
-            return _opened(definition, storage, create)
+            return _opened(definition, storage, create, only_look)
     except (SQLAlchemyError, StorageInternalError, OSError, ImportError, optuna.exceptions.StorageInternalError) as e:
         reason = one_line(str(e.__cause__ or e), 300)
         hint = "; pip install 'forger[postgresql]'" if "psycopg" in reason and "No module" in reason else ""
@@ -205,13 +217,14 @@ def _storage(definition: Definition) -> RDBStorage:
         arguments["connect_args"] = {"timeout": _BUSY_SECONDS}
     elif url.startswith("postgresql"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        arguments["connect_args"] = {"connect_timeout": 10}
+        # Many workers, each of which asks now and then: no connection is kept.
+        arguments = {"connect_args": {"connect_timeout": 10}, "poolclass": NullPool}
     interval = definition.sweep.heartbeat
     with _quiet():
         return RDBStorage(url, engine_kwargs=arguments, heartbeat_interval=interval, grace_period=3 * interval)
 
 
-def _opened(definition: Definition, storage: RDBStorage, create: bool) -> optuna.Study:
+def _opened(definition: Definition, storage: RDBStorage, create: bool, only_look: bool) -> optuna.Study:
     sweep = definition.sweep
     known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
     if definition.name not in known and not create:
@@ -230,7 +243,7 @@ def _opened(definition: Definition, storage: RDBStorage, create: bool) -> optuna
         study.set_user_attr("definition", essence)
         with _quiet():
             study.set_metric_names(list(sweep.objective))
-    elif before != essence:
+    elif before != essence and not only_look:
         changed = ", ".join(sorted(key for key in essence if before.get(key) != essence[key]))
         raise ConfigError(
             f"sweep {definition.name}: was begun with other settings ({changed}); sweep.name=OTHER begins another one"

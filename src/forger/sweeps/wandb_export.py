@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from forger.errors import ConfigError
-from forger.sweeps.definition import Definition
+from forger.sweeps.definition import Definition, configs
 from forger.sweeps.space import Parameter
 
 
@@ -46,13 +46,11 @@ def document(definition: Definition) -> dict[str, Any]:
             "min_iter": max(1, sweep.rungs.first // every),
             "eta": sweep.rungs.factor,
         }
-    logger = definition.run_config.logger
-    if "wandb" in logger:
-        config["project"] = logger.wandb.project
-        if logger.wandb.entity is not None:
-            config["entity"] = logger.wandb.entity
     # The logger is what a W&B sweep lives on, whatever the sweep file says.
-    overrides = [text for text in definition.overrides if text.lstrip("+~") not in ("logger=none", "logger=csv")]
+    overrides = [*(text for text in definition.overrides if not text.startswith("logger=")), "logger=wandb"]
+    with configs(definition.config_folder) as composed:
+        account = composed("train", overrides).logger.wandb
+    config |= {key: account[key] for key in ("project", "entity") if account[key] is not None}
     folder = [] if definition.config_folder is None else ["--config-dir", definition.config_folder]
     fixed = [f"run.name={definition.name}", f"trainer.threads={sweep.threads}", "logger.wandb.mode=online"]
     config["command"] = ["forger", "train", *folder, *overrides, *fixed, "${args_no_hyphens}"]

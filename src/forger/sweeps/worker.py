@@ -4,12 +4,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 
 from forger.console import say
+from forger.launch import is_distributed
 from forger.sweeps.attempt import Attempt, Lost, Stopped
 from forger.sweeps.definition import Definition
+from forger.sweeps.processes import Starter, WarmStarter
 from forger.sweeps.study import Slots
 from forger.trial import follow_parent
 
@@ -29,7 +31,7 @@ def work(definition: Definition) -> int:
     slots = Slots(definition)
     minutes = definition.sweep.minutes
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
-    with _signal() as received:
+    with _signal() as received, closing(starter_of(definition)) as starter:
 
         def stopping() -> bool:
             return bool(received) or time.monotonic() > deadline
@@ -43,7 +45,7 @@ def work(definition: Definition) -> int:
                 _wait(_POLL, stopping)
                 continue
             try:
-                Attempt(slots, trial, run_environment(definition), stopping).perform()
+                Attempt(slots, trial, starter, stopping).perform()
             except Stopped:
                 break
             except Lost:
@@ -51,10 +53,18 @@ def work(definition: Definition) -> int:
         return 128 + received[0] if received else 0
 
 
-def run_environment(definition: Definition) -> dict[str, str]:
-    """Variables for every run, so that results do not depend on how many workers there are."""
-    threads = str(definition.sweep.threads)
-    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+def starter_of(definition: Definition) -> Starter:
+    """How the runs of a sweep are started: warm, unless they start further processes of their own.
+
+    Lightning starts the other ranks of a distributed run with the command line of the first.
+    """
+    # Threads as recorded, so that results do not depend on how many workers there are.
+    number = str(definition.sweep.threads)
+    threads = {"OMP_NUM_THREADS": number, "MKL_NUM_THREADS": number}
+    placed = any(parameter.name.partition(".")[0] == "trainer" for parameter in definition.space)
+    if placed or "FORGER_TRAIN" in os.environ or is_distributed(definition.run_config):
+        return Starter(threads)
+    return WarmStarter(threads)
 
 
 def _wait(seconds: float, stopping: object) -> None:

@@ -45,9 +45,10 @@ class Pattern:
     """What an alarm looks for: any of the groups of signs, of which all must be seen at once.
 
     Args:
-        groups: the strongest that is complete counts, with the strength of its weakest sign.
-        warm_up: checks at the start that count only once the signals have been healthy: every generator
-            begins with one picture.
+        groups: the strongest that is complete counts, with the strength of its weakest sign. The first sign of
+            a group is what is wrong, the others tell it from what only looks like it.
+        warm_up: checks at the start that count only once the signals have been healthy for as many checks as an
+            alarm takes: every generator begins with one picture.
     """
 
     groups: tuple[tuple[Sign, ...], ...]
@@ -62,34 +63,48 @@ class Pattern:
                 found.append((min(strengths), group))
         return max(found, key=lambda pair: pair[0], default=None)
 
+    def suspected(self, signals: Mapping[str, float]) -> bool:
+        """Whether the first sign of a group is there, whatever the others say: no recovery yet."""
+        return any(group[0].strength(signals) is not None for group in self.groups)
+
     def measured(self, signals: Mapping[str, float]) -> bool:
         return any(all(f"watch/{sign.signal}" in signals for sign in group) for group in self.groups)
 
+
+#: What becomes more varied by the check is learning, not collapsing.
+_NOT_RISING = Sign("vendi_rise", True, 1.15, 1.0)
+#: The discriminator tells fakes from unseen reals nearly without exception.
+_TOLD_APART = Sign("held_out_auc", False, 0.95, 0.99)
 
 #: Calibrated on the fit half of the recipes of scripts/benchmarks/watch.py; docs/watch.md has the other half.
 PATTERNS: dict[str, Pattern] = {
     "mode_collapse": Pattern(
         (
-            (Sign("vendi_ratio", True, 0.6, 0.3),),
-            (Sign("class_entropy", True, 0.8, 0.5),),
-            (Sign("mode_entropy", True, 0.8, 0.5),),
-            (Sign("distance_ratio", True, 0.5, 0.2),),
+            (Sign("vendi_ratio", True, 0.65, 0.4), _NOT_RISING),
+            (Sign("class_entropy", True, 0.8, 0.6), _NOT_RISING),
+            (Sign("mode_entropy", True, 0.85, 0.6), _NOT_RISING),
+            (Sign("distance_ratio", True, 0.55, 0.3), _NOT_RISING),
         ),
         warm_up=8,
     ),
-    "oscillation": Pattern(((Sign("spectral_peak", False, 0.7, 0.95),),)),
-    "discriminator_wins": Pattern(((Sign("held_out_gap", False, 10.0, 16.0),),), warm_up=8),
-    "discriminator_memorises": Pattern(((Sign("memory_auc", False, 0.85, 0.99),),), warm_up=4),
+    "oscillation": Pattern(((Sign("spectral_peak", False, 0.75, 0.95),),)),
+    "discriminator_wins": Pattern(((Sign("held_out_gap", False, 8.0, 12.0), _TOLD_APART),), warm_up=4),
+    "discriminator_memorises": Pattern(((Sign("memory_auc", False, 0.75, 0.95),),)),
     "divergence": Pattern(
         (
             (Sign("score_gap", False, 4.0, 10.0),),
-            (Sign("gradient_growth", False, 100.0, 1000.0),),
+            (Sign("gradient_growth", False, 50.0, 500.0),),
+            (Sign("weight_growth", False, 50.0, 500.0),),
             (Sign("finite_share", True, 1.0, 0.0),),
         ),
-        warm_up=4,
     ),
-    "vanishing_generator_gradient": Pattern(((Sign("gradient_left", True, 1e-2, 1e-4),),)),
-    "posterior_collapse": Pattern(((Sign("active_units", True, 0.3, 0.05),),), warm_up=4),
+    "vanishing_generator_gradient": Pattern(
+        (
+            (Sign("gradient_left", True, 0.01, 0.001), _TOLD_APART),
+            (Sign("gradient_ratio", True, 0.01, 0.001), _TOLD_APART),
+        ),
+    ),
+    "posterior_collapse": Pattern(((Sign("active_units", True, 0.3, 0.1),),), warm_up=4),
 }
 
 
@@ -98,7 +113,7 @@ class _State:
     streak: list[float] = field(default_factory=list)
     calm: int = 0
     raised: bool = False
-    seen_healthy: bool = False
+    healthy: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,13 +164,15 @@ class Alarms:
         found = pattern.strength(signals)
         if found is None:
             state.streak = []
-            state.seen_healthy |= pattern.measured(signals)
-            state.calm += 1
+            suspected = pattern.suspected(signals)
+            state.healthy += pattern.measured(signals) and not suspected
+            state.calm = 0 if suspected else state.calm + 1
             state.raised &= state.calm < self.patience
-            self.calm &= not state.raised
+            self.calm &= not (state.raised or suspected)
             return None
         self.calm = False
-        if self.checks <= pattern.warm_up and not state.seen_healthy:
+        if self.checks <= pattern.warm_up and state.healthy < self.patience:
+            state.healthy = 0
             return None
         state.calm = 0
         strength, group = found
@@ -171,9 +188,7 @@ class Alarms:
             for sign in group
         }
         confidence = sum(state.streak) / len(state.streak)
-        return Alarm(
-            name, confidence, {"signals": signs, "checks": self.patience, "healthy_before": state.seen_healthy}
-        )
+        return Alarm(name, confidence, {"signals": signs, "checks": self.patience})
 
     def state_dict(self) -> dict[str, Any]:
         states = {name: dict(vars(state)) for name, state in self._states.items()}

@@ -10,6 +10,8 @@ from forger.watch.signals import relative_gap, spectral_peak
 
 #: Rows of training in the window that oscillation is looked for in, and the least that it takes.
 WINDOW, LEAST = 64, 32
+#: Checks that `vendi_rise` averages over, twice.
+_FEW = 3
 
 
 class Panel:
@@ -22,7 +24,9 @@ class Panel:
         self.losses: dict[str, deque[float]] = {}
         self.recent: dict[str, list[float]] = {}
         self.gradients: dict[str, list[float]] = {}
+        self.diversity: list[float] = []
         self.best_score: float | None = None
+        self.scores: list[float] = []
 
     def observe(self, row: Mapping[str, float]) -> None:
         """Take in a row of training: ``train/<player>/<term>``, ``watch/<player>_gradient``, ``watch/d_fake``."""
@@ -37,17 +41,21 @@ class Panel:
         for player, value in losses.items():
             self.losses.setdefault(player, deque(maxlen=WINDOW)).append(value)
 
-    def derived(self, score: float | None = None, higher_is_better: bool = False) -> dict[str, float]:
-        """Signals of this check, and the start of the next interval.
+    def derived(
+        self, probed: Mapping[str, float], score: float | None = None, higher_is_better: bool = False
+    ) -> dict[str, float]:
+        """Signals of this check that need those before it; the next interval begins.
 
         - ``gradient_ratio``: ‖∇G‖ / ‖∇D‖, of medians since the last check;
         - ``gradient_growth``: the largest of the players' gradients over its own median at earlier checks;
         - ``gradient_left``: the generator's gradient over the largest of its own medians so far;
         - ``fooled``: median of D(G(z));
         - ``spectral_peak``: of the players' losses, the strongest (`forger.watch.signals.spectral_peak`);
-        - ``score_gap``: how far the latest score is from the best so far.
+        - ``vendi_rise``: mean ``vendi_ratio`` of the last three checks over that of the three before;
+        - ``score_gap``: how far the better of the latest two scores is from the best so far.
 
         Args:
+            probed: signals of this check by `forger.watch.probe.Probe`.
             score: the latest validation score that chooses the best checkpoint.
             higher_is_better: its direction.
         """
@@ -70,11 +78,17 @@ class Panel:
         series = [losses for losses in self.losses.values() if len(losses) >= LEAST]
         if series:
             values["watch/spectral_peak"] = max(spectral_peak(list(losses)) for losses in series)
+        if "watch/vendi_ratio" in probed:
+            self.diversity = [*self.diversity, probed["watch/vendi_ratio"]][-2 * _FEW :]
+            if len(self.diversity) == 2 * _FEW:
+                values["watch/vendi_rise"] = sum(self.diversity[_FEW:]) / max(sum(self.diversity[:_FEW]), 1e-12)
         if score is not None and math.isfinite(score):
             sign = 1 if higher_is_better else -1
             if self.best_score is None or sign * score > sign * self.best_score:
                 self.best_score = score
-            values["watch/score_gap"] = relative_gap(score, self.best_score, higher_is_better)
+            if self.scores[-1:] != [score]:
+                self.scores = [*self.scores, score][-2:]
+            values["watch/score_gap"] = min(relative_gap(s, self.best_score, higher_is_better) for s in self.scores)
         return values
 
     def state_dict(self) -> dict[str, Any]:
@@ -82,11 +96,14 @@ class Panel:
             "losses": {player: list(values) for player, values in self.losses.items()},
             "recent": {name: list(values) for name, values in self.recent.items()},
             "gradients": {player: list(values) for player, values in self.gradients.items()},
+            "diversity": list(self.diversity),
             "best_score": self.best_score,
+            "scores": list(self.scores),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.losses = {player: deque(values, maxlen=WINDOW) for player, values in state["losses"].items()}
         self.recent = {name: list(values) for name, values in state["recent"].items()}
         self.gradients = {player: list(values) for player, values in state["gradients"].items()}
-        self.best_score = state["best_score"]
+        self.diversity = list(state["diversity"])
+        self.best_score, self.scores = state["best_score"], list(state["scores"])

@@ -1,0 +1,29 @@
+"""What a game looks at in its tensors: numbers that are none, and how far a step went."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from forger.errors import Diverged, Kind
+
+
+def fault(tensors: Mapping[str, Tensor], player: str, iteration: int, kind: Kind) -> Diverged | None:
+    """The error that names the first tensor with a NaN or an infinity, if any has one."""
+    for name, values in tensors.items():
+        wrong = values.detach()[~values.isfinite()]
+        if wrong.numel():
+            return Diverged(player, name, wrong[0].item(), iteration, kind)
+    return None
+
+
+def copied(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Copies to compare with later."""
+    return [tensor.detach().clone() for tensor in tensors]
+
+
+@torch.no_grad()
+def relative_change(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """‖after − before‖ / ‖before‖ over all tensors together."""
+    changes = [new - old for new, old in zip(after, before, strict=True)]
+    return nn.utils.get_total_norm(changes) / nn.utils.get_total_norm(before).clamp(min=torch.finfo(torch.float32).tiny)

@@ -1,0 +1,105 @@
+"""Runs that start warm: forked, each a process of its own, from one that has imported torch and Lightning.
+
+``python -m forger.sweeps.warm FD`` serves the worker at the other end of a socket. It reads requests, one JSON
+object a line with ``arguments``, ``environment`` and ``output``, and answers with one line for each event:
+``{"pid": …}`` when a run has started, ``{"pid": …, "code": …}`` when it has ended. It computes nothing and touches
+no device, so that a fork inherits no threads and no CUDA context. When the worker goes, so do the runs and it.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+
+def serve(worker: socket.socket) -> None:
+    """Fork runs as they are asked for, until the worker has gone."""
+    import forger.run  # noqa: F401 (what makes a start slow)
+
+    ended_read, ended_write = os.pipe()
+    os.set_blocking(ended_write, False)
+    signal.set_wakeup_fd(ended_write)
+    signal.signal(signal.SIGCHLD, _nothing)
+    # A terminal's Ctrl-C is the worker's to deal with.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    running: set[int] = set()
+    waiting = b""
+    _tell(worker, {"ready": os.getpid()})
+    while True:
+        ready, _, _ = select.select([worker, ended_read], [], [])
+        if ended_read in ready:
+            os.read(ended_read, 4096)
+            for pid in list(running):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    running.discard(pid)
+                    _tell(worker, {"pid": pid, "code": os.waitstatus_to_exitcode(status)})
+        if worker in ready:
+            received = worker.recv(1 << 16)
+            if not received:
+                break
+            *lines, waiting = (waiting + received).split(b"\n")
+            for line in lines:
+                pid = os.fork()
+                if pid == 0:
+                    os.close(ended_read)
+                    os.close(ended_write)
+                    worker.close()
+                    _become(json.loads(line))
+                running.add(pid)
+                _tell(worker, {"pid": pid})
+    for pid in running:
+        os.kill(pid, signal.SIGTERM)
+    for pid in running:
+        os.waitpid(pid, 0)
+
+
+def _become(request: Mapping[str, Any]) -> None:
+    """Be the run that was asked for, in the process just forked, and end with its exit code."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.setpgid(0, 0)
+        output = os.open(request["output"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        for descriptor in (1, 2):
+            os.dup2(output, descriptor)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        sys.argv = ["forger", "train", *request["arguments"]]
+        code = _train(request["arguments"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException as error:
+        code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+        if not isinstance(error, SystemExit):
+            print(f"forger: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    finally:
+        # Loggers' threads must not keep it, and the server's own cleaning up is not its business.
+        os._exit(code)
+
+
+def _train(arguments: Sequence[str]) -> int:
+    from forger.cli import main
+
+    return main(["train", *arguments])
+
+
+def _tell(worker: socket.socket, event: Mapping[str, Any]) -> None:
+    with suppress(OSError):  # where the worker has gone, the next read says so
+        worker.sendall(json.dumps(event).encode() + b"\n")
+
+
+def _nothing(number: int, frame: FrameType | None) -> None: ...
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,89 @@
+"""Runs of several processes: one folder, one W&B run, an end for all when one dies, and a resume by fewer."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from forger import run as module
+from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.records import RunFolder
+from forger.run import build_game, build_trainer, train
+from forger.schema import validate
+from running import composed
+
+LENGTH = ("budget.images=12800", "checkpoint.every_images=640", "metrics=none", "watch.action=none", "samples.n=9")
+NARROW = ("model.generator.width=4", "model.discriminator.width=4", "samples.every_images=null")
+
+
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the other rank in /proc")
+def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, capsys, request):
+    line = [sys.executable, "-m", "forger", "train", "-m", "seed=3", "trainer=ddp_cpu", *LENGTH, *NARROW]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
+    with (tmp_path / "stderr").open("w") as errors:
+        process = subprocess.Popen(line, cwd=tmp_path, env=environment, stderr=errors)
+        request.addfinalizer(process.wait)
+        request.addfinalizer(process.terminate)
+        end = time.monotonic() + 120
+        while not any(tmp_path.glob("runs/digits_dcgan/*/checkpoints/previous.ckpt")):
+            assert process.poll() is None, (tmp_path / "stderr").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        # The multirun's process started rank 0, which started rank 1 (and W&B's service).
+        (first,) = children(process.pid)
+        (other,) = [c for c in children(first) if b"-m\0forger" in Path(f"/proc/{c}/cmdline").read_bytes()]
+        os.kill(other, signal.SIGKILL)
+        killed = time.monotonic()
+        assert process.wait(timeout=60) == 1
+        assert time.monotonic() - killed < 60
+    said = (tmp_path / "stderr").read_text()
+    assert f"forger: rank 1 (process {other}) was ended by SIGKILL; " in said
+    assert "Traceback" not in said
+    # One run, one W&B run, nothing else.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "stderr"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits_dcgan", "multirun"]
+    (folder,) = (tmp_path / "runs" / "digits_dcgan").iterdir()
+    assert len(list(tmp_path.rglob("run-*.wandb"))) == 1
+    run = RunFolder(folder)
+    assert (run.read()["status"], run.read()["device"]["devices"]) == ("failed", 2)
+    assert run.log_file.read_text().count("training ") == 1
+    saved = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")["clock"]["images"]
+    assert saved >= 1280
+
+    overrides = (*LENGTH, *NARROW, "seed=3", "trainer.threads=1", "logger=none", f"run.root={tmp_path / 'runs'}")
+    assert train(composed(*overrides)) == 0
+    said = capsys.readouterr().err
+    assert "devices 2 → 1" in said
+    assert f"continuing {folder} at" in said
+    assert run.read()["images"] == 12800
+
+
+def test_batch_norm_sees_the_whole_batch_where_gpus_share_it(monkeypatch):
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(module, "built_trainer", lambda **arguments: asked.append(arguments))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for trainer in ("ddp", "cpu", "ddp_cpu"):
+        build_trainer(validate(composed(f"trainer={trainer}")), "0" * 12, [], [])
+    assert [arguments["sync_batchnorm"] for arguments in asked] == [True, False, False]
+
+
+def test_synchronised_batch_norm_leaves_the_players_their_parameters():
+    game = build_game(validate(composed("model=dcgan", *NARROW[:2])))
+    parameters = [id(parameter) for player in game.players for parameter in game.trained_by(player)]
+    names = list(game.state_dict())
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(game)
+    assert converted is game
+    assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in game.modules())
+    game._parameters_of.clear()
+    assert [id(parameter) for player in game.players for parameter in game.trained_by(player)] == parameters
+    assert list(game.state_dict()) == names

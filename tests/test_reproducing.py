@@ -1,0 +1,183 @@
+"""`forger reproduce` and `forger train --from`: the record alone is enough to train again, and to go on from."""
+
+import json
+import shutil
+import sys
+
+import pytest
+import yaml
+
+from forger import cli
+from forger.errors import ConfigError
+from forger.files import read_rows
+from forger.finding import parent_at, settings_of
+from forger.identity import weights_sha256
+from forger.records import RunFolder
+from forger.reproducing import first_difference, reproduce
+from running import SMALL, trained
+
+NARROW = ("model.generator.width=4", "model.discriminator.width=4")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("original"), *NARROW)
+
+
+@pytest.fixture
+def run(original, tmp_path) -> RunFolder:
+    """A copy of a finished run, far from where it was made."""
+    return RunFolder(shutil.copytree(original.path, tmp_path / "elsewhere"))
+
+
+def changed(run: RunFolder, **fields) -> None:
+    record = json.loads(run.record_file.read_text())
+    for key, value in fields.items():
+        group, _, name = key.rpartition("__")
+        (record[group] if group else record)[name] = value
+    run.record_file.write_text(json.dumps(record))
+
+
+# Reproducing ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_made_again_from_its_record(run, capsys):
+    assert cli.main(["reproduce", str(run.path)]) == 0
+    rows = len(read_rows(run.metrics_file))
+    assert f"identical: weights, {rows} rows and 2 scores of {run}" in capsys.readouterr().err
+    assert not (run.path / "reproduction").exists()
+
+
+def test_the_first_difference_is_named_with_what_was_not_as_it_was(run, capsys):
+    rows = run.metrics_file.read_text().splitlines()
+    row = json.loads(rows[4])
+    row["train/generator/adversarial"] += 1e-7
+    run.metrics_file.write_text("\n".join([*rows[:4], json.dumps(row), *rows[5:]]) + "\n")
+    changed(run, versions__torch="1.0.0", device__threads=3)
+    config = yaml.safe_load(run.config_file.read_text())
+    assert config["trainer"]["threads"] == 1
+    assert cli.main(["reproduce", str(run.path)]) == 1
+    said = capsys.readouterr().err
+    assert f"different: row 5 of metrics.jsonl (iteration {row['iterations']}), train/generator/adversarial: " in said
+    assert "not as it was: torch 1.0.0 → " in said
+    assert "threads 3 → 1" in said
+    assert RunFolder(run.path / "reproduction").read()["status"] == "finished"
+
+
+def test_where_two_runs_part(original, run):
+    assert first_difference(original, run) is None
+    changed(run, weights_sha256="0" * 64)
+    assert str(first_difference(original, run)).startswith("weights_sha256: ")
+    changed(run, iterations=9)
+    assert first_difference(original, run) == "iterations: 10 → 9"
+    run.metrics_file.write_bytes(b"".join(run.metrics_file.read_bytes().splitlines(keepends=True)[:3]))
+    assert first_difference(original, run) == f"row 4 of metrics.jsonl is only in {original}"
+
+
+def test_other_data_end_it_before_training(run, capsys):
+    changed(run, data__fingerprint="0" * 64)
+    assert cli.main(["reproduce", str(run.path)]) == 1
+    assert "different: the data digits have the fingerprint" in capsys.readouterr().err
+    assert not (run.path / "reproduction").exists()
+
+
+def test_what_has_not_ended_can_not_be_compared(run):
+    changed(run, status="interrupted")
+    with pytest.raises(ConfigError, match=r"interrupted, so there is no end to compare; forger train continues it"):
+        reproduce(str(run.path))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": {"_target_": "os.system", "command": "true"}}, "add --trust"),
+        ({"seed": "${oc.env:HOME}"}, r"'\$\{oc.env:HOME\}' is not resolved"),
+        ({"model": {"_target_": "forger.games.adversarial.AdversarialGame", "loss": "${x:y}"}}, "is not resolved"),
+        ({"sedd": 1}, "sedd"),
+    ],
+)
+def test_a_strangers_config_looks_nothing_up_and_builds_nothing_foreign(run, change, said):
+    run.config_file.write_text(yaml.safe_dump(yaml.safe_load(run.config_file.read_text()) | change))
+    with pytest.raises(ConfigError, match=said):
+        reproduce(str(run.path))
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "just text", "!!python/object/apply:os.system [true]", "a: *b"])
+def test_what_is_no_config_is_one_line(run, text):
+    run.config_file.write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.yaml: ") as caught:
+        settings_of(run)
+    assert "\n" not in str(caught.value)
+
+
+# Forking ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fork(tmp_path, monkeypatch):
+    """The newest run after `forger train --from …`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["forger"])
+
+    def train(*arguments: str) -> RunFolder:
+        assert cli.main(["train", *arguments, "run.root=forks"]) == 0
+        return RunFolder(max(tmp_path.glob("forks/*/*"), key=lambda path: path.stat().st_mtime_ns))
+
+    return train
+
+
+def test_a_fork_begins_with_its_parents_weights_on_a_clock_of_its_own(original, fork, capsys):
+    rate = "model.players.generator.optimizer.lr=1e-5"
+    child = fork("--from", str(original.path), "budget.images=320", rate)
+    record, parent = child.read(), original.read()
+    assert (record["status"], record["images"], record["name"]) == ("finished", 320, parent["name"])
+    assert record["id"] != parent["id"]
+    assert record["parent"] == {
+        "id": parent["id"],
+        "path": str(original.path),
+        "checkpoint": "final.ckpt",
+        "images": 640,
+        "weights_sha256": parent["weights_sha256"],
+    }
+    settings = settings_of(child)
+    assert settings["model"]["players"]["generator"]["optimizer"]["lr"] == 1e-5
+    # What was tied to the budget still is.
+    assert settings["model"]["players"]["generator"]["schedule"]["budget"] == 320
+    assert record["command"] == f"forger train --from={original.path} budget.images=320 {rate} run.root=forks"
+    # The same command is the same run, and the record's own command is that command.
+    capsys.readouterr()
+    assert cli.main(record["command"].split()[1:]) == 0
+    assert f"already finished: forks/{record['name']}/{record['id']}" in capsys.readouterr().err
+
+
+def test_a_fork_can_start_from_any_checkpoint_and_change_whole_groups(original, fork):
+    best = original.checkpoints / "best.ckpt"
+    child = fork("--from", str(best), "budget.images=128", "model/loss=hinge", "metrics=none")
+    record = child.read()
+    assert record["parent"]["checkpoint"] == "best.ckpt"
+    assert record["parent"]["weights_sha256"] == weights_sha256(parent_at(best).weights)
+    assert settings_of(child)["model"]["loss"]["_target_"].endswith(".hinge")
+    assert record["scores"]["final"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["model.generator.width=5"], "its weights don't fit this model"),
+        (["experiment=digits_gan"], "experiment=digits_gan: --from takes the config of"),
+        (["sedd=1"], "did you mean 'seed'?"),
+        (["model/loss=hinje"], "did you mean 'hinge'?"),
+    ],
+)
+def test_what_a_fork_can_not_be(original, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["forger"])
+    assert cli.main(["train", "--from", str(original.path), *arguments, "run.root=forks"]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("forger: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_a_fork_is_reproduced_too(original, fork):
+    child = fork("--from", str(original.path), "budget.images=128", *[s for s in SMALL if s.startswith("log")])
+    assert reproduce(str(child.path)) == 0
