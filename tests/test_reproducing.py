@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from forger import cli
+from forger.callbacks.checkpoints import BadCheckpoint
 from forger.errors import ConfigError
 from forger.files import read_rows
-from forger.finding import parent_at, settings_of
+from forger.finding import checkpoint_of, parent_at, settings_of
 from forger.identity import weights_sha256
 from forger.records import RunFolder
 from forger.reproducing import first_difference, reproduce
@@ -108,6 +109,18 @@ def test_what_is_no_config_is_one_line(run, text):
     with pytest.raises(ConfigError, match=r"config\.yaml: ") as caught:
         settings_of(run)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_checkpoint_is_named_and_refused_if_it_was_asked_for(run, caplog):
+    for name in ("final", "best"):
+        file = run.checkpoints / f"{name}.ckpt"
+        file.write_bytes(file.read_bytes()[:-100])
+        with pytest.raises(BadCheckpoint, match=rf"{name}\.ckpt: damaged or cut short"):
+            checkpoint_of(run, name)
+    file, state = checkpoint_of(run)
+    assert (file.name, state["clock"]["images"]) == ("last.ckpt", 640)
+    assert "final.ckpt: damaged or cut short" in caplog.text
+    assert "last.ckpt is used" in caplog.text
 
 
 # Forking ----------------------------------------------------------------------------------------------------

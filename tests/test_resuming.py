@@ -125,7 +125,7 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path):
 def test_divergence_names_the_last_healthy_checkpoint(tmp_path):
     descent = "model.players.discriminator.optimizer"
     run = trained(
-        tmp_path, "model.loss._target_=forger.losses.adversarial.least_squares", "checkpoint.every_images=64",
+        tmp_path, "model/loss=least_squares", "checkpoint.every_images=64", "watch.action=none",
         f"{descent}._target_=torch.optim.SGD", f"{descent}.lr=10", f"~{descent}.betas", f"~{descent}.fused", code=3,
     )  # fmt: skip
     last = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")
@@ -135,6 +135,7 @@ def test_divergence_names_the_last_healthy_checkpoint(tmp_path):
     (alert,) = [alert for alert in run.read()["alerts"] if alert["alarm"] == "divergence"]
     assert alert["evidence"]["player"] in ("generator", "discriminator")
     assert alert["evidence"]["tensor"]
+    assert alert["evidence"]["saved"].endswith(f"last.ckpt holds the run up to {images:,} images")
     assert alert["iterations"] >= last["clock"]["iteration"]
 
 

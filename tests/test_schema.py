@@ -68,7 +68,7 @@ def test_a_group_can_be_left_to_its_defaults() -> None:
     for group in ("trainer", "log", "watch", "callbacks", "logger", "seed"):
         del config[group]
     result = validate(config)
-    assert result["watch"] == {"action": "warn"}
+    assert result["watch"]["action"] == "warn"
     assert (result["seed"], result["logger"]) == (0, {})
 
 

@@ -36,11 +36,8 @@ def main(experiments: list[str]) -> None:
             began = time.perf_counter()
             train(config)
             seconds = time.perf_counter() - began
-        median = sorted(spent)[len(spent) // 2]
-        print(
-            f"| `{experiment}` | {len(spent)} | {1000 * median:.1f} | {seconds:.0f} | {100 * sum(spent) / seconds:.2f}% |",
-            flush=True,
-        )
+        median, share = sorted(spent)[len(spent) // 2], sum(spent) / seconds
+        print(f"| `{experiment}` | {len(spent)} | {1000 * median:.1f} | {seconds:.0f} | {share:.2%} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,7 @@ def damaged(images: Tensor, labels: Tensor, seed: int) -> dict[str, Tensor]:
         "40 images, each repeated": new[:40].repeat(10, 1, 1, 1),
         "copies of training images": known.repeat(2, 1, 1, 1),
     }
+    assert min(map(len, rows.values())) >= COUNT
     return {"known": known, **{name: row[:COUNT] for name, row in rows.items()}}
 
 
@@ -125,12 +126,12 @@ def order(runs: list[str], resamples: int) -> None:
     for seed in range(resamples):
         rows = damaged(data.train.arrays["image"], data.train.arrays["label"], seed)
         known = rows.pop("known")
-        for name, fakes in rows.items():
-            assert len(fakes) == COUNT, (name, len(fakes))
-            score(name, fakes, known)
+        score("real", rows.pop("real"), known)
         for name, game in games:
             fakes = to_uint8(game.sample(COUNT, generator=generator(seed, "scores"))).cpu()
             score(f"`{name}`", fakes, data.train.arrays["image"])
+        for name, fakes in rows.items():
+            score(name, fakes, known)
     print(f"| {COUNT} images | {' | '.join(NAMES)} |\n|{'---|' * (len(NAMES) + 1)}")
     for name, values in found.items():
         table = torch.tensor(values, dtype=torch.float64)
@@ -143,6 +144,7 @@ def cost(repeats: int) -> None:
     spent = {"digits": [], "none": []}
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf_folder()), version_base="1.3"):
         common = ["logger=none", "trainer.threads=1", "watch.action=none", f"run.root={folder}"]
+        assert train(compose("train", ["budget.images=1_000", *common])) == 0  # what only the first run pays
         for seed in range(repeats):
             for metrics, seconds in spent.items():
                 config = compose("train", [f"metrics={metrics}", f"seed={seed}", *common])

@@ -29,6 +29,7 @@ from watch_truth import distance_of_shares, judged
 from forger.cli import conf_folder
 from forger.files import read_rows
 from forger.listing import list_runs
+from forger.records import RunFolder
 from forger.run import train
 from forger.watch.alarms import PATTERNS, Alarms
 from forger.watch.panel import Panel
@@ -96,23 +97,37 @@ def replayed(path: Path, patience: int = PATIENCE) -> tuple[list[tuple[str, int]
     return rung, checks
 
 
-def collected(root: Path) -> Iterator[tuple[Run, list[dict[str, float]]]]:
-    """Every run there is, with the signals of its checks."""
+def finished(root: Path) -> Iterator[tuple[Recipe, RunFolder, dict[str, Any]]]:
+    """Every run of a recipe that came to its end, with its record; runs of former budgets are passed over."""
     by_name = {run_name(recipe): recipe for recipe in RECIPES}
     for entry in list_runs(root):
         if entry.record is None or entry.status not in ("finished", "diverged"):
             continue
         recipe = by_name.get(entry.record["name"])
+        folder = RunFolder(entry.path)
         if recipe is None:
             continue
-        alarms, checks = replayed(entry.path)
-        if entry.status == "diverged":
-            alarms.append(("divergence", entry.record["images"]))
-        truth, distance = judged(entry.path, entry.status)
-        about = (recipe.name, recipe.half, recipe.meant, entry.record["seed"], entry.status)
-        budget = re.search(r"^budget:\n  images: (\d+)$", (entry.path / "config.yaml").read_text(), re.MULTILINE)
-        assert budget is not None
-        yield Run(*about, truth, distance, alarms, int(budget.group(1))), checks
+        budgets = [override for override in recipe.overrides if override.startswith("budget.images=")]
+        if budgets[-1] == f"budget.images={budget(folder)}":
+            yield recipe, folder, entry.record
+
+
+def budget(folder: RunFolder) -> int:
+    """Of a run, in images."""
+    found = re.search(r"^budget:\n  images: (\d+)$", folder.config_file.read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found.group(1))
+
+
+def collected(root: Path) -> Iterator[tuple[Run, list[dict[str, float]]]]:
+    """Every run there is, with the signals of its checks."""
+    for recipe, folder, record in finished(root):
+        alarms, checks = replayed(folder.path)
+        if record["status"] == "diverged":
+            alarms.append(("divergence", record["images"]))
+        truth, distance = judged(folder.path, record["status"])
+        about = (recipe.name, recipe.half, recipe.meant, record["seed"], record["status"])
+        yield Run(*about, truth, distance, alarms, budget(folder)), checks
 
 
 def interval(hits: int, n: int) -> tuple[float, float]:
@@ -205,7 +220,9 @@ def main() -> None:
         print(measured)
         return
     if not options.table_only:
-        tasks = [(recipe, seed, str(options.root)) for seed in options.seeds for recipe in RECIPES]
+        done = {(recipe.name, record["seed"]) for recipe, _, record in finished(options.root)}
+        every = [(recipe, seed, str(options.root)) for seed in options.seeds for recipe in RECIPES]
+        tasks = [task for task in every if (task[0].name, task[1]) not in done]
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             for _ in pool.imap_unordered(train_one, tasks):
                 pass

@@ -7,12 +7,12 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from forger.callbacks.watching import Feed, Watching, interval
+from forger.callbacks.watching import Feed, Watching
 from forger.cli import conf_folder
 from forger.run import train
 
-#: Images of a measured run; the checks are as far apart as in the whole one.
-IMAGES, BUDGET = 40_000, 200_000
+#: Images of a measured run, and between two checks, as in the whole one.
+IMAGES, EVERY = 40_000, 5_000
 #: What else looks at the game is left out, so that the share is that of training alone.
 COMMON = ("logger=none", "trainer.threads=1", "samples.every_images=null", "metrics.every_images=null")
 
@@ -24,7 +24,7 @@ def measure(root: Path, repeats: int = 3) -> dict[str, Any]:
     shares, checks = [], 0
     for repeat in range(-1, repeats):
         for action in seconds:
-            overrides = [*COMMON, f"budget.images={IMAGES}", f"watch.every_images={interval(BUDGET)}"]
+            overrides = [*COMMON, f"budget.images={IMAGES}", f"watch.every_images={EVERY}"]
             overrides += [f"watch.action={action}", f"run.root={root}", "run.restart=true"]
             with initialize_config_dir(str(conf_folder()), version_base="1.3"):
                 config = compose("train", overrides)

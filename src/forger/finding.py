@@ -1,6 +1,8 @@
 """Runs and checkpoints by their paths, and what may be taken from them."""
 
+import logging
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from forger.identity import weights_sha256
 from forger.listing import list_runs
 from forger.records import RunFolder
 from forger.schema import validate
+
+logger = logging.getLogger(__name__)
 
 #: How the folder's name begins that holds the config of a fork while Hydra composes it (`forger.launch`).
 FORK = "forger-fork-"
@@ -77,7 +81,7 @@ def _interpolation(node: Any) -> str | None:
 
 
 def checkpoint_of(folder: RunFolder, name: str | None = None) -> tuple[Path, dict[str, Any]]:
-    """The checkpoint of this name, or else the newest that is whole, and what is in it.
+    """The checkpoint of this name, or else the newest that is whole, and what is in it; damaged ones are named.
 
     Raises:
         ConfigError: there is no such checkpoint (yet).
@@ -89,11 +93,11 @@ def checkpoint_of(folder: RunFolder, name: str | None = None) -> tuple[Path, dic
         others = ", ".join(sorted(file.stem for file in folder.checkpoints.glob("[!.]*.ckpt")))
         told = f"no {name}.ckpt" if name else "no checkpoint yet"
         raise ConfigError(f"{folder.checkpoints}: {told}" + (f"; there are {others}" if others else ""))
-    for file in there[:-1]:
+    for file, next_file in pairwise(there):
         try:
             return file, VerifiedCheckpointIO().load_checkpoint(file)
-        except BadCheckpoint:
-            continue
+        except BadCheckpoint as error:
+            logger.warning("%s; %s is used", error, next_file.name)
     return there[-1], VerifiedCheckpointIO().load_checkpoint(there[-1])
 
 

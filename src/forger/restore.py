@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from forger.console import show_lines
 from forger.data.images import Data
 from forger.errors import ConfigError
 from forger.finding import checkpoint_of, run_at, settings_of
@@ -56,6 +57,7 @@ def restored(path: str | Path, checkpoint: str | None = None, *, trust: bool = F
             weights that do not fit it.
         BadCheckpoint: the file is damaged.
     """
+    show_lines()
     folder = run_at(path)
     settings = settings_of(folder, trust=trust)
     prepare_torch(settings["trainer"])

@@ -8,8 +8,8 @@ Each builder is a node of `conf/logger` with `_partial_: true`, called with the 
 import atexit
 import logging
 import os
-import threading
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -50,7 +50,7 @@ def test_a_collapse_rings_with_evidence_and_a_remedy_to_paste(collapsed):
 
 def test_signals_are_rows(collapsed):
     checks = [row for row in rows(collapsed) if "watch/vendi_ratio" in row]
-    assert len(checks) == 40
+    assert len(checks) == 25  # 640 images apart: ten rounds
     assert {"watch/memory_auc", "watch/gradient_ratio", "watch/score_gap", "watch/class_entropy"} <= set(checks[-1])
 
 
@@ -136,10 +136,12 @@ def test_a_value_that_is_not_finite_is_an_alarm_with_its_name(tmp_path):
     assert "optimizer.lr" in alert["remedy"]
 
 
-def test_checks_divide_the_budget_and_are_never_far_apart():
-    assert interval(200_000) == 5_000
-    assert interval(30) == 1
-    assert interval(10**9) == interval(None) == 25_000
+@pytest.mark.parametrize(
+    ("budget", "batch", "images"),
+    [(200_000, 64, 5_000), (3_200, 64, 640), (10**9, 64, 25_000), (None, 64, 25_000), (200_000, 4096, 40_960)],
+)
+def test_checks_divide_the_budget_and_are_neither_far_apart_nor_close(budget, batch, images):
+    assert interval({"budget": {"images": budget}, "data": {"batch_size": batch}}) == images
 
 
 class Account:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from forger.cli import main
-from forger.report import pictures
+from forger.report import alarms, pictures
 from forger.report.comparison import compare
 from forger.report.page import page, page_data
 from forger.report.reading import read
@@ -62,6 +62,21 @@ def test_settings_that_change_together_are_one(tmp_path):
     (told,) = parameters(variants(read([tmp_path]).runs))
     assert (told["key"], told["also"]) == ("model.generator.width", ["model.discriminator.width"])
     assert sorted(told["values"]) == [64, 128]
+
+
+def test_an_alarm_in_words():
+    signals = {"vendi_ratio": {"value": 0.2029, "below": 0.6}, "gap": {"value": 15.2, "above": 10.0}}
+    row = {"alarm": "mode_collapse", "confidence": 1, "images": 44, "evidence": {"signals": signals, "checks": 3}}
+    assert alarms.told(row) == {
+        "alarm": "mode_collapse",
+        "confidence": 1.0,
+        "images": 44,
+        "evidence": "vendi_ratio 0.203 < 0.6, gap 15.2 > 10, at 3 checks in a row",
+        "why": "",
+        "remedy": "",
+    }
+    diverged = {"kind": "weight", "tensor": "a.b", "value": "nan", "saved": True}
+    assert alarms.told({"evidence": diverged})["evidence"] == "kind weight, tensor a.b, value nan, saved True"
 
 
 def test_importance_finds_the_setting_that_matters(tmp_path):

@@ -64,6 +64,17 @@ def test_names_hold_the_name_where_it_tells_something(tmp_path):
     ]
 
 
+def test_trials_of_a_sweep_are_told_apart_by_what_they_tried(tmp_path):
+    for trial, lr in enumerate((0.00010586267488, 0.0017580486713)):
+        for seed in (0, 1):
+            overrides = [f"model.players.generator.optimizer.lr={lr}"]
+            write_run(
+                tmp_path, f"search/{trial:04}", seed, 3.0, overrides=overrides, settings={"lr": lr, "name_of": ""}
+            )
+    found = variants(read([tmp_path]).runs)
+    assert [(variant.name, len(variant.runs)) for variant in found] == [("lr=0.0001059", 2), ("lr=0.001758", 2)]
+
+
 def test_labels_are_as_short_as_they_may_be():
     keys = ["model.players.generator.optimizer.lr", "model.players.discriminator.optimizer.lr", "model.loss._target_"]
     assert list(short_labels(keys).values()) == ["generator.lr", "discriminator.lr", "loss"]

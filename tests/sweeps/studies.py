@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from forger.sweeps.definition import Definition, load
+from forger.sweeps.processes import Process, Starter
 from forger.sweeps.study import Slots
+from sweeps import stand_in
 
 LR = "model.players.generator.optimizer.lr"
 STAND_IN = f"{sys.executable} {Path(__file__).with_name('stand_in.py')}"
@@ -59,6 +63,22 @@ def done(action: str, typed: Sequence[str], code: int = 0, **how: Any) -> str:
     if process.returncode != code:
         pytest.fail(f"exit code {process.returncode}: {err}")
     return out + err
+
+
+class Instant(Starter):
+    """Runs the stand-in here and now, where no test needs it to be a process."""
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Process:
+        former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["stand_in.py", *arguments])
+            patch.setattr(stand_in, "follow_parent", lambda seconds: None)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = stand_in.main()
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        return cast(Process, SimpleNamespace(pid=0, poll=lambda: code, wait=lambda: code))
 
 
 def rows_of_steps(root: Path) -> list[list[int]]:

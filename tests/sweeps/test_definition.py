@@ -6,7 +6,8 @@ from forger.cli import config_groups
 from forger.errors import ConfigError
 from forger.explain import explain
 from forger.sweeps.checking import check
-from forger.sweeps.definition import configs, load
+from forger.sweeps.composing import configs
+from forger.sweeps.definition import load
 from sweeps.studies import FILE, LR, begun, done, sweep_file
 
 

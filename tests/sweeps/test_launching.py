@@ -46,7 +46,7 @@ def test_the_batch_script_of_an_array_with_preemption_signal(tmp_path, slurm):
     assert "gpus-per-node" not in options
     assert "-m submitit.core._submit" in script
     assert sys.executable in script
-    assert Path(options["output"]).is_relative_to(tmp_path / "runs" / "mine" / "jobs")
+    assert Path(options["output"]).is_relative_to(tmp_path / "runs" / "mine" / ".jobs")
 
 
 def test_a_job_asks_for_the_gpus_of_a_trial(tmp_path, slurm):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from forger.metrics.functional import vendi_score
 from forger.watch.signals import (
     above,
     active_units,
@@ -14,6 +15,7 @@ from forger.watch.signals import (
     mean_distance,
     relative_gap,
     spectral_peak,
+    vendi,
     vendi_of_points,
 )
 
@@ -26,6 +28,13 @@ def test_the_mean_distance_is_that_of_all_pairs():
     assert mean_distance(torch.tensor([[0.0, 0.0], [3.0, 4.0]])) == 5
     assert mean_distance(torch.tensor([[0.0], [1.0], [3.0]])) == pytest.approx((1 + 3 + 2) / 3)
     assert mean_distance(normal(1, 8).expand(64, 8)) == 0
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 16), (16, 60)])
+def test_the_vendi_score_is_that_of_the_metrics_whichever_side_is_smaller(n, d):
+    features = normal(n, d)
+    assert vendi(features) == pytest.approx(vendi_score(features))
+    assert vendi(torch.eye(8).repeat(4, 1)) == pytest.approx(8)
 
 
 def test_points_are_counted_by_the_places_they_lie_at():

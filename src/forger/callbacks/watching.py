@@ -28,8 +28,9 @@ from forger.watch.remedies import remedy
 logger = logging.getLogger(__name__)
 
 Action = Literal["warn", "stop", "rollback", "none"]
-#: Without `every_images`: so many checks in a budget, but never further apart than so many images.
-CHECKS, FURTHEST = 40, 25_000
+#: Without `every_images`: so many checks in a budget, but never further apart than so many images, nor closer than
+#: so many rounds, in which little can change.
+CHECKS, FURTHEST, ROUNDS = 40, 25_000, 10
 
 
 class Watching(Callback):
@@ -73,7 +74,7 @@ class Watching(Callback):
         self.scoring = scoring
         self.checkpoints = checkpoints
         self.action = action
-        self.every_images = None if action == "none" else every_images or interval(settings["budget"]["images"])
+        self.every_images = None if action == "none" else every_images or interval(settings)
         self.rollbacks = rollbacks
         extractors = [getattr(each, "extractor", None) for each in scoring.evaluations.values()]
         extractor = next((each for each in extractors if isinstance(each, Extractor)), None)
@@ -110,8 +111,10 @@ class Watching(Callback):
             self.check(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
-        if isinstance(exception, Diverged) and self.action != "none":
+        # Without a watch, too: nobody had to look for it.
+        if isinstance(exception, Diverged):
             evidence = {"kind": exception.kind, "tensor": exception.tensor, "value": str(exception.value)}
+            evidence["saved"] = self.checkpoints.kept
             self._ring(trainer, pl_module, Alarm("divergence", 1.0, {**evidence, "player": exception.player}))
 
     def check(self, trainer: Trainer, game: Game) -> None:
@@ -207,9 +210,11 @@ class Feed(Callback):
         self.watching.feed(pl_module)
 
 
-def interval(budget: int | None) -> int:
+def interval(settings: Mapping[str, Any]) -> int:
     """Images between two checks where the config does not say."""
-    return FURTHEST if budget is None else max(1, min(FURTHEST, budget // CHECKS))
+    budget = settings["budget"]["images"]
+    wanted = FURTHEST if budget is None else min(FURTHEST, budget // CHECKS)
+    return max(wanted, ROUNDS * settings["data"]["batch_size"])
 
 
 def told(alert: Mapping[str, Any]) -> str:

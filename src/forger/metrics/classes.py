@@ -31,13 +31,14 @@ class ClassCoverage(Evaluation):
     """
 
     def __init__(self, extractor: str = "digits", weights: str | None = None) -> None:
-        self.extractor = extractors.build(extractor, weights)
+        # Not `extractor`: whole images are not what it reads.
+        self.classifier = extractors.build(extractor, weights)
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         truth = torch.bincount(data.train.arrays["label"], minlength=data.classes)
 
         def scores(samples: Tensor) -> dict[str, float]:
-            values = class_modes(stacked_classes(self.extractor, to_uint8(samples).cpu()), truth)
+            values = class_modes(stacked_classes(self.classifier, to_uint8(samples).cpu()), truth)
             return {"modes": values["modes"], "kl_modes": values["kl"]}
 
         return of_both_weights(game, scores, n=n, seed=seed)
@@ -47,19 +48,19 @@ class ClassCoverage(Evaluation):
 
     def check(self, data: Data) -> None:
         image = data.test.arrays["image"][:1]
-        logits = extract(self.extractor, image.reshape(-1, 1, *image.shape[2:])).logits
+        logits = extract(self.classifier, image.reshape(-1, 1, *image.shape[2:])).logits
         if logits is None:
-            raise ValueError(f"the {self.extractor.name} extractor gives no logits to tell classes by")
+            raise ValueError(f"the {self.classifier.name} extractor gives no logits to tell classes by")
         if data.classes != logits.shape[1] ** len(logits):
             told = f"{logits.shape[1]} classes in each of {len(logits)} channels"
             raise ValueError(
-                f"{data.name} has {data.classes} classes, the {self.extractor.name} extractor tells {told}"
+                f"{data.name} has {data.classes} classes, the {self.classifier.name} extractor tells {told}"
             )
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {
-            "extractor": self.extractor.name,
-            "weights_sha256": self.extractor.weights_sha256,
+            "extractor": self.classifier.name,
+            "weights_sha256": self.classifier.weights_sha256,
         }
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from forger import __version__
+from forger.report.alarms import told
 from forger.report.comparison import MOST_TESTED, Comparison, Pair, Standing, compare, score_names
 from forger.report.curves import page_curves
 from forger.report.pictures import page_pictures
@@ -135,25 +136,13 @@ def _run(run: Run, variant: int) -> dict[str, Any]:
         "iterations": record["iterations"],
         "seconds": record["seconds"],
         "parent": record["parent"],
-        "alarms": [_alarm(alarm) for alarm in run.alarms],
+        "alarms": [told(alarm) for alarm in run.alarms],
         "scores": scores,
     }
 
 
 def _score(score: Mapping[str, Any]) -> dict[str, Any]:
     return {key: score[key] for key in ("value", "error", "images") if score.get(key) is not None}
-
-
-def _alarm(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    images = alarm.get("images")
-    evidence = alarm.get("evidence")
-    return {
-        "alarm": str(alarm.get("alarm", "alarm")),
-        "confidence": alarm.get("confidence"),
-        "images": images if isinstance(images, int | float) else None,
-        "evidence": evidence if isinstance(evidence, dict) else {},
-        "remedy": str(alarm.get("remedy") or ""),
-    }
 
 
 def _variant(variant: Variant, numbers: Mapping[Run, int]) -> dict[str, Any]:
@@ -188,8 +177,8 @@ def _comparison(comparison: Comparison, found: Sequence[Variant]) -> dict[str, A
 
 
 def _pair(pair: Pair) -> list[Any]:
-    told = pair.difference
-    return [pair.better, pair.worse, told.estimate, told.half, told.p, pair.corrected, told.paired]
+    test = pair.difference
+    return [pair.better, pair.worse, test.estimate, test.half, test.p, pair.corrected, test.paired]
 
 
 def _standing(standing: Standing) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Run folders as the report sees them: whatever can be read of each, and why the rest can't be."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +50,11 @@ class Run:
         return self.record["name"]
 
     @property
+    def family(self) -> str:
+        """The name, of a sweep's trial that of the sweep: trials of equal settings are one variant."""
+        return re.sub(r"/\d+$", "", self.name)
+
+    @property
     def seed(self) -> int:
         return self.record["seed"]
 
@@ -75,7 +81,7 @@ class Run:
     @cached_property
     def determined_by(self) -> str:
         """What sets the run apart from others but for its seed, as text: equal for runs of one variant."""
-        document = [self.name, self.settings, self.record["data"].get("fingerprint")]
+        document = [self.family, self.settings, self.record["data"].get("fingerprint")]
         return json.dumps(document, sort_keys=True, default=str)
 
     @property

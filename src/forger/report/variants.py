@@ -14,6 +14,7 @@ _NOT_PARAMETERS = ("seed", "run.", "logger", "progress")
 #: Parts of a key that say nothing to a reader.
 _FILLING = {"model", "players", "optimizer", "penalties", "evaluations", "_target_"}
 _LONGEST_NAME = 80
+_LONGEST_NUMBER = 8
 _MISSING = object()
 
 
@@ -74,7 +75,7 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
     """A name for each group of runs: no two the same."""
     by_name: defaultdict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
-        by_name[group[0].name].append(index)
+        by_name[group[0].family].append(index)
     names = [""] * len(groups)
     for name, indices in by_name.items():
         told = _told_apart([groups[index][0] for index in indices])
@@ -105,8 +106,16 @@ def _override(text: str) -> tuple[str, str]:
 def _shown(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = varying(settings)
     labels = short_labels(keys)
-    told = [", ".join(f"{labels[key]}={each[key]}" for key in keys if key in each) for each in settings]
+    told = [", ".join(f"{labels[key]}={_brief(each[key])}" for key in keys if key in each) for each in settings]
     return [text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…" for text in told]
+
+
+def _brief(value: Any) -> str:
+    """A value in a name: of a number that a sampler drew, four digits."""
+    try:
+        return f"{float(value):.4g}" if len(str(value)) > _LONGEST_NUMBER else str(value)
+    except (TypeError, ValueError):
+        return str(value)
 
 
 def varying(settings: Sequence[Mapping[str, Any]]) -> list[str]:

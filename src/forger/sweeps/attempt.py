@@ -1,19 +1,17 @@
 """One trial: a run for each seed, watched, pruned, continued."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import Trial, TrialState
 
-from forger.files import read_rows
 from forger.records import BrokenRecord, RunFolder
 from forger.sweeps import processes, seeds
 from forger.sweeps.definition import Definition
+from forger.sweeps.rows import Rows, last_value
 from forger.sweeps.study import Slots
 from forger.trial import Membership
 
@@ -222,7 +220,7 @@ class Attempt:
     def _outcome(self, code: int, seed: int, output: Path, begins: int) -> Outcome:
         folder = self._run_folder(seed)
         if code in (0, 3) and folder is not None:
-            values = [_last(folder, f"score/{name}") for name in self.definition.objective]
+            values = [last_value(folder, f"score/{name}") for name in self.definition.objective]
             finite = [value for value in values if value is not None and math.isfinite(value)]
             if code == 0 and len(finite) == len(values):
                 return Outcome("finished", finite)
@@ -253,40 +251,3 @@ class Attempt:
             return 0 if folder is None else folder.read()["images"]
         except BrokenRecord:
             return 0
-
-
-class Rows:
-    """The rows that a run has added to its `metrics.jsonl` since they were last asked for."""
-
-    def __init__(self, folder: Callable[[], RunFolder | None]) -> None:
-        self._folder = folder
-        self._found: RunFolder | None = None
-        self._read = 0
-
-    def new(self) -> list[dict[str, Any]]:
-        """Whole new rows. A file that was cut back, since the run continued, is read from its beginning."""
-        self._found = self._found or self._folder()
-        if self._found is None or not self._found.metrics_file.exists():
-            return []
-        size = self._found.metrics_file.stat().st_size
-        if size < self._read:
-            self._read = 0
-        if size == self._read:
-            return []
-        with self._found.metrics_file.open("rb") as file:
-            file.seek(self._read)
-            whole, end, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + len(end)
-        rows = []
-        for line in whole.splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
-        return [row for row in rows if isinstance(row, dict)]
-
-
-def _last(folder: RunFolder, name: str) -> float | None:
-    """The last value of a score on validation; None if there is none, or it is no number."""
-    values = [row[name] for row in read_rows(folder.metrics_file) if name in row]
-    return values[-1] if values else None

@@ -4,7 +4,8 @@ from typing import Any
 
 from forger.errors import ConfigError, closest
 from forger.explain import explain
-from forger.sweeps.definition import Definition, configs
+from forger.sweeps.composing import configs
+from forger.sweeps.definition import Definition
 
 
 def check(definition: Definition) -> None:

@@ -1,26 +1,19 @@
 """A sweep file, typed and checked: `conf/sweep/NAME.yaml` with overrides, as one `Definition`."""
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, MinLen
-from hydra import compose, initialize_config_dir
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from forger.cli import conf_folder
-from forger.errors import ConfigError, closest
+from forger.errors import ConfigError
 from forger.schema import Count, Name
+from forger.sweeps.composing import configs, parsed_override
 from forger.sweeps.space import Parameter, parsed
 from forger.targets import checked
 
@@ -154,7 +147,7 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
     own: list[str] = []
     ours: list[Override] = []
     for text in arguments:
-        override = _override(text)
+        override = parsed_override(text)
         if override.key_or_group.partition(".")[0] in ("sweep", "launcher"):
             # A sweep file leaves out what it takes by default; whether there is such a key is for `Sweep` to say.
             dotted = "." in override.key_or_group and not text.startswith(("+", "~"))
@@ -173,7 +166,7 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
     space = {key.lstrip("+"): parsed(key, text) for key, text in sweep.space.items()}
     overrides = list(sweep.overrides)
     for text in overrides:
-        if _override(text).is_sweep_override():
+        if parsed_override(text).is_sweep_override():
             raise ConfigError(f"sweep.overrides: {text} varies; that belongs in sweep.space")
     for override in ours:
         text = override.input_line or ""
@@ -187,35 +180,6 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
     )
     _consistent(definition)
     return definition
-
-
-@contextmanager
-def configs(config_folder: str | None) -> Iterator[Any]:
-    """Hydra's `compose`, with the user's own folder of configs in front."""
-    shipped = conf_folder()
-    if config_folder is None:
-        with initialize_config_dir(str(shipped), version_base="1.3"):
-            yield compose
-        return
-    folder = Path(config_folder).resolve()
-    if not folder.is_dir():
-        raise ConfigError(f"--config-dir {config_folder}: no such folder")
-    with initialize_config_dir(str(folder), version_base="1.3"):
-        # Hydra looks for a primary config in the first folder and in its own search path, which it reads once.
-        search_path = create_config_search_path(str(folder))
-        search_path.prepend("shipped", f"file://{shipped}", anchor="schema")
-        GlobalHydra.instance().clear()
-        Hydra.create_main_hydra2(task_name="forger", config_search_path=search_path)
-        yield compose
-
-
-def _override(text: str) -> Override:
-    try:
-        override = OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        line = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise ConfigError(f"{text}: not an override ({line}); write key=value") from None
-    return override
 
 
 def _group(name: str, config_folder: str | None) -> tuple[str, str | None]:
@@ -262,7 +226,3 @@ def _consistent(definition: Definition) -> None:
         raise ConfigError(f"sweep.pruner={sweep.pruner}: needs sweep.rungs.first, the images before it may judge")
     if sweep.sampler == "grid" and definition.trials > len(definition.grid):
         raise ConfigError(f"sweep.trials={sweep.trials}: the grid has {len(definition.grid)} points")
-
-
-def no_such_sweep(name: str, known: Sequence[str]) -> ConfigError:
-    return ConfigError(f"sweep {name}: no such sweep; {closest(name, known, 'available')}")

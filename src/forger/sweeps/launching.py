@@ -75,7 +75,7 @@ def submitted(definition: Definition, typed: Sequence[str]) -> list[Any]:
     }
     try:
         executor = submitit.AutoExecutor(
-            folder=launcher.folder or definition.root / "jobs",
+            folder=launcher.folder or definition.root / ".jobs",
             cluster=launcher.cluster,
             slurm_max_num_timeout=1000,  # a sweep may well outlast its jobs
         )

@@ -141,7 +141,16 @@ def show(slots: Slots, *, as_json: bool) -> None:
 
 def _parameters(parameters: dict[str, Any]) -> str:
     texts = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in parameters.values())
-    return ", ".join(f"{key}={text}" for key, text in zip(parameters, texts, strict=True))
+    return ", ".join(f"{key}={text}" for key, text in zip(_shortened(list(parameters)), texts, strict=True))
+
+
+def _shortened(keys: list[str]) -> list[str]:
+    """The last parts of dotted keys, at least two where there are two, as many as tell them apart."""
+    for parts in range(2, 20):
+        short = [".".join(key.split(".")[-parts:]) for key in keys]
+        if len(set(short)) == len(keys):
+            return short
+    return keys
 
 
 def _duration(seconds: float) -> str:

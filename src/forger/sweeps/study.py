@@ -7,32 +7,22 @@ one with the same parameters in the same folder, so that its runs continue from 
 
 import logging
 import os
-import random
 import socket
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
-from filelock import FileLock
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import RDBStorage
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from forger.errors import ConfigError, ForgerError
 from forger.explain import one_line
 from forger.sweeps.definition import Definition
-
-T = TypeVar("T")
+from forger.sweeps.storage import open_study, patiently, quiet, sampler_of
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-_BUSY_SECONDS = 60
 
 
 class Slots:
@@ -48,7 +38,7 @@ class Slots:
     """
 
     def __init__(self, definition: Definition, *, create: bool = True, only_look: bool = False) -> None:
-        self.study = _study(definition, create, only_look)
+        self.study = open_study(definition, create, only_look)
         if only_look:
             trials = self.study.user_attrs.get("trials", definition.trials)
             definition = replace(definition, sweep=replace(definition.sweep, trials=trials))
@@ -75,7 +65,7 @@ class Slots:
         """A trial that now belongs to this process; None if none is to be had at the moment."""
         if time.monotonic() - self._checked > self.definition.sweep.heartbeat:
             self._checked = time.monotonic()
-            with _quiet():
+            with quiet():
                 patiently(lambda: optuna.storages.fail_stale_trials(self.study))
         self.fill()
         rows = self.trials()
@@ -88,7 +78,7 @@ class Slots:
                 continue
             seen.add(number)
             if number < self.definition.trials and self._taken(row):
-                self.study.sampler = _sampler(self.definition, number)
+                self.study.sampler = sampler_of(self.definition, number)
                 return Trial(self.study, row._trial_id)
         return None
 
@@ -169,127 +159,3 @@ class Slots:
 def slot(row: FrozenTrial) -> int:
     """The slot that a row of the study belongs to."""
     return row.user_attrs.get("slot", 2**31)
-
-
-def patiently(act: Callable[[], T], seconds: float = _BUSY_SECONDS) -> T:
-    """The result of something done to the storage, tried again for a while where that is busy or away."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return act()
-        except (StorageInternalError, SQLAlchemyError) as error:
-            if time.monotonic() > deadline:
-                raise ForgerError(f"the sweep's storage does not answer ({one_line(str(error), 200)})") from error
-            time.sleep(1)
-
-
-# Making it ------------------------------------------------------------------------------------------------------
-
-
-def _study(definition: Definition, create: bool, only_look: bool) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    url = definition.storage
-    local = url.startswith("sqlite:///")
-    file = Path(url.removeprefix("sqlite:///"))
-    if local and not create and not file.exists():
-        raise ConfigError(f"sweep {definition.name}: not begun yet (no {file})")
-    try:
-        if local:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite does not survive two processes that make the tables at once; a server does.
-        with FileLock(f"{file}.lock") if local else nullcontext():
-            storage = _storage(definition)
-            return _opened(definition, storage, create, only_look)
-    except (SQLAlchemyError, StorageInternalError, OSError, ImportError, optuna.exceptions.StorageInternalError) as e:
-        reason = one_line(str(e.__cause__ or e), 300)
-        hint = "; pip install 'forger[postgresql]'" if "psycopg" in reason and "No module" in reason else ""
-        raise ConfigError(f"sweep.storage={_without_password(url)}: can't be used ({reason}){hint}") from None
-
-
-def _storage(definition: Definition) -> RDBStorage:
-    url = definition.storage
-    if "://" not in url:
-        raise ConfigError(
-            f"sweep.storage={url}: must be a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
-        )
-    arguments: dict[str, Any] = {"pool_pre_ping": True}
-    if url.startswith("sqlite"):
-        arguments["connect_args"] = {"timeout": _BUSY_SECONDS}
-    elif url.startswith("postgresql"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        # Many workers, each of which asks now and then: no connection is kept.
-        arguments = {"connect_args": {"connect_timeout": 10}, "poolclass": NullPool}
-    interval = definition.sweep.heartbeat
-    with _quiet():
-        return RDBStorage(url, engine_kwargs=arguments, heartbeat_interval=interval, grace_period=3 * interval)
-
-
-def _opened(definition: Definition, storage: RDBStorage, create: bool, only_look: bool) -> optuna.Study:
-    sweep = definition.sweep
-    known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
-    if definition.name not in known and not create:
-        raise ConfigError(f"sweep {definition.name}: not begun yet (no such study in the storage)")
-    with _quiet():
-        study = optuna.create_study(
-            study_name=definition.name,
-            storage=storage,
-            directions=list(sweep.objective.values()),
-            pruner=_pruner(definition),
-            load_if_exists=True,
-        )
-    essence = definition.essence()
-    before = study.user_attrs.get("definition")
-    if before is None:
-        study.set_user_attr("definition", essence)
-        with _quiet():
-            study.set_metric_names(list(sweep.objective))
-    elif before != essence and not only_look:
-        changed = ", ".join(sorted(key for key in essence if before.get(key) != essence[key]))
-        raise ConfigError(
-            f"sweep {definition.name}: was begun with other settings ({changed}); sweep.name=OTHER begins another one"
-        )
-    return study
-
-
-def _sampler(definition: Definition, number: int) -> optuna.samplers.BaseSampler:
-    # A seed for each slot: what the sampler draws depends on the trials before, not on which worker asks.
-    seed = random.Random(f"{definition.sweep.seed}/{number}").getrandbits(32)
-    with _quiet():
-        match definition.sweep.sampler:
-            case "tpe":
-                return optuna.samplers.TPESampler(seed=seed)
-            case "gp":
-                return optuna.samplers.GPSampler(seed=seed)
-            case "nsga2":
-                return optuna.samplers.NSGAIISampler(seed=seed)
-            case _:
-                return optuna.samplers.RandomSampler(seed=seed)
-
-
-def _pruner(definition: Definition) -> optuna.pruners.BasePruner:
-    rungs = definition.sweep.rungs
-    if rungs is None:
-        return optuna.pruners.NopPruner()
-    with _quiet():
-        match definition.sweep.pruner:
-            case "asha":
-                return optuna.pruners.SuccessiveHalvingPruner(rungs.first, rungs.factor)
-            case "hyperband":
-                return optuna.pruners.HyperbandPruner(rungs.first, definition.budget, rungs.factor)
-            case "median":
-                return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=rungs.first - 1)
-            case _:
-                return optuna.pruners.NopPruner()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna calls its heartbeat and some pruners experimental, each time."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else url

@@ -6,7 +6,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from forger.errors import ConfigError
-from forger.sweeps.definition import Definition, configs
+from forger.sweeps.composing import configs
+from forger.sweeps.definition import Definition
 from forger.sweeps.space import Parameter
 
 

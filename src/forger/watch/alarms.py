@@ -88,8 +88,13 @@ PATTERNS: dict[str, Pattern] = {
         warm_up=8,
     ),
     "oscillation": Pattern(((Sign("spectral_peak", False, 0.75, 0.95),),)),
-    "discriminator_wins": Pattern(((Sign("held_out_gap", False, 8.0, 12.0), _TOLD_APART),), warm_up=4),
-    "discriminator_memorises": Pattern(((Sign("memory_auc", False, 0.75, 0.95),),)),
+    "discriminator_wins": Pattern(((Sign("held_out_gap", False, 6.0, 12.0), _TOLD_APART),), warm_up=4),
+    "discriminator_memorises": Pattern(
+        (
+            (Sign("memory_auc", False, 0.92, 0.99),),
+            (Sign("memory_auc", False, 0.75, 0.9), Sign("score_gap", False, 0.3, 1.0)),
+        ),
+    ),
     "divergence": Pattern(
         (
             (Sign("score_gap", False, 4.0, 10.0),),

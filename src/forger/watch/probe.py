@@ -9,9 +9,8 @@ from torch import Tensor
 from forger.data.images import Data, Split
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.features import Extractor
-from forger.metrics.functional import vendi_score
 from forger.randomness import generator
-from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi_of_points
+from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi, vendi_of_points
 
 #: An extractor with more parameters than this is too slow for the processor: there, principal components it is.
 _LARGE = 5_000_000
@@ -55,7 +54,7 @@ class Probe:
             if hasattr(game, "discriminate"):
                 values |= self._separation(game, fakes, labels, real)
         if hasattr(game, "posterior"):
-            values["watch/active_units"] = active_units(*game.posterior(real.held_out))
+            values["watch/active_units"] = active_units(*(x.cpu() for x in game.posterior(real.held_out)))
         return values
 
     def diversity(self, fakes: Tensor, real: "_Reals") -> dict[str, float]:
@@ -117,15 +116,16 @@ class _Reals:
         self.classes = torch.ones(1) if logits is None else histogram(logits)
 
     def featurise(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features, and logits if there are any, of images in [-1, 1], or points."""
+        """Features, and logits if there are any, of images in [-1, 1], or points; on the CPU, which has float64."""
         if self.points:
-            return images, None
+            return images.cpu(), None
         if self.extractor is not None:
-            return self.extractor(to_uint8(images))
-        return (images.flatten(1).clamp(-1, 1) - self.mean) @ self.axes, None
+            features, logits = self.extractor(to_uint8(images))
+            return features.cpu(), None if logits is None else logits.cpu()
+        return ((images.flatten(1).clamp(-1, 1) - self.mean) @ self.axes).cpu(), None
 
     def vendi_score(self, features: Tensor) -> float:
-        return vendi_of_points(features, self.bandwidth) if self.points else vendi_score(features)
+        return vendi_of_points(features, self.bandwidth) if self.points else vendi(features)
 
 
 def histogram(logits: Tensor) -> Tensor:
@@ -141,6 +141,6 @@ def _some(split: Split, n: int, device: torch.device) -> tuple[Tensor, Tensor | 
 
 
 def _logits(probabilities: Tensor) -> Tensor:
-    """Logits of float32 probabilities, which know nothing beyond ±16."""
-    edge = math.exp(-16)
-    return torch.logit(probabilities.double(), eps=edge)
+    """Logits (n,) of float32 probabilities, which know nothing beyond ±16; of a map of them the mean."""
+    logits = torch.logit(probabilities.cpu().double(), eps=math.exp(-16))
+    return logits.flatten(1).mean(1) if logits.ndim > 1 else logits

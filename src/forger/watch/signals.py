@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from forger.metrics.functional import normalised, vendi_from_outer
+
 #: Bandwidth of the Gaussian kernel for points, as a share of the reals' root-mean-square distance: modes that lie
 #: a tenth of that apart count as different.
 _BANDWIDTH = 0.1
@@ -19,6 +21,12 @@ _LEAST_KL = 0.05
 def mean_distance(x: Tensor) -> float:
     """Mean pairwise Euclidean distance of rows (n, d)."""
     return float(torch.pdist(x.float()).mean())
+
+
+def vendi(features: Tensor) -> float:
+    """Vendi score (Friedman & Dieng, 2023) of features (n, d), by cosines: how many different images there are."""
+    x = normalised(features)
+    return vendi_from_outer(x.T @ x if x.shape[1] < len(x) else x @ x.T, len(x))
 
 
 def bandwidth(reals: Tensor) -> float:

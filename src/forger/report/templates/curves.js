@@ -60,15 +60,11 @@ function seedTraces(key, index) {
   });
 }
 
-function evidence(alarm) {
-  return Object.entries(alarm.evidence).map(([key, value]) => `${key} ${typeof value === "number" ? number(value) : typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
-}
-
 function alarmTraces(key, index) {
   const curve = data.curves.bands[key]?.[index];
   const alarms = data.variants[index].runs.flatMap((run) => data.runs[run].alarms.filter((alarm) => alarm.images !== null).map((alarm) => ({ run, ...alarm })));
   if (!curve || !alarms.length) return [];
-  const text = alarms.map((alarm) => plainly([alarm.alarm, evidence(alarm), alarm.remedy && `try ${alarm.remedy}`].filter(Boolean).join("\n")).replaceAll("\n", "<br>"));
+  const text = alarms.map((alarm) => plainly([alarm.alarm, alarm.evidence, alarm.remedy && `try ${alarm.remedy}`].filter(Boolean).join("\n")).replaceAll("\n", "<br>"));
   return [{
     x: along(alarms.map((alarm) => alarm.images), data.variants[index].runs), y: alarms.map((alarm) => interpolated(curve[0], curve[1], alarm.images)),
     mode: "markers", marker: { symbol: "triangle-up", size: 11, color: css("--bad"), line: { color: css("--card"), width: 1.5 } },
@@ -160,8 +156,8 @@ parts.push({ on: ["query", "status", "show"], draw() {
   const rows = shown().flatMap((index) => data.variants[index].runs.flatMap((run) => data.runs[run].alarms.map((alarm) => el("li", {},
     el("div", { class: "alarm-row" },
       el("div", {}, badge(index), ` seed ${data.runs[run].seed}: `, el("strong", {}, alarm.alarm),
-        el("span", { class: "soft" }, [alarm.images === null ? "" : ` at ${images(alarm.images)}`, typeof alarm.confidence === "number" ? `, confidence ${number(alarm.confidence, 2)}` : alarm.confidence ? `, confidence ${alarm.confidence}` : ""].join(""))),
-      Object.keys(alarm.evidence).length ? el("div", { class: "soft small" }, evidence(alarm)) : null,
+        el("span", { class: "soft" }, [alarm.images === null ? "" : ` at ${images(alarm.images)}`, alarm.confidence === null ? "" : `, confidence ${number(alarm.confidence, 2)}`].join(""))),
+      el("div", { class: "soft small" }, [alarm.evidence, alarm.why].filter(Boolean).join("; ")),
       alarm.remedy ? el("div", { class: "command" }, el("code", {}, alarm.remedy), el("button", { type: "button", class: "quiet copy" }, "Copy")) : null)))));
   $("alarms").replaceChildren(...(rows.length ? [el("h3", {}, `Alarms (${rows.length})`), el("ul", { class: "plain" }, rows)] : []));
 } });

@@ -31,8 +31,8 @@ function coordinates(varied, rows) {
     }),
     layout: {
       margin: { l: 64, r: 64, t: 60, b: 12 },
-      xaxis: { range: [-0.1, axes.length - 0.85], showgrid: false, showticklabels: false, fixedrange: true },
-      yaxis: { range: [-0.06, 1.06], showgrid: false, showticklabels: false, fixedrange: true },
+      xaxis: { range: [-0.1, axes.length - 0.85], showgrid: false, showticklabels: false, showline: false, linecolor: "rgba(0,0,0,0)", fixedrange: true },
+      yaxis: { range: [-0.06, 1.06], showgrid: false, showticklabels: false, showline: false, linecolor: "rgba(0,0,0,0)", fixedrange: true },
       shapes: axes.map((_, i) => ({ type: "line", x0: i, x1: i, y0: 0, y1: 1, line: { color: css("--soft"), width: 1 } })),
       annotations: axes.flatMap((axis, i) => [
         { x: i, y: 1.06, yshift: axes.length > 5 && i % 2 ? 17 : 0, text: `<b>${plainly(axis.label)}</b>`, showarrow: false, yanchor: "bottom", font: { size: 12 } },
@@ -40,6 +40,13 @@ function coordinates(varied, rows) {
       ]),
     },
   }));
+}
+
+// What can't be told from a setting because it always changes with it.
+function together(varied) {
+  const few = (keys) => (keys.length > 6 ? [...keys.slice(0, 6), `${keys.length - 6} more`] : keys).join(", ");
+  const rows = varied.filter((each) => each.also.length).map((each) => el("li", {}, el("strong", {}, each.label), " always changes with ", el("span", { class: "soft" }, few(each.also))));
+  return rows.length ? el("details", { class: "more" }, el("summary", {}, "What each axis stands for"), el("ul", { class: "plain small" }, rows)) : null;
 }
 
 function settingsTable(varied, there) {
@@ -60,7 +67,7 @@ parts.push({ on: ["score", "query", "status", "theme"], draw() {
   if (varied.length) {
     content.push(el("p", { class: "soft" }, "A line is a run; the better its score, the stronger the line."),
       el("div", { class: "scroll card coordinates", tabindex: "0", role: "region", "aria-label": "Parallel coordinates" }, coordinates(varied, rows)),
-      settingsTable(varied, ranked));
+      settingsTable(varied, ranked), together(varied) || "");
     if (data.moreParameters) content.push(el("p", { class: "note" }, `${data.moreParameters} more settings differ somewhere; see Compare two.`));
   } else content.push(el("p", { class: "note" }, "The variants that have this score don’t differ in their settings."));
   const { shares = [], reason = "is worked out for the first scores only" } = data.importance[state.score] || {};
