@@ -64,10 +64,6 @@ def _few(n: int) -> tuple[str, str]:
     return "data.source._target_=watch_data.few_digits", f"+data.source.n={n}"
 
 
-def _classes(k: int) -> tuple[str, ...]:
-    return f"model.classes={k}", f"+model.generator.classes={k}", f"+model.discriminator.classes={k}"
-
-
 _WELL: dict[str, tuple[str, ...]] = {
     "digits non-saturating": _MLP,
     "digits minimax": (*_MLP, "model/loss=minimax"),
@@ -89,12 +85,12 @@ _WELL: dict[str, tuple[str, ...]] = {
     "digits DCGAN conditional": ("model=cdcgan", *_CONV[1:]),
     "digits DCGAN least squares": (*_CONV, *_rates(2e-3), "model/loss=least_squares"),
     "digits DCGAN hinge": (*_CONV, *_rates(2e-3), "model/loss=hinge"),
-    "ring8 conditional R1": (*_RING, *_classes(8), "+model/penalties=r1", *_rates(2e-3)),
-    "grid25 conditional R1": (*_GRID, *_classes(25), "+model/penalties=r1", *_rates(2e-3)),
-    "line three modes": (*_LINE, "data.source.means=[-3,0,2]", "data.source.stds=[0.5,0.4,0.3]"),
-    "line five modes": (*_LINE, "data.source.means=[-4,-2,0,2,4]", "data.source.stds=[0.4,0.4,0.4,0.4,0.4]"),
+    "line four modes": (*_LINE, "data.source.means=[-4.5,-1.5,1.5,4.5]", "data.source.stds=[0.5,0.5,0.5,0.5]"),
+    "line least squares": (*_LINE, "model/loss=least_squares"),
+    "line three modes": (*_LINE, "data.source.means=[-3.0,0.0,2.0]", "data.source.stds=[0.5,0.4,0.3]"),
+    "line five modes": (*_LINE, "data.source.means=[-4.0,-2.0,0.0,2.0,4.0]", "data.source.stds=[0.4,0.4,0.4,0.4,0.4]"),
     "line": _LINE,
-    "line two modes": (*_LINE, "data.source.means=[-2,1]", "data.source.stds=[0.3,0.5]"),
+    "line two modes": (*_LINE, "data.source.means=[-2.0,1.0]", "data.source.stds=[0.3,0.5]"),
     "digits VAE": _VAE,
     "digits VAE k 4": (*_VAE, "model.autoencoder.latent=4"),
     "digits VAE beta 0.5": (*_VAE, "model.beta=0.5"),

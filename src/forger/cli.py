@@ -1,5 +1,6 @@
 """The `forger` command: which part answers, and how an exception becomes one line and an exit code."""
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,8 @@ _MOST_FOLDERS = 10_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command (of ``sys.argv`` by default) and return its exit code; every failure is one line."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        return _process()
     # Checkpoints are data, whatever the shell says.
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     try:
@@ -32,6 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (Exception, KeyboardInterrupt) as error:
         return tell(error)
+
+
+def _process() -> int:
+    """`main` for a whole process, which is over when everybody has said goodbye.
+
+    Python would go on to take torch and its like apart, piece by piece: two seconds of a processor, and far more where
+    that is busy, while somebody waits for the end of an interrupted run.
+    """
+    codes: list[int] = []
+
+    def leave() -> None:
+        if codes:
+            _flush()
+            os._exit(codes[0])
+
+    atexit.register(leave)  # the first to be registered is the last to be called
+    try:
+        codes.append(main(sys.argv[1:]))
+    except SystemExit as end:
+        codes.append(end.code if isinstance(end.code, int) else int(end.code is not None))
+        _flush()
+        raise
+    return codes[0]
 
 
 def _flush() -> None:

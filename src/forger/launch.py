@@ -171,7 +171,8 @@ def _not_utf8(folder: Path) -> Path:
 
 
 def _help() -> str:
-    groups = (f"  {group}: {', '.join(options)}" for group, options in config_groups().items())
+    known = {group: options for group, options in config_groups().items() if group not in ("sweep", "launcher")}
+    groups = (f"  {group}: {', '.join(options)}" for group, options in known.items())
     return "\n".join([_HELP, "Config groups and their options:", *groups])
 
 

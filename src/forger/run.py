@@ -23,7 +23,7 @@ from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import Feed, Watching, told
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
-from forger.data.loader import Batches
+from forger.data.loader import Batches, Stream
 from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopped, closest
 from forger.finding import Parent, parent_at
 from forger.games.base import Game
@@ -119,7 +119,7 @@ def fit(
     status, code = "failed", 1
     results: dict[str, Any] = {}
     try:
-        trainer.fit(game, build_batches(settings, data, game, trainer), ckpt_path=last, weights_only=True)
+        trainer.fit(game, Stream(build_batches(settings, data, game, trainer)), ckpt_path=last, weights_only=True)
         if interruption.signal_number:
             raise Interrupted(interruption.signal_number)
         if watching.verdict:

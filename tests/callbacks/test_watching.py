@@ -110,7 +110,7 @@ def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatc
 
     def interrupting(self, trainer, game, *rest):
         feed(self, trainer, game, *rest)
-        if game.iteration in (18, 55, 121) and times.count(game.iteration) == 0:
+        if game.iteration in (20, 55, 120) and times.count(game.iteration) == 0:
             times.append(game.iteration)
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -118,16 +118,31 @@ def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatc
     for _ in range(3):
         run = trained(tmp_path / "cut", *options, code=143)
     run = trained(tmp_path / "cut", *options)
-    assert times == [18, 55, 121]
+    assert times == [20, 55, 120]
     assert read_rows(run.alerts_file) == read_rows(whole.alerts_file) == run.read()["alerts"]
     assert rows(run) == rows(whole)
     assert run.read()["weights_sha256"] == whole.read()["weights_sha256"]
 
 
+DESCENT = "model.players.discriminator.optimizer"
+#: Least squares by plain gradient steps that are far too large.
+DIVERGING = (
+    "model/loss=least_squares", f"{DESCENT}._target_=torch.optim.SGD", f"{DESCENT}.lr=10", f"~{DESCENT}.betas",
+    f"~{DESCENT}.fused",
+)  # fmt: skip
+
+
+def test_a_run_that_diverges_rolls_back_too(tmp_path):
+    run = trained(tmp_path, *DIVERGING, "watch.action=rollback", "watch.rollbacks=6")
+    record = run.read()
+    back = [alert for alert in record["alerts"] if alert["action"] == "rollback"]
+    assert (record["status"], record["images"]) == ("finished", 640)
+    assert back[0]["alarm"] == "divergence"
+    assert back[0]["changes"][f"{DESCENT}.lr"] == 2.5
+
+
 def test_a_value_that_is_not_finite_is_an_alarm_with_its_name(tmp_path):
-    descent = "model.players.discriminator.optimizer"
-    options = ("model/loss=least_squares", f"{descent}._target_=torch.optim.SGD", f"{descent}.lr=10")
-    run = trained(tmp_path, *options, f"~{descent}.betas", f"~{descent}.fused", code=3)
+    run = trained(tmp_path, *DIVERGING, code=3)
     (alert,) = [alert for alert in run.read()["alerts"] if "tensor" in alert["evidence"]]
     assert run.read()["status"] == "diverged"
     assert (alert["alarm"], alert["confidence"]) == ("divergence", 1.0)

@@ -1,16 +1,19 @@
 """Two gloo processes give what one process gives, also when the counts are uneven or one rank has nothing."""
 
 import math
+import os
 
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from forger.metrics.evaluation import SampleQuality
 from forger.metrics.reference import Reference
 from forger.metrics.scores import KINDS, FrechetDistance, PrecisionRecall, Scores
 
 from .doubles import Projection, pictures
+from .test_evaluation import DATA, Game
 
 COUNTS = (64, 51, 11)
 
@@ -25,6 +28,16 @@ def scores() -> Scores:
 
 def share(n: int, rank: int, world: int) -> tuple[torch.Tensor, torch.Tensor]:
     return pictures(n, seed=2)[rank::world], (torch.arange(n) % 4)[rank::world]
+
+
+def scored(rank: int, world: int) -> dict[str, tuple[float, float | None]]:
+    game = Game()
+    game.rank, game.world = rank, world
+    evaluation = SampleQuality("digits", ["fd", "is", "kd", "precision"])
+    streamed = evaluation.evaluate(game, DATA, "test", n=51, seed=0)
+    found = evaluation.measured(game, DATA, "test", n=51, seed=0)
+    assert found["fd_digits"].value == pytest.approx(streamed["fd_digits"], rel=1e-9)
+    return {name: tuple(score) for name, score in found.items()}
 
 
 def work(rank: int, world: int, folder: str) -> None:
@@ -49,6 +62,9 @@ def work(rank: int, world: int, folder: str) -> None:
     for metric in alone:
         metric.update(together.extractor(share(51, rank, world)[0]))
     results["alone"] = [metric.compute() for metric in alone]
+    # As a run is scored: fakes of one stream shared out, the real statistics wanted by both at once.
+    os.environ["FORGER_CACHE"] = folder
+    results["run"] = scored(rank, world)
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -80,6 +96,14 @@ def test_a_rank_without_images(ranks):
     whole.update(*(tensor[:8] for tensor in share(10, 0, 1)))
     # Ranks that hold rows 0..7 and nothing: the order of a shuffle is that of rank 0.
     assert ranks[0]["one rank"] == ranks[1]["one rank"] == pytest.approx(whole.compute(), rel=1e-6, abs=1e-9)
+
+
+def test_a_run_on_two_processes_has_the_scores_and_errors_of_one(ranks, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGER_CACHE", str(tmp_path))
+    expected = scored(0, 1)
+    assert ranks[0]["run"] == ranks[1]["run"]
+    for name, (value, error) in ranks[0]["run"].items():
+        assert (value, error) == pytest.approx(expected[name], rel=1e-6, abs=1e-9)
 
 
 def test_single_metrics(ranks):

@@ -1,4 +1,4 @@
-"""One headless Chromium for all tests of the page."""
+"""One headless Chromium for all tests of the page, gone before other tests begin: it holds an event loop."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """A browser; without one the tests are skipped, and fail in CI."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -245,6 +245,17 @@ def test_markup_in_a_name_is_text(opened):
     assert tab.locator("img[src=x]").count() == 0
 
 
+def test_only_the_pages_own_scripts_run(browser, report):
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.goto(report.as_uri())
+    tab.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hit = 1'}))"
+    )
+    assert tab.evaluate("window.hit") is None
+    context.close()
+
+
 def test_every_run_says_how_to_repeat_it(opened):
     tab = opened()
     run = tab.locator("details.run").first

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 from PIL import Image
@@ -120,21 +119,21 @@ def test_a_record_may_be_odd_in_every_corner(tmp_path):
 
 
 def test_fifty_runs_weigh_less_than_15_megabytes(tmp_path):
-    rows = [
-        {"images": 640 * i, "seconds": i / 10, **{f"watch/signal_{k}": (i * (k + 7)) % 97 / 97 for k in range(12)}}
-        for i in range(600)
-    ]
+    """At their worst: fifty variants, forty noisy curves each, pictures that don't compress."""
     noise = Image.effect_noise((400, 400), 80)
+    rows = [
+        {"images": 640 * i, "seconds": i / 10, **{f"watch/signal_{k}": (i * (k + 7)) % 9973 / 9973 for k in range(40)}}
+        for i in range(400)
+    ]
     for k in range(50):
-        folder = write_run(tmp_path, f"v{k // 5}", k % 5, 1.0 + k, rows=rows)
+        folder = write_run(tmp_path, f"v{k}", 0, 1.0 + k, rows=rows)
         if k < 5:
             for frame in range(10):
                 noise.save(folder / "samples" / f"{frame:09d}.png")
-    began = time.process_time()
     html = page([tmp_path])
-    # A tenth of the points of 200 runs × 2,000, which took 9 s.
-    assert time.process_time() - began < 15
     assert len(html.encode()) < 15e6
+    told = data_of(html)
+    assert told["pictures"]["shown"] < told["pictures"]["wanted"]
 
 
 def test_page_without_torch_and_from_the_command_line(tmp_path):

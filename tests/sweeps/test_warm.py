@@ -51,9 +51,10 @@ def test_each_run_is_a_process_of_its_own_that_signals_reach(starter, tmp_path):
     while not list(root.glob("runs/*/*/metrics.jsonl")):
         assert process.poll() is None
         time.sleep(0.05)
+    Membership("mine", 0, str(root)).prune_file.touch()
     assert stop(process) == 143
     (record,) = root.glob("runs/*/*/record.json")
-    assert RunFolder(record.parent).read()["status"] == "interrupted"
+    assert RunFolder(record.parent).read()["status"] == "pruned"
     killed = started(starter, root, "budget.images=1000000")
     os.kill(killed.pid, signal.SIGKILL)
     assert killed.wait(60) == -9

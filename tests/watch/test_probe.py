@@ -83,6 +83,11 @@ def test_modes_of_points_are_counted():
     assert "watch/mode_entropy" not in Probe(gaussian_1d(n=500), 64)(Sampler(torch.randn(64, 1)))
 
 
+def test_modes_may_be_given_as_integers():
+    data = gaussian_1d(means=[-2, 1], stds=[0.3, 0.5], n=500)
+    assert Probe(data, 64)(Sampler(torch.tensor([[-2.1], [0.9]])))["watch/mode_entropy"] == pytest.approx(1)
+
+
 def test_samples_are_of_the_live_weights_with_the_same_latents_each_time(data, extractor):
     game = Sampler(to_float(data.test.arrays["image"]))
     probe = Probe(data, 64, extractor)

@@ -1,15 +1,17 @@
 """When training ends of itself."""
 
+import math
 import time
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
+from forger.callbacks.clock import Punctual
 from forger.games.base import Game
 
 
-class Budget(Callback):
+class Budget(Punctual):
     """Stops after a number of real images shown, or minutes of training, whichever comes first.
 
     Minutes add up over interruptions. Which iteration a limit in minutes falls on depends on the machine, so
@@ -35,6 +37,9 @@ class Budget(Callback):
         spent = self.images is not None and pl_module.shown >= self.images
         if spent or (self.minutes is not None and self._late(trainer, self.minutes)):
             trainer.should_stop = True
+
+    def due_at(self, game: Game) -> float:
+        return math.inf if self.images is None else self.images
 
     def _late(self, trainer: Trainer, minutes: float) -> bool:
         late = self.seconds >= 60 * minutes

@@ -10,9 +10,9 @@ from typing import IO, Annotated, Any, cast
 import torch
 from annotated_types import Ge
 from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import due
+from forger.callbacks.clock import Punctual, due, next_due
 from forger.errors import ConfigError, Diverged, unreadable
 from forger.files import atomic_file, fsync_folder
 from forger.games.base import Game
@@ -103,7 +103,7 @@ class _Hashing:
         self.file.flush()
 
 
-class Checkpoints(Callback):
+class Checkpoints(Punctual):
     """Keeps ``last.ckpt``, the one before it, and, when a score says so, ``best.ckpt``.
 
     Saved is the state after a round and before anybody observed it (`Crew`), with the number of rows that the run
@@ -137,6 +137,9 @@ class Checkpoints(Callback):
         self._now(pl_module, observed=False)
         if trainer.should_stop or due(pl_module, self.every_images):
             self.save_last(trainer)
+
+    def due_at(self, game: Game) -> float:
+        return next_due(game, self.every_images)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         if self._iteration != pl_module.iteration:

@@ -1,6 +1,18 @@
 """When something is due, told from the images shown alone, so that resuming needs no counters."""
 
+import math
+
+from pytorch_lightning import Callback
+
 from forger.games.base import Game
+
+
+class Punctual(Callback):
+    """A callback that knows when it next has something to do: rounds before that need not stop for it."""
+
+    def due_at(self, game: Game) -> float:
+        """Images shown at which it wants to be called next; infinity for whatever round comes along."""
+        return math.inf
 
 
 def due(game: Game, every_images: int | None) -> bool:
@@ -8,3 +20,8 @@ def due(game: Game, every_images: int | None) -> bool:
     if every_images is None:
         return False
     return game.shown // every_images > game.shown_before // every_images
+
+
+def next_due(game: Game, every_images: int | None) -> float:
+    """Images shown at which `due` will next be true."""
+    return math.inf if every_images is None else (game.shown // every_images + 1) * every_images

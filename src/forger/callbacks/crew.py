@@ -1,14 +1,19 @@
 """Several callbacks as one, in an order from which a run can be taken up again."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 
 from forger.callbacks.checkpoints import Checkpoints
+from forger.callbacks.clock import Punctual
 from forger.callbacks.interruption import Interruption
 from forger.errors import Interrupted
 from forger.games.base import Game
+
+#: Longest time between two looks at the clock, the bar and the signals.
+SECONDS = 0.2
 
 
 class Crew(Callback):
@@ -18,8 +23,9 @@ class Crew(Callback):
     look at the game and change nothing in it. So a checkpoint holds the state before anybody observed it, and a
     run that goes on from there has them observe first. They may be broken off: nothing but their own work is lost.
 
-    Lightning visits every callback on each of its eight hooks in a round, about 4 µs a visit; a run has eight
-    callbacks that define one of those hooks.
+    Lightning visits every callback on each of its eight hooks in a round, and its own loop costs as much as half a
+    small game. So where nobody else wants to see every round, the game plays on until a callback has something to
+    do, a signal has come, or `SECONDS` are over.
 
     Args:
         members: callbacks whose state belongs to the round itself.
@@ -46,6 +52,8 @@ class Crew(Callback):
         self._observing = _hooks("on_train_batch_end", self.observers)
         self._end = _hooks("on_train_end", self.members)
         self._observing_end = _hooks("on_train_end", self.observers)
+        self._punctual = [callback for callback in everybody if isinstance(callback, Punctual)]
+        self._patient = len(self._punctual) == len(everybody)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Game) -> None:
         for hook in self._fit_start:
@@ -56,12 +64,18 @@ class Crew(Callback):
             hook(trainer, pl_module)
         if self.checkpoints.unobserved:
             self._observe(trainer, pl_module, None, None, 0)
+        # Ranks must agree on when to stop; a clock would part them.
+        alone = trainer.world_size == 1 and trainer.callbacks == [self]  # pyright: ignore[reportAttributeAccessIssue]
+        if self._patient and alone:
+            self._plan(pl_module)
+            pl_module.pausing = lambda: self._pausing(pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *rest: Any) -> None:
         for hook in self._round:
             hook(trainer, pl_module, *rest)
         if not self.interruption.signal_number:
             self._observe(trainer, pl_module, *rest)
+        self._plan(pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         for hook in self._end:
@@ -73,6 +87,13 @@ class Crew(Callback):
     def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
         for hook in self._exception:
             hook(trainer, pl_module, exception)
+
+    def _plan(self, game: Game) -> None:
+        self._next = min(callback.due_at(game) for callback in self._punctual)
+        self._latest = time.monotonic() + SECONDS
+
+    def _pausing(self, game: Game) -> bool:
+        return game.shown >= self._next or self.interruption.signal_number != 0 or time.monotonic() >= self._latest
 
     def _observe(self, trainer: Trainer, game: Game, *rest: Any) -> None:
         if trainer.world_size > 1:  # observers may talk to those of other ranks, which heard no signal

@@ -9,8 +9,9 @@ from types import FrameType
 from typing import Any
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
+from forger.callbacks.clock import Punctual
 from forger.errors import Interrupted
 from forger.games.base import Game
 
@@ -19,7 +20,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 3.0
 
 
-class Interruption(Callback):
+class Interruption(Punctual):
     """Turns the first signal into a clean stop; a second SIGINT ends the process at once.
 
     While rounds are played, the signal is kept until the one in play is over, since half a round can't be saved.

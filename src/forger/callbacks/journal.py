@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
 from forger.callbacks.budget import Budget
+from forger.callbacks.clock import Punctual
 from forger.games.base import Game
 from forger.records import RunFolder
 from forger.tracking import log_picture
 
 
-class Journal(Callback):
+class Journal(Punctual):
     """Appends to ``metrics.jsonl`` and the loggers; rank 0 alone writes.
 
     Args:
@@ -39,6 +40,10 @@ class Journal(Callback):
         if pl_module.iteration % self.every == 0:
             self._observed = {name: float(value) for name, value in pl_module.observed.items()}
             self.write(trainer, pl_module, self._observed)
+
+    def due_at(self, game: Game) -> float:
+        rounds = self.every - game.iteration % self.every
+        return game.shown + (rounds - 1) * (game.shown - game.shown_before) + 1
 
     def write(self, trainer: Trainer, game: Game, values: dict[str, float]) -> None:
         """One row at the game's present clock."""

@@ -3,16 +3,17 @@
 import time
 from typing import Any
 
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from forger.callbacks.clock import Punctual
 from forger.callbacks.journal import Journal
 from forger.console import console
 from forger.games.base import Game
 from forger.watch.alarms import Alarms
 
 
-class ProgressBar(Callback):
+class ProgressBar(Punctual):
     """Drawn on a terminal only; a log file gets the lines that `Scoring` writes.
 
     Args:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import due
+from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
 from forger.data.images import Data
 from forger.games.base import Game
@@ -15,7 +15,7 @@ from forger.pictures.files import save_picture, training_frames
 from forger.pictures.request import Request
 
 
-class Samples(Callback):
+class Samples(Punctual):
     """Draws the game's natural picture at intervals and at the end into ``samples/<images>.png``.
 
     Args:
@@ -46,6 +46,9 @@ class Samples(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if due(pl_module, self.every_images):
             self.draw(trainer, pl_module)
+
+    def due_at(self, game: Game) -> float:
+        return next_due(game, self.every_images)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         self.draw(trainer, pl_module)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
 from forger.callbacks.checkpoints import Checkpoints
-from forger.callbacks.clock import due
+from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
 from forger.data.images import Data
 from forger.errors import ConfigError, closest
@@ -21,7 +21,7 @@ from forger.watch.signals import relative_gap
 logger = logging.getLogger(__name__)
 
 
-class Scoring(Callback):
+class Scoring(Punctual):
     """Evaluates the game at intervals and keeps ``best.ckpt`` by one of the scores.
 
     Choices look at validation; `published` gives the scores on test.
@@ -62,6 +62,9 @@ class Scoring(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if self.evaluations and due(pl_module, self.every_images):
             self.score(trainer, pl_module)
+
+    def due_at(self, game: Game) -> float:
+        return next_due(game, self.every_images) if self.evaluations else math.inf
 
     def score(self, trainer: Trainer, game: Game) -> None:
         """Validation scores of this moment: a row, a line in the log, and ``best.ckpt`` if they are the best yet."""

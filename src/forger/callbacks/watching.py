@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
 
 from forger import tracking
 from forger.callbacks.checkpoints import Checkpoints
-from forger.callbacks.clock import due
+from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
 from forger.callbacks.scoring import Scoring
 from forger.data.images import Data
@@ -33,7 +33,7 @@ Action = Literal["warn", "stop", "rollback", "none"]
 CHECKS, FURTHEST, ROUNDS = 40, 25_000, 10
 
 
-class Watching(Callback):
+class Watching(Punctual):
     """Checks the game's signals, rings alarms, and asks for the run's end where the config says so.
 
     An alarm goes to ``alerts.jsonl``, the record, the log, the bar and the loggers, with its evidence and a
@@ -109,6 +109,9 @@ class Watching(Callback):
         if due(pl_module, self.every_images):
             self._before = copy.deepcopy(self._state())
             self.check(trainer, pl_module)
+
+    def due_at(self, game: Game) -> float:
+        return next_due(game, self.every_images)
 
     def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
         # Without a watch, too: nobody had to look for it.
@@ -200,7 +203,7 @@ class Watching(Callback):
         self._norms = dict(state_dict["norms"])
 
 
-class Feed(Callback):
+class Feed(Punctual):
     """Feeds the watch with each round's row, before the round is saved; its checks come after."""
 
     def __init__(self, watching: Watching) -> None:

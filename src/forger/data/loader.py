@@ -1,5 +1,6 @@
 """Batches of a resident data set, functions of (seed, position): a position is all the state there is."""
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,16 @@ class Batches:
             return None
         coins = torch.randint(2, (n,), generator=generator(self._seed, tag, "flip", epoch))
         return coins.bool().to(self._place)
+
+
+class Stream:
+    """Hands out the stream of batches itself, again and again: who asks takes as many batches from it as he likes."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Iterator[dict[str, Tensor]]]:
+        return itertools.repeat(iter(self.batches))
 
 
 def share(n: int, rank: int, world: int) -> Tensor:

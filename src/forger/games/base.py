@@ -1,7 +1,7 @@
 """The game: players that take turns in optimising their own objective over shared batches."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -77,6 +77,8 @@ class Game(LightningModule):
         self.shown = self.shown_before = 0
         self.rank, self.world = 0, 1
         self.observe_every = 1
+        #: Whether callbacks want to look after the round just played.
+        self.pausing: Callable[[], bool] = _always
         #: Whether anybody wants the values of the move that is being made.
         self.observing = False
         #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
@@ -117,7 +119,21 @@ class Game(LightningModule):
 
     # How it is played -------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Batch | Iterator[Batch], batch_idx: int) -> None:
+        """A round on a batch or, given a stream of them, rounds until a callback wants to look.
+
+        Lightning's loop costs as much as half of a small game does, so `forger.data.loader.Stream` gives it the stream.
+        """
+        if not isinstance(batch, Iterator):
+            self.play(batch)
+            return
+        for following in batch:
+            self.play(following)
+            if self.pausing():
+                break
+
+    def play(self, batch: Batch) -> None:
+        """One round on this rank's share of a batch."""
         self._seed_layers()
         self._silence_reducer()
         self._freeze_all_but(*self.players)
@@ -291,3 +307,7 @@ class Game(LightningModule):
         self.iteration, self.shown = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
         if "observed" in checkpoint:  # not in what the first versions saved
             self._window, self.observed = checkpoint["observed"]["window"], checkpoint["observed"]["values"]
+
+
+def _always() -> bool:
+    return True

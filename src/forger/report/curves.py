@@ -8,11 +8,12 @@ import numpy as np
 from forger.report.reading import Run
 from forger.report.variants import Variant
 
-#: Points of one seed's curve, and of all curves on a page together.
+#: Points of one seed's curve, and of all such curves on a page together.
 MOST_POINTS = 500
-POINTS_IN_ALL = 360_000
-#: Places in training at which seeds are averaged.
-_GRID = 160
+POINTS_IN_ALL = 200_000
+#: Places in training at which seeds are averaged, and those of all means on a page together.
+MOST_PLACES = 160
+PLACES_IN_ALL = 60_000
 _CLOCK_POINTS = 60
 _DIGITS = 4
 
@@ -43,23 +44,23 @@ def thinned(x: np.ndarray, y: np.ndarray, most: int) -> Curve:
     return x[index], y[index]
 
 
-def band(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def band(curves: Sequence[Curve], most: int = MOST_PLACES) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Place, mean and standard deviation (n − 1; 0 for one seed) over seeds.
 
-    Seeds that were measured at the same few places are compared there; else each is averaged over short
-    stretches of training first.
+    Seeds that were measured at the same few places, at most ``most``, are compared there; else each is averaged
+    over so many stretches of training first.
     """
     curves = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     curves = [curve for curve in curves if len(curve[0])]
     if not curves:
         return np.empty(0), np.empty(0), np.empty(0)
     first = curves[0][0]
-    if len(first) <= _GRID and all(np.array_equal(x, first) for x, _ in curves):
+    if len(first) <= most and all(np.array_equal(x, first) for x, _ in curves):
         places, values = first, np.stack([y for _, y in curves])
     else:
         longest = max(curves, key=lambda curve: len(curve[0]))[0]
         low, high = min(x[0] for x, _ in curves), max(x[-1] for x, _ in curves)
-        edges = np.linspace(low, high, min(_GRID, len(longest)) + 1)
+        edges = np.linspace(low, high, min(most, len(longest)) + 1)
         places = (edges[:-1] + edges[1:]) / 2
         values = np.stack([_averaged(x, y, edges) for x, y in curves])
     count = np.isfinite(values).sum(axis=0)
@@ -109,6 +110,8 @@ def page_curves(found: Sequence[Variant], numbers: dict[Run, int]) -> dict[str, 
     keys = dict.fromkeys(key for run in runs for key in run.series.curves if not key.startswith("score/test/"))
     total = sum(key in run.series.curves for run in runs for key in keys)
     most = max(20, min(MOST_POINTS, POINTS_IN_ALL // max(total, 1)))
+    averaged = sum(any(key in run.series.curves for run in variant.runs) for variant in found for key in keys)
+    places = max(20, min(MOST_PLACES, PLACES_IN_ALL // max(averaged, 1)))
     bands: dict[str, dict[int, list]] = {key: {} for key in keys}
     seeds: dict[str, dict[int, list]] = {key: {} for key in keys}
     for index, variant in enumerate(found):
@@ -118,7 +121,7 @@ def page_curves(found: Sequence[Variant], numbers: dict[Run, int]) -> dict[str, 
                 x, y = thinned(*run.series.curves[key], most)
                 seeds[key][numbers[run]] = [_whole(x), plain(y)]
             if with_key:
-                x, mean, sd = band([run.series.curves[key] for run in with_key])
+                x, mean, sd = band([run.series.curves[key] for run in with_key], places)
                 bands[key][index] = [_whole(x), plain(mean), plain(sd)]
     clocks = {numbers[run]: _clock(run) for run in runs}
     return {"keys": list(keys), "bands": bands, "seeds": seeds, "clocks": clocks, "most": most}

@@ -13,7 +13,7 @@ from forger.report.reading import Run
 from forger.report.variants import Variant
 
 #: Of all pictures on a page, encoded; and their number, which is the time it takes.
-BYTES_IN_ALL = 6_000_000
+BYTES_IN_ALL = 5_000_000
 MOST_PICTURES = 500
 #: Moments of training that are shown of one run.
 MOST_FRAMES = 12

@@ -66,7 +66,7 @@ class Probe:
         }
         density = self.data.density
         if density is not None and len(density.means) > 1:
-            nearest = torch.cdist(fakes.cpu(), density.means).argmin(1)
+            nearest = torch.cdist(fakes.cpu(), density.means.to(fakes.dtype)).argmin(1)
             counts = torch.bincount(nearest, minlength=len(density.means))
             values["watch/mode_entropy"] = entropy_ratio(counts, density.weights)
         if logits is not None:
