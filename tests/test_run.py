@@ -146,7 +146,7 @@ def test_divergence_is_a_status_and_an_exit_code(tmp_path):
         ("+model.lrr=3", "lrr"),
         ("model.players.generator.optimizer.lr=inf", "lr"),
         ("metrics.best=fd_digts", "fd_digits"),
-        ("trainer.accelerator=gpu", "no GPU"),
+        ("trainer.accelerator=gpu", "no such GPU"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, override, said):

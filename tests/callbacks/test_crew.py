@@ -1,6 +1,7 @@
 """Rounds that nobody wants to look at are played without Lightning's loop, and nothing else changes."""
 
 import pytest
+
 from forger.callbacks import crew
 from forger.files import read_rows
 from forger.games.base import Game

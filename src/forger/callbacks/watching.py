@@ -130,7 +130,8 @@ class Watching(Punctual):
         if self.verdict is None and self.alarms.calm and self.action == "rollback":
             self.checkpoints.save(trainer, "healthy")
         # Ranks see other batches, so that one of them decides.
-        if trainer.strategy.broadcast(self.verdict is not None):
+        self.verdict = trainer.strategy.broadcast(self.verdict)
+        if self.verdict is not None:
             trainer.should_stop = True
 
     def measure(self, game: Game) -> dict[str, float]:

@@ -2,17 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-Names = Literal[
-    "mode_collapse",
-    "oscillation",
-    "discriminator_wins",
-    "discriminator_memorises",
-    "divergence",
-    "vanishing_generator_gradient",
-    "posterior_collapse",
-]
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -126,7 +116,7 @@ class Alarm:
     """A pattern seen at enough checks in a row.
 
     Args:
-        name: one of `Names`.
+        name: of its pattern.
         confidence: in [0, 1]: the mean strength over those checks; 1 for what is no matter of degree.
         evidence: the signals that made it up with their thresholds, and the window of checks.
     """
