@@ -49,6 +49,7 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
     said = (tmp_path / "stderr").read_text()
     assert f"forger: rank 1 (process {other}) was ended by SIGKILL; " in said
     assert "Traceback" not in said
+    assert said.count("training runs/") == 1
     # One run, one W&B run, nothing else.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "stderr"]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits_dcgan", "multirun"]

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmarks" / "faults.py"
 def findings() -> dict[str, Any]:
     """One SIGKILL for every experiment, four damaged checkpoints, two full disks."""
     line = [sys.executable, SCRIPT, "--json", "--kills", "1", "--damages", "4", "--no-ranks"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -160,7 +160,7 @@ class Trial:
         fine = code == 1 and kept and same and len(lines) == 1 and "Traceback" not in self.log.read_text()
         return {
             "experiment": self.experiment,
-            "limit": "file size",
+            "limit": "a limit on file sizes",
             "line": lines[0][:120] if lines else "",
             "kept": fine,
         }
@@ -188,7 +188,7 @@ class Trial:
             fine = code == 1 and whole and same and len(lines) == 1
             return {
                 "experiment": self.experiment,
-                "limit": "tmpfs",
+                "limit": "a full tmpfs",
                 "line": lines[0][:120] if lines else "",
                 "kept": fine,
             }
@@ -313,7 +313,7 @@ def table(findings: dict[str, Any]) -> str:
         f"| of these while a checkpoint was being written | {torn} | all of the above |",
         f"| checkpoint cut short or with one bit turned | {len(damages)} | {len(fine)} of {len(damages)}: "
         f"{recovered} recovered and identical, {len(fine) - recovered} refused by name |",
-        f"| disk full ({', '.join(disk['limit'] for disk in disks)}) | {len(disks)} | "
+        f"| disk full ({' or '.join(dict.fromkeys(disk['limit'] for disk in disks))}) | {len(disks)} | "
         f"{sum(disk['kept'] for disk in disks)} of {len(disks)}: one line, exit code 1, nothing lost, identical |",
     ]
     if rank:

@@ -43,11 +43,11 @@ class _LogFile(logging.FileHandler):
         """Say nothing: on a full disk the files that matter are missed by those who write them."""
 
 
-def show_lines() -> None:
-    """Send forger's log to the terminal, once."""
+def show_lines(level: int = logging.INFO) -> None:
+    """Send forger's log to the terminal, once, from this level on."""
     logger = logging.getLogger("forger")
     if not any(isinstance(handler, _Terminal) for handler in logger.handlers):
-        logger.addHandler(_Terminal())
+        logger.addHandler(_Terminal(level))
     logger.setLevel(logging.INFO)
     logger.propagate = False
 

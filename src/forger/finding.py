@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
 from forger.errors import ConfigError
@@ -112,6 +112,18 @@ class Parent:
 
     about: dict[str, Any]
     weights: dict[str, Tensor]
+
+    def give(self, game: nn.Module) -> None:
+        """Have a game start from these weights; its clock and its optimisers begin anew.
+
+        Raises:
+            ConfigError: they are of another model.
+        """
+        try:
+            game.load_state_dict(self.weights)
+        except RuntimeError as error:
+            detail = " ".join(str(error).split())[:300]
+            raise ConfigError(f"run.parent={self.about['path']}: its weights don't fit this model ({detail})") from None
 
 
 def parent_at(path: str | Path) -> Parent:

@@ -20,7 +20,10 @@ def lost(trainer: Trainer, error: Exception, patience: float = 3.0) -> str | Non
     """
     if trainer.world_size == 1 or not any(part in str(error) for part in _LOST):
         return None
-    started: list[Any] = getattr(trainer.strategy.launcher, "procs", [])
+    watched: list[Any] = getattr(trainer.strategy.launcher, "procs", [])
+    started = list(watched)
+    # Lightning's observer of this list would kill this process, too, before its record is closed.
+    watched.clear()
     end = time.monotonic() + patience
     while time.monotonic() < end and not any(process.poll() for process in started):
         time.sleep(0.05)

@@ -51,7 +51,7 @@ def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = Non
         folder: where to, instead of the folder that the config's identity gives.
     """
     settings = validate(config)
-    show_lines()
+    show_lines(logging.INFO if rank() == 0 else logging.WARNING)
     interruption = Interruption()
     with interruption.listening():
         check_placement(settings["trainer"])
@@ -112,7 +112,7 @@ def fit(
     )
     last = newest_checkpoint(folder.checkpoints, identity)
     if last is None and parent is not None:
-        take_over(game, parent)
+        parent.give(game)
     if trainer.is_global_zero:
         accelerator, devices = trainer.strategy.root_device.type, trainer.world_size
         begin(asked, data, folder, identity, accelerator, devices, last, parent)
@@ -159,15 +159,6 @@ def fit(
         roll_back(folder.checkpoints, settings, build_game, verdict, kept)
         return fit(asked, data, folder, identity, parent, interruption)
     return summary(folder) or code if trainer.is_global_zero else code
-
-
-def take_over(game: Game, parent: Parent) -> None:
-    """Start from another run's weights; the clock and the optimisers begin anew."""
-    try:
-        game.load_state_dict(parent.weights)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())[:300]
-        raise ConfigError(f"run.parent={parent.about['path']}: its weights don't fit this model ({detail})") from None
 
 
 # The parts --------------------------------------------------------------------------------------------------

@@ -61,10 +61,16 @@ class Starter:
 
 
 class WarmStarter(Starter):
-    """Has runs forked by a process that has done the imports (`forger.sweeps.warm`), started when first needed."""
+    """Has runs forked by a process that has done the imports (`forger.sweeps.warm`), started when first needed.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    Args:
+        environment: for every run, on top of this process's.
+        modules: that a run will import beside what every run does.
+    """
+
+    def __init__(self, environment: Mapping[str, str], modules: Sequence[str] = ()) -> None:
         super().__init__(environment)
+        self.modules = list(modules)
         self._socket: socket.socket | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._received = b""
@@ -79,7 +85,7 @@ class WarmStarter(Starter):
         self.close()
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "forger.sweeps.warm", str(theirs.fileno())]
+            command = [sys.executable, "-m", "forger.sweeps.warm", str(theirs.fileno()), *self.modules]
             self._server = subprocess.Popen(
                 command, env=self.environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, process_group=0
             )

@@ -1,11 +1,13 @@
 """Runs that start warm: forked, each a process of its own, from one that has imported torch and Lightning.
 
-``python -m forger.sweeps.warm FD`` serves the worker at the other end of a socket. It reads requests, one JSON
-object a line with ``arguments``, ``environment`` and ``output``, and answers with one line for each event:
-``{"pid": …}`` when a run has started, ``{"pid": …, "code": …}`` when it has ended. It computes nothing and touches
-no device, so that a fork inherits no threads and no CUDA context. When the worker goes, so do the runs and it.
+``python -m forger.sweeps.warm FD MODULE…`` imports the modules, too, and serves the worker at the other end of a
+socket. It reads requests, one JSON object a line with ``arguments``, ``environment`` and ``output``, and answers with
+one line for each event: ``{"pid": …}`` when a run has started, ``{"pid": …, "code": …}`` when it has ended. It computes
+nothing and touches no device, so that a fork inherits no threads and no CUDA context. When the worker goes, so do the
+runs and it.
 """
 
+import gc
 import json
 import os
 import select
@@ -14,14 +16,23 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
+#: What makes a start slow: torch and Lightning, Hydra, and the package that holds the built-in data.
+_SLOW = ("forger.run", "forger.launch", "sklearn.datasets")
 
-def serve(worker: socket.socket) -> None:
+
+def serve(worker: socket.socket, modules: Sequence[str]) -> None:
     """Fork runs as they are asked for, until the worker has gone."""
-    import forger.run  # noqa: F401 (what makes a start slow)
-
+    for module in (*_SLOW, *modules):
+        # One that can't be imported is for the run to tell.
+        with suppress(Exception):
+            import_module(module)
+    # Collecting garbage would write to every page that a run shares with this process, and so copy it.
+    gc.collect()
+    gc.freeze()
     ended_read, ended_write = os.pipe()
     os.set_blocking(ended_write, False)
     signal.set_wakeup_fd(ended_write)
@@ -58,6 +69,7 @@ def serve(worker: socket.socket) -> None:
         os.kill(pid, signal.SIGTERM)
     for pid in running:
         os.waitpid(pid, 0)
+    os._exit(0)  # libraries take what is frozen for leaks, and say so at length
 
 
 def _become(request: Mapping[str, Any]) -> None:
@@ -102,4 +114,4 @@ def _nothing(number: int, frame: FrameType | None) -> None: ...
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
+from typing import Any
+
+from omegaconf import OmegaConf
 
 from forger.console import say
 from forger.launch import is_distributed
@@ -64,7 +67,17 @@ def starter_of(definition: Definition) -> Starter:
     placed = any(parameter.name.partition(".")[0] == "trainer" for parameter in definition.space)
     if placed or "FORGER_TRAIN" in os.environ or is_distributed(definition.run_config):
         return Starter(threads)
-    return WarmStarter(threads)
+    return WarmStarter(threads, sorted(_modules(OmegaConf.to_container(definition.run_config))))
+
+
+def _modules(node: Any) -> set[str]:
+    """The modules of what a config builds."""
+    if isinstance(node, list):
+        return set().union(*map(_modules, node))
+    if not isinstance(node, dict):
+        return set()
+    own = {str(node["_target_"]).rpartition(".")[0]} if "_target_" in node else set()
+    return own.union(*map(_modules, node.values()))
 
 
 def _wait(seconds: float, stopping: object) -> None:

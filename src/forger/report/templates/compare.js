@@ -29,6 +29,9 @@ function standing(thing, score) {
   return null;
 }
 
+// Roles as written, since a narrow screen lays the cells of a row out anew.
+const cells = (...contents) => el("tr", { role: "row" }, contents.map(([content, kind]) => el("td", { role: "cell", class: kind || null }, content)));
+
 function scoreRow(name, a, b) {
   const score = { name, ...data.scores[name] };
   const [x, y] = [standing(a, score), standing(b, score)];
@@ -48,21 +51,21 @@ function scoreRow(name, a, b) {
       test = `p ${equals(pair[4])}, corrected ${equals(pair[5])} (${pair[6] ? "paired" : "Welch"})`;
     } else test = x.single || y.single ? "single runs: no test" : a.index === b.index ? "" : "too few seeds";
   }
-  return el("tr", {}, el("td", {}, name), el("td", { class: `number${better < 0 ? " better" : ""}` }, told(x)), el("td", { class: `number${better > 0 ? " better" : ""}` }, told(y)),
-    el("td", { class: "number" }, difference), el("td", { class: "small soft" }, test));
+  return cells([name], [told(x), `number${better < 0 ? " better" : ""}`], [told(y), `number${better > 0 ? " better" : ""}`],
+    [difference, "number difference"], [test, "small soft"]);
 }
 
 function differing(a, b) {
   const [x, y] = [data.configs[a.index], data.configs[b.index]];
   return [...new Set([...Object.keys(x), ...Object.keys(y)])].filter((key) => JSON.stringify(x[key]) !== JSON.stringify(y[key])).map((key) => {
     const told = (value) => value === undefined ? el("span", { class: "soft" }, "not set") : el("code", {}, typeof value === "string" ? value : JSON.stringify(value));
-    return el("tr", {}, el("td", {}, el("code", {}, key)), el("td", {}, told(x[key])), el("td", {}, told(y[key])));
+    return cells([el("code", {}, key)], [told(x[key])], [told(y[key])]);
   });
 }
 
 function table(label, heads, rows) {
-  return el("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": label }, el("table", { class: "versus" },
-    el("thead", {}, el("tr", {}, heads.map((head, i) => el("th", { scope: "col", class: head[1] || null }, head[0])))), el("tbody", {}, rows)));
+  return el("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": label }, el("table", { class: "versus", role: "table" },
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads.map(([head, kind]) => el("th", { scope: "col", role: "columnheader", class: kind || null }, head)))), el("tbody", { role: "rowgroup" }, rows)));
 }
 
 parts.push({ on: ["one", "other", "at", "kind"], draw() {
