@@ -32,11 +32,12 @@ def copy(run, tmp_path) -> RunFolder:
     return RunFolder(tmp_path / "copy")
 
 
-def sample(capsys, *arguments) -> str:
-    """The path that the command printed."""
+def sample(capsys, *arguments, said: str = "") -> str:
+    """The path that the command printed; on stderr it says nothing else."""
     assert cli.main(["sample", *map(str, arguments)]) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert printed.err.endswith(said)
+    assert printed.err.count("\n") == (1 if said else 0)
     return printed.out.removesuffix("\n")
 
 
@@ -138,7 +139,7 @@ def test_an_unfinished_run_is_drawn_from_its_last_checkpoint(copy, tmp_path, cap
     with copy.lock():
         sample(capsys, copy, "--out", tmp_path / "a.png")
     (copy.checkpoints / "last.ckpt").write_bytes(b"torn")
-    sample(capsys, copy, "--out", tmp_path / "b.png")
+    sample(capsys, copy, "--out", tmp_path / "b.png", said="previous.ckpt is used\n")
     # The one before it, which this small run saved at the same moment.
     assert opened(tmp_path / "a.png").tobytes() == opened(tmp_path / "b.png").tobytes()
 

@@ -147,8 +147,8 @@ def _doctor(arguments: list[str]) -> int:
 
 
 def _sweep(arguments: list[str]) -> int:
-    if not arguments or _wants_help(arguments, help.COMMANDS["sweep"]):
-        return 0 if arguments else _sweep(["--help"])
+    if _wants_help(arguments or ["--help"], help.COMMANDS["sweep"]):
+        return 0
     from forger.sweeps.commands import sweep
 
     return sweep(arguments)

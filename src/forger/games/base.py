@@ -223,8 +223,12 @@ class Game(LightningModule):
         return [self.get_submodule(network) for network in self.players[name].networks or [name]]
 
     def remembering(self, name: str) -> list[nn.Module]:
-        """Modules whose running statistics change on a player's turn, and are averaged over the ranks."""
-        return self.networks_of(name)
+        """Modules whose running statistics change on a player's turn, and are averaged over the ranks.
+
+        The others' networks are among them, since the player's fakes pass them: where a round ends, every rank has the
+        same state, which is what a checkpoint holds.
+        """
+        return [network for player in self.players for network in self.networks_of(player)]
 
     def _freeze_all_but(self, *names: str) -> None:
         for player in self.players:
