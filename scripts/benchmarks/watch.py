@@ -136,7 +136,8 @@ def interval(hits: int, n: int) -> tuple[float, float]:
         return 0.0, 1.0
     z, p = 1.96, hits / n
     middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    return max(0.0, low), min(1.0, high)
 
 
 def rate(runs: list[Run]) -> dict[str, Any]:
