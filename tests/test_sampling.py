@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from forger import cli, restore
@@ -140,13 +139,13 @@ def test_an_unfinished_run_is_drawn_from_its_last_checkpoint(copy, tmp_path, cap
         sample(capsys, copy, "--out", tmp_path / "a.png")
     (copy.checkpoints / "last.ckpt").write_bytes(b"torn")
     sample(capsys, copy, "--out", tmp_path / "b.png", said="previous.ckpt is used\n")
-    # The one before it, which this small run saved at the same moment.
-    assert opened(tmp_path / "a.png").tobytes() == opened(tmp_path / "b.png").tobytes()
+    shutil.copy(copy.checkpoints / "previous.ckpt", copy.checkpoints / "last.ckpt")
+    sample(capsys, copy, "--out", tmp_path / "c.png")
+    before, last = (opened(tmp_path / f"{name}.png").tobytes() for name in ("c", "a"))
+    assert opened(tmp_path / "b.png").tobytes() == before != last
 
 
 def test_a_checkpoint_can_be_named(copy, tmp_path, capsys):
-    state = torch.load(copy.checkpoints / "previous.ckpt", weights_only=True)
-    assert state["clock"]["images"] == 640  # saved twice, at its interval and at the end
     shutil.copy(copy.checkpoints / "best.ckpt", copy.checkpoints / "last.ckpt")
     best = arrays(sample(capsys, copy, "--checkpoint", "best", "--out", tmp_path / "a.npz"))
     last = arrays(sample(capsys, copy, "--checkpoint=last", "--out", tmp_path / "b.npz"))

@@ -143,6 +143,10 @@ class Game(LightningModule):
             self._freeze_all_but(name)
             self._look_at(self.players[name])
             self._move(name, optimizers[name], self.objective(name, batch))
+        if self.world > 1:
+            # On a player's turn its images pass the others' networks, too: a round ends with one state on all ranks,
+            # which is what a checkpoint holds.
+            self._average(_statistics(network for player in self.players for network in self.networks_of(player)))
         self.iteration += 1
         self.shown_before, self.shown = self.shown, self.shown + len(batch["image"]) * self.world
 
@@ -223,12 +227,8 @@ class Game(LightningModule):
         return [self.get_submodule(network) for network in self.players[name].networks or [name]]
 
     def remembering(self, name: str) -> list[nn.Module]:
-        """Modules whose running statistics change on a player's turn, and are averaged over the ranks.
-
-        The others' networks are among them, since the player's fakes pass them: where a round ends, every rank has the
-        same state, which is what a checkpoint holds.
-        """
-        return [network for player in self.players for network in self.networks_of(player)]
+        """Modules whose running statistics change on a player's turn, and are averaged over the ranks."""
+        return self.networks_of(name)
 
     def _freeze_all_but(self, *names: str) -> None:
         for player in self.players:
@@ -261,7 +261,11 @@ class Game(LightningModule):
         if self.world == 1:
             return
         tensors = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
-        tensors += [b for module in self.remembering(name) for b in module.buffers() if b.is_floating_point()]
+        self._average([*tensors, *_statistics(self.remembering(name))])
+
+    def _average(self, tensors: Sequence[Tensor]) -> None:
+        if not tensors:
+            return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         torch.distributed.all_reduce(flat)
         flat /= self.world
@@ -315,3 +319,9 @@ class Game(LightningModule):
 
 def _always() -> bool:
     return True
+
+
+def _statistics(modules: Iterable[nn.Module]) -> list[Tensor]:
+    """Running statistics and their like: the modules' floating-point buffers, each once."""
+    buffers = {id(buffer): buffer for module in modules for buffer in module.buffers() if buffer.is_floating_point()}
+    return list(buffers.values())
