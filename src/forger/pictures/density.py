@@ -52,7 +52,7 @@ def _line(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
     right.axhline(0.5, color="0.6", linewidth=0.8)
     best = optimal_discriminator(p, q).where(p + q > 0.01 * p.max(), torch.nan)  # a histogram's tails are noise
     right.plot(x, best, color="tab:red", linestyle=":", linewidth=1.2, label="p / (p + q)")
-    right.plot(x, game.discriminate(centres.float()).cpu(), color="tab:blue", linestyle="--", label="D(x)")
+    right.plot(x, _judged(game, data, centres.float()), color="tab:blue", linestyle="--", label="D(x)")
     right.set(ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="D(x)")
     divergence = jensen_shannon(points, truth.pdf, low, high, _BINS)
     axes.set_title(f"{game.shown:,} images: Jensen-Shannon divergence {divergence:.4f} nats", fontsize=10)
@@ -65,7 +65,7 @@ def _plane(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
     reach = 1.25 * float(real.abs().max())
     line = torch.linspace(-reach, reach, 100)
     places = torch.cartesian_prod(line, line)
-    d = game.discriminate(places).cpu().reshape(100, 100).T
+    d = _judged(game, data, places).reshape(100, 100).T
     levels = axes.contourf(line, line, d, np.linspace(0, 1, 11), cmap="RdBu", alpha=0.5)
     assert axes.figure is not None
     axes.figure.colorbar(levels, ax=axes, label="D(x)", ticks=[0, 0.5, 1])
@@ -74,3 +74,9 @@ def _plane(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.set_title(f"{game.shown:,} images", fontsize=10)
     axes.legend(loc="upper right", fontsize=8, markerscale=3)
+
+
+def _judged(game: Any, data: Data, places: Tensor) -> Tensor:
+    """D(x), told, where D asks for a class, that of the nearest mode."""
+    nearest = torch.cdist(places, known_density(data).means.float()).argmin(1) if game.classes else None
+    return game.discriminate(places, nearest).cpu()
