@@ -14,7 +14,8 @@ def test_two_tasks_are_one_run(tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        sys.executable, "-m", "forger", "train", "trainer=slurm", "trainer.accelerator=cpu", "trainer.precision=32-true",
+        sys.executable, "-m", "forger", "train", "trainer=slurm", "trainer.accelerator=cpu",
+        "trainer.precision=32-true",
         "model=gan", "metrics=none", *SMALL,
     ]  # fmt: skip
     environment = {
