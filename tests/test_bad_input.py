@@ -300,7 +300,7 @@ HARDWARE = [
 ]  # fmt: skip
 
 CHECKPOINT = [
-    sample("flipped bit", said=("last.ckpt", "damaged"), prepare=flipped_bit),
+    sample("flipped bit", "--checkpoint", "final", said=("final.ckpt", "damaged"), prepare=flipped_bit),
     sample("empty file", said=("final.ckpt", "damaged"), prepare=checkpoint(b"")),
     sample("code in a checkpoint", said=("final.ckpt", "could run code"), prepare=checkpoint({"state_dict": Code()})),
     sample("code, and a shell that allows it", said=("could run code",), prepare=checkpoint({"state_dict": Code()}),

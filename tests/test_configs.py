@@ -37,4 +37,4 @@ def test_every_experiment_trains(experiment, tmp_path):
 
 
 def test_the_default_is_its_experiment():
-    assert composed() == composed("experiment=digits_dcgan")
+    assert composed() == composed("experiment=digits_cgan")

@@ -35,7 +35,7 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
         request.addfinalizer(process.wait)
         request.addfinalizer(process.terminate)
         end = time.monotonic() + 120
-        while not any(tmp_path.glob("runs/digits_dcgan/*/checkpoints/previous.ckpt")):
+        while not any(tmp_path.glob("runs/digits_cgan/*/checkpoints/previous.ckpt")):
             assert process.poll() is None, (tmp_path / "stderr").read_text()
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -52,8 +52,8 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
     assert said.count("training runs/") == 1
     # One run, one W&B run, nothing else.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "stderr"]
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits_dcgan", "multirun"]
-    (folder,) = (tmp_path / "runs" / "digits_dcgan").iterdir()
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits_cgan", "multirun"]
+    (folder,) = (tmp_path / "runs" / "digits_cgan").iterdir()
     assert len(list(tmp_path.rglob("run-*.wandb"))) == 1
     run = RunFolder(folder)
     assert (run.read()["status"], run.read()["device"]["devices"]) == ("failed", 2)

@@ -44,8 +44,8 @@ def changed(run: RunFolder, **fields) -> None:
 
 def test_a_run_is_made_again_from_its_record(run, capsys):
     assert cli.main(["reproduce", str(run.path)]) == 0
-    rows = len(read_rows(run.metrics_file))
-    assert f"identical: weights, {rows} rows and 2 scores of {run}" in capsys.readouterr().err
+    rows, scores = len(read_rows(run.metrics_file)), len(run.read()["scores"]["final"])
+    assert f"identical: weights, {rows} rows and {scores} scores of {run}" in capsys.readouterr().err
     assert not (run.path / "reproduction").exists()
 
 

@@ -13,7 +13,7 @@ from forger.schema import validate
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
-    "run": {"root": "runs", "name": "digits_dcgan", "restart": False, "strict": False},
+    "run": {"root": "runs", "name": "digits_cgan", "restart": False, "strict": False},
     "budget": {"images": 200_000, "minutes": None},
     "data": {
         "name": "digits",

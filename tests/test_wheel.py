@@ -58,4 +58,4 @@ def test_the_wheel_trains_in_an_empty_folder(wheel, tmp_path):
     done = subprocess.run(line, cwd=empty, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in empty.iterdir()] == ["runs"]
-    assert len(list(empty.glob("runs/digits_dcgan/*/samples/*.png"))) >= 1
+    assert len(list(empty.glob("runs/digits_cgan/*/samples/*.png"))) >= 1

@@ -1,6 +1,6 @@
 """What saving checkpoints costs of the time that training takes, at the default intervals: one line per experiment.
 
-python scripts/benchmarks/saving.py digits_dcgan photos_srgan
+python scripts/benchmarks/saving.py digits_cgan photos_srgan
 """
 
 import sys
@@ -41,4 +41,4 @@ def main(experiments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["digits_dcgan"])
+    main(sys.argv[1:] or ["digits_cgan"])

@@ -52,7 +52,7 @@ def opened(browser: Any, report: Path) -> Iterator[Callable[..., Any]]:
     def open_page(fragment: str = "", width: int = 1280, **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         tab = context.new_page()
         tab.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: heard.append(str(error)))
