@@ -15,7 +15,7 @@ from forger.run import train
 #: A few rounds on one thread, nothing but the run folder.
 SMALL = (
     "budget.images=640", "metrics.every_images=320", "metrics.n=128", "samples.every_images=320", "samples.n=9",
-    "checkpoint.every_images=320", "log.every=1", "trainer.threads=1", "logger=none",
+    "samples.closing=[]", "checkpoint.every_images=320", "log.every=1", "trainer.threads=1", "logger=none",
 )  # fmt: skip
 
 

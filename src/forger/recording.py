@@ -141,7 +141,7 @@ def summary(folder: RunFolder) -> int:
     if record["alerts"]:
         names = dict.fromkeys(alert["alarm"] for alert in record["alerts"])
         say(f"  alarms: {', '.join(names)}; {folder.alerts_file}")
-    pictures = sorted(folder.samples.glob("*"))
+    pictures = sorted(folder.samples.glob("[0-9]*")) + sorted(folder.samples.glob("training.gif"))
     if pictures:
         say(f"  pictures: {pictures[-1]}")
     say(f"  {record['status']}: {record['images']:,} images in {record['seconds']:.0f} s, {folder}")

@@ -17,11 +17,9 @@ from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames
 from forger.pictures.latents import asked_labels, samples
 from forger.pictures.layout import stacked
-from forger.pictures.request import Request
+from forger.pictures.request import COUNTS, Request
 from forger.restore import Restored, restored
 
-#: Default of ``--n`` where it is not the run's ``samples.n``.
-_COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20}
 #: Frames of a moving picture, at most, that are shown where it must stand still.
 _STRIP = 12
 
@@ -70,7 +68,7 @@ def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
 
 
 def _request(read: Restored, options: Mapping[str, str], name: str, raw_weights: bool) -> Request:
-    count = _COUNTS[name] if name in _COUNTS else read.settings["samples"]["n"]
+    count = COUNTS[name] if name in COUNTS else read.settings["samples"]["n"]
     given = options.get("input")
     if given is not None and not Path(given).exists():
         raise ConfigError(f"--input {given}: no such file or folder")

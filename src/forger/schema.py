@@ -77,6 +77,7 @@ class Samples:
     every_images: Count | None = None
     n: Count = 100
     animate: bool = False
+    closing: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -30,6 +30,14 @@ def test_gradients_are_medians_since_the_last_check_and_compared_with_earlier_on
     assert second["watch/gradient_growth"] == pytest.approx(10)
 
 
+def test_a_generator_that_did_not_move_between_two_checks_is_not_judged():
+    panel = Panel()
+    panel.observe(row(1, 4))
+    panel.derived({})
+    panel.observe({"watch/discriminator_gradient": 4.0})
+    assert "watch/gradient_left" not in panel.derived({})
+
+
 def test_losses_that_swing_are_seen_once_there_are_enough_of_them():
     panel = Panel()
     for i in range(LEAST):

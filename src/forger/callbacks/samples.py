@@ -1,5 +1,6 @@
 """Pictures of the same latents through training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +11,9 @@ from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
 from forger.data.images import Data
 from forger.games.base import Game
-from forger.pictures import draw
+from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames
-from forger.pictures.request import Request
+from forger.pictures.request import COUNTS, Request
 
 
 class Samples(Punctual):
@@ -25,6 +26,7 @@ class Samples(Punctual):
         every_images: interval in real images shown.
         n: number of samples in a picture.
         animate: put the pictures together as ``samples/training.gif`` at the end.
+        closing: names of further pictures for the end, of which those are drawn that the game can draw.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Samples(Punctual):
         every_images: Annotated[int, Ge(1)] | None,
         n: Annotated[int, Ge(1)] = 100,
         animate: bool = False,
+        closing: Sequence[str] = (),
     ) -> None:
         self.data = data
         self.folder = folder
@@ -42,6 +45,7 @@ class Samples(Punctual):
         self.every_images = every_images
         self.n = n
         self.animate = animate
+        self.closing = list(closing)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if due(pl_module, self.every_images):
@@ -52,6 +56,11 @@ class Samples(Punctual):
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
         self.draw(trainer, pl_module)
+        if trainer.is_global_zero:
+            for name in self.closing:
+                if name in drawable(pl_module, self.data)[1:]:
+                    request = Request(n=COUNTS.get(name, self.n), seed=pl_module.seed)
+                    save_picture(draw(pl_module, self.data, request, name), self.folder / f"{name}.png")
         frames = training_frames(self.folder) if self.animate and trainer.is_global_zero else []
         if frames:
             save_picture(frames, self.folder / "training.gif")

@@ -7,6 +7,9 @@ import torch
 
 from forger.randomness import generator
 
+#: How many samples are in a picture where that is not the run's ``samples.n``.
+COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20}
+
 
 @dataclass(frozen=True)
 class Request:

@@ -71,8 +71,9 @@ class Panel:
         for player, median in gradients.items():
             if median > 0:
                 self.gradients.setdefault(player, []).append(median)
-        if history := self.gradients.get("generator"):
-            values["watch/gradient_left"] = gradients.get("generator", 0.0) / max(history)
+        # A generator that did not move between two checks (n_critic) has no gradient to judge.
+        if (history := self.gradients.get("generator")) and "generator" in gradients:
+            values["watch/gradient_left"] = gradients["generator"] / max(history)
         if "d_fake" in medians:
             values["watch/fooled"] = medians["d_fake"]
         series = [losses for losses in self.losses.values() if len(losses) >= LEAST]
