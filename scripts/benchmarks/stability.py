@@ -34,8 +34,11 @@ ONE_CLASS_LEFT_OUT = 23.2
 GAP = 1.5
 COMMON = ("logger=none", "trainer.threads=1", "samples.every_images=null", "checkpoint.every_images=null")
 ON_DIGITS = ("model=gan", "data=digits", "metrics=digits", "budget.images=96_000", "metrics.every_images=12_000")
-ON_GRID = ("model=gan_1d", "data=grid25", "metrics=modes", "model.ema=0.998", "model.generator.width=128")
-ON_GRID += ("model.discriminator.width=128", "budget.images=512_000", "metrics.every_images=64_000")
+#: With a mixture of as many components as there are modes as latents: without one nobody finds them in so few rounds.
+ON_GRID = ("model=gan_1d", "data=grid25", "metrics=modes", "model.ema=0.99", "model.latent=32", "watch.action=none")
+ON_GRID += ("model.generator.width=128", "+model.generator.components=25", "model.discriminator.width=128")
+ON_GRID += ("model.players.generator.optimizer.lr=1e-3", "model.players.discriminator.optimizer.lr=2e-3")
+ON_GRID += ("budget.images=512_000", "metrics.every_images=128_000")
 
 
 def train(loss: str, combinations: list[Recipe], seeds: list[int], root: Path, base: tuple[str, ...]) -> None:

@@ -114,13 +114,13 @@ def agreement(logits: Tensor, labels: Tensor) -> float:
 
 def psnr(images: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio in dB of uint8 images against the truth, over all pixels of all images."""
-    _same_images(images, truth)
+    same_images(images, truth)
     return float(peak_signal_noise_ratio(images.double(), truth.double(), data_range=255.0))
 
 
 def ssim(images: Tensor, truth: Tensor) -> float:
     """Wang et al. 2004: mean structural similarity of uint8 images, Gaussian window of 11×11 with σ 1.5."""
-    _same_images(images, truth)
+    same_images(images, truth)
     if min(images.shape[-2:]) < 11:
         raise ValueError(f"SSIM looks through a window of 11x11, the images are {tuple(images.shape[-2:])}")
     value = structural_similarity_index_measure(images.double(), truth.double(), data_range=255.0)
@@ -128,7 +128,8 @@ def ssim(images: Tensor, truth: Tensor) -> float:
     return float(value)
 
 
-def _same_images(images: Tensor, truth: Tensor) -> None:
+def same_images(images: Tensor, truth: Tensor) -> None:
+    """Raise ValueError for images that are no uint8, or of two shapes."""
     if images.dtype != torch.uint8 or truth.dtype != torch.uint8:
         raise ValueError(f"images are compared as uint8 in [0, 255], got {images.dtype} and {truth.dtype}")
     if images.shape != truth.shape:

@@ -15,7 +15,7 @@ from forger.data.ranges import to_float
 from forger.metrics import extractors
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.features import as_uint8, extract
-from forger.metrics.functional import ssim
+from forger.metrics.pairs import Paired, PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
 from forger.metrics.perceptual import Distance
 
 #: What takes a domain B back to where an extractor knows its way about.
@@ -71,11 +71,14 @@ class HiddenTruth(OfTranslations):
         pairs = {"": (translated(game, image, "ab"), truth), "_back": (translated(game, truth, "ba"), image)}
         scores = {}
         for way, (made, right) in pairs.items():
-            scores[f"psnr{way}"] = decibels(made, right)
+            metrics: dict[str, Paired] = {"psnr": PeakSignalNoiseRatio()}
             if min(image.shape[2:]) >= 11:
-                scores[f"ssim{way}"] = ssim(made, right)
+                metrics["ssim"] = StructuralSimilarity()
             if self.distance is not None:
-                scores[f"{self.distance.name}{way}"] = float(self.distance(made, right).mean())
+                metrics[self.distance.name] = PerceptualDistance(self.distance)
+            for name, metric in metrics.items():
+                metric.update(made, right)
+                scores[name + way] = float(metric.compute())
         return scores
 
     def higher_is_better(self, name: str) -> bool:

@@ -1,0 +1,60 @@
+"""PSNR, SSIM and perceptual distances as metrics: equal to torchmetrics', whatever the portions."""
+
+import math
+
+import pytest
+import torch
+import torchmetrics.image
+
+from forger.metrics.pairs import PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
+from forger.metrics.perceptual import Distance
+
+TRUTH = torch.randint(256, (7, 3, 16, 20), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+MADE = (
+    (TRUTH.int() + torch.randint(-30, 31, TRUTH.shape, generator=torch.Generator().manual_seed(1))).clamp(0, 255).byte()
+)
+
+
+class Brightness(Distance):
+    name = "brightness"
+    about: dict[str, str] = {}  # noqa: RUF012
+
+    def __call__(self, images, truth):
+        return (images.double().flatten(1).mean(1) - truth.double().flatten(1).mean(1)).abs()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (PeakSignalNoiseRatio, torchmetrics.image.PeakSignalNoiseRatio),
+        (StructuralSimilarity, torchmetrics.image.StructuralSimilarityIndexMeasure),
+    ],
+)
+def test_equal_to_torchmetrics_in_portions_of_any_size(ours, theirs):
+    metric, oracle = ours(), theirs(data_range=255.0).set_dtype(torch.float64)
+    for made, truth in zip(MADE.split([2, 4, 1]), TRUTH.split([2, 4, 1]), strict=True):
+        metric.update(made, truth)
+    oracle.update(MADE.double(), TRUTH.double())
+    assert float(metric.compute()) == pytest.approx(float(oracle.compute()), rel=1e-6)
+
+
+def test_halves_of_two_ranks_are_the_whole():
+    whole, first, second = (PerceptualDistance(Brightness()) for _ in range(3))
+    whole.update(MADE, TRUTH)
+    first.update(MADE[::2], TRUTH[::2])
+    second.update(MADE[1::2], TRUTH[1::2])
+    first.merge_state(second)
+    assert float(first.compute()) == pytest.approx(float(whole.compute()), rel=1e-12)
+    assert float(whole.compute()) == pytest.approx(float(Brightness()(MADE, TRUTH).mean()))
+
+
+def test_edges():
+    metric = PeakSignalNoiseRatio()
+    metric.update(TRUTH, TRUTH)
+    assert float(metric.compute()) == math.inf
+    with pytest.raises(ValueError, match="do not pair"):
+        metric.update(TRUTH[:3], TRUTH)
+    with pytest.raises(ValueError, match="uint8"):
+        metric.update(TRUTH.float(), TRUTH.float())
+    with pytest.raises(ValueError, match="window of 11x11"):
+        StructuralSimilarity().update(TRUTH[..., :8, :8], TRUTH[..., :8, :8])
