@@ -11,4 +11,4 @@ ruff check --quiet .
 ruff format --quiet --check .
 pyright --warnings | tail -n 5
 # Many small computations: a second thread costs more than it gives.
-OMP_NUM_THREADS=1 pytest "$@"
+OMP_NUM_THREADS=1 pytest -n "$(nproc)" --dist loadfile "$@"
