@@ -141,7 +141,7 @@ def order(runs: list[str], resamples: int) -> None:
 
 def cost(repeats: int) -> None:
     torch.set_num_threads(1)
-    spent = {"digits": [], "none": []}
+    spent = {"conditional": [], "none": []}
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf_folder()), version_base="1.3"):
         common = ["logger=none", "trainer.threads=1", "watch.action=none", f"run.root={folder}"]
         assert train(compose("train", ["budget.images=1_000", *common])) == 0  # what only the first run pays
