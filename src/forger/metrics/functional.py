@@ -120,12 +120,17 @@ def psnr(images: Tensor, truth: Tensor) -> float:
 
 def ssim(images: Tensor, truth: Tensor) -> float:
     """Wang et al. 2004: mean structural similarity of uint8 images, Gaussian window of 11×11 with σ 1.5."""
+    return float(ssim_of_each(images, truth).mean())
+
+
+def ssim_of_each(images: Tensor, truth: Tensor) -> Tensor:
+    """As `ssim`, of each image: float64 (n,)."""
     same_images(images, truth)
     if min(images.shape[-2:]) < 11:
         raise ValueError(f"SSIM looks through a window of 11x11, the images are {tuple(images.shape[-2:])}")
-    value = structural_similarity_index_measure(images.double(), truth.double(), data_range=255.0)
+    value = structural_similarity_index_measure(images.double(), truth.double(), data_range=255.0, reduction="none")
     assert isinstance(value, Tensor)
-    return float(value)
+    return value.reshape(len(images))
 
 
 def same_images(images: Tensor, truth: Tensor) -> None:

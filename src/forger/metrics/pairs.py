@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from forger.metrics.features import FixedPrecision
-from forger.metrics.functional import same_images
+from forger.metrics.functional import same_images, ssim_of_each
 from forger.metrics.perceptual import Distance
 
 
@@ -62,11 +61,7 @@ class StructuralSimilarity(Paired):
     higher_is_better = True
 
     def per_image(self, images: Tensor, truth: Tensor) -> Tensor:
-        if min(images.shape[-2:]) < 11:
-            raise ValueError(f"SSIM looks through a window of 11x11, the images are {tuple(images.shape[-2:])}")
-        value = structural_similarity_index_measure(images.double(), truth.double(), data_range=255.0, reduction="none")
-        assert isinstance(value, Tensor)
-        return value.reshape(len(images))
+        return ssim_of_each(images, truth)
 
 
 class PerceptualDistance(Paired):
