@@ -8,6 +8,7 @@ from forger.explain import explain
 from forger.sweeps.checking import check
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import load
+from forger.sweeps.study import Slots
 from sweeps.studies import FILE, LR, begun, done, sweep_file
 
 
@@ -55,6 +56,26 @@ def test_the_grid_is_every_point():
     points = [(point["experiment"], point["seed"]) for point in definition.grid]
     assert points[:3] == [("digits_gan", 0), ("digits_gan", 1), ("digits_gan", 2)]
     assert len(set(points)) == 6
+
+
+def test_a_search_begins_with_the_config_as_it_is(tmp_path):
+    file = sweep_file(tmp_path)
+    latent = "model.latent=choice(16, 32)"
+    assert load(file, [latent]).as_it_is == {LR: 2e-3, "model.latent": 32}
+    assert load(file, [latent, "model.latent=choice(16, 64)"]).as_it_is == {}
+    assert load(file, [f"{LR}=interval(3e-3, 1e-2)"]).as_it_is == {}
+    assert load(file, ["model/loss=choice(minimax, relativistic)"]).as_it_is == {}
+    assert load(file, ["data.batch_size=range(32, 129, 32)"]).as_it_is["data.batch_size"] == 64
+    assert load(file, ["data.batch_size=range(30, 129, 32)"]).as_it_is == {}
+
+
+@pytest.mark.parametrize(("sampler", "first"), [("tpe", 2e-3), ("random", None)])
+def test_only_a_search_is_given_its_first_candidate(tmp_path, sampler, first):
+    definition, _ = begun(tmp_path, f"sweep.sampler={sampler}")
+    slots = Slots(definition)
+    slots.fill()
+    given = [row.system_attrs.get("fixed_params", {}).get(LR) for row in slots.trials()]
+    assert given == [first, None, None, None]
 
 
 def test_rungs_climb_to_the_budget(tmp_path):

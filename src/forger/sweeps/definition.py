@@ -95,6 +95,12 @@ class Definition:
         points = itertools.product(*(parameter.points for parameter in self.space))
         return [dict(zip((parameter.name for parameter in self.space), point, strict=True)) for point in points]
 
+    @property
+    def as_it_is(self) -> dict[str, Any]:
+        """The config's own point of the space; empty where a parameter has none (a group's option, or out of range)."""
+        point = {parameter.name: OmegaConf.select(self.run_config, parameter.name) for parameter in self.space}
+        return point if all(parameter.holds(point[parameter.name]) for parameter in self.space) else {}
+
     @cached_property
     def run_config(self) -> DictConfig:
         """The config of a run in which nothing varies yet."""

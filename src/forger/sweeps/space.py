@@ -56,6 +56,14 @@ class Parameter:
                 return f"{self.key}={text}"
         return f"{self.key}={value!r}"
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value of the config is one of the space."""
+        if self.values:
+            return value in [known for known, _ in self.values]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return value in self.points if self.step is not None else True
+
     @property
     def bounds(self) -> list[Any]:
         """Values to check: the two ends, or each choice."""

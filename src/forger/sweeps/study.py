@@ -109,12 +109,19 @@ class Slots:
                 continue
             tries = {row.user_attrs.get("folder") for row in former}
             folder = f"{number:04d}" + (f"-{len(tries) + 1}" if tries else "")
-            point = self._grid_point(number) if not former else {}
+            point = self._point(number) if not former else {}
             attributes = {"slot": number, "folder": folder}
             patiently(lambda p=point, a=attributes: self.study.enqueue_trial(p, user_attrs=a))
 
-    def _grid_point(self, number: int) -> dict[str, Any]:
-        return self.definition.grid[number] if self.definition.sweep.sampler == "grid" else {}
+    def _point(self, number: int) -> dict[str, Any]:
+        """What a slot is to try; empty where the sampler says so."""
+        match self.definition.sweep.sampler:
+            case "grid":
+                return self.definition.grid[number]
+            case "random":
+                return {}
+            case _:  # a search begins with what there is, and can only end above it
+                return self.definition.as_it_is if number == 0 else {}
 
     # A trial that this process holds ----------------------------------------------------------------------------
 
