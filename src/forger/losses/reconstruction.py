@@ -48,13 +48,5 @@ def sparsity(activations: Tensor | Sequence[Tensor]) -> Tensor:
     return torch.cat([_full(a).abs().flatten(1) for a in several], dim=1).mean(1)
 
 
-def psnr(prediction: Tensor, target: Tensor, data_range: float = 2.0) -> Tensor:
-    """Peak signal-to-noise ratio in dB, 10 log10(range² / MSE); infinite for equal images.
-
-    `data_range` is the distance from black to white: 2 in [-1, 1], 1 in [0, 1], 255 for bytes.
-    """
-    return 10 * torch.log10(data_range**2 / mse(prediction, target))
-
-
 def _full(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -15,6 +15,7 @@ from forger.data.images import Data
 from forger.data.ranges import to_float
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.metrics.evaluation import OfRealImages
+from forger.metrics.functional import decibels
 from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
 from forger.randomness import generator
 
@@ -50,7 +51,7 @@ class Reconstruction(OfRealImages):
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         images = to_float(chosen(data, split, n, seed))
         error = pixel_error(game.reconstruct(images).cpu(), images)
-        values = {"mse": error, "psnr": decibels(error)}
+        values = {"mse": error, "psnr": decibels(error, 1)}
         if self.pca:
             train = training_pixels(data)
             if game.latent >= train.shape[1]:
@@ -99,7 +100,7 @@ class Denoising(OfRealImages):
         noisy = with_noise(images, self.noise, seed)
         wiener = WienerFilter(training_pixels(data), self.noise)
         outputs = {"noisy": noisy, "denoised": game.reconstruct(noisy).cpu(), "wiener": wiener(noisy)}
-        values = {f"psnr_{name}": decibels(pixel_error(output, images)) for name, output in outputs.items()}
+        values = {f"psnr_{name}": decibels(pixel_error(output, images), 1) for name, output in outputs.items()}
         return {**values, "gain_over_wiener": values["psnr_denoised"] - values["psnr_wiener"]}
 
     def higher_is_better(self, name: str) -> bool:
@@ -153,11 +154,6 @@ class Variational(OfRealImages):
 def with_noise(images: Tensor, noise: float, seed: int) -> Tensor:
     """Images in [-1, 1] with Gaussian noise, whose deviation is given on the scale [0, 1]; nothing is clipped."""
     return images + 2 * noise * torch.randn(images.shape, generator=generator(seed, "noise"))
-
-
-def decibels(error: float) -> float:
-    """Peak signal-to-noise ratio of a mean squared error on the scale [0, 1], in dB; infinite for 0."""
-    return -10 * math.log10(error) if error > 0 else math.inf
 
 
 def pixel_error(prediction: Tensor, images: Tensor) -> float:

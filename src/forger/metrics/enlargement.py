@@ -3,7 +3,6 @@
 A game offers `enlarge(images, stage)` of float images in [-1, 1], stage "first" or "second", and `scale`.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.metrics.evaluation import Measured, OfRealImages, measured
 from forger.metrics.features import as_uint8
+from forger.metrics.functional import decibels
 from forger.metrics.perceptual import Distance
 
 
@@ -100,7 +100,7 @@ def compared(game: Any, images: Tensor, distance: Distance | None = None) -> dic
         pixels = as_uint8(method(small)).cpu()[..., scale:-scale, scale:-scale]
         made = luma(pixels)
         error = float((made - truth).square().mean())
-        scores[f"psnr{name}"] = 10 * math.log10(255**2 / error) if error else math.inf
+        scores[f"psnr{name}"] = decibels(error)
         scores[f"ssim{name}"] = float(similarity(made, truth).mean())
         energies = [float(energy_beyond(x, 0.5 / scale).sum()) for x in (made, truth)]
         scores[f"high_frequencies{name}"] = energies[0] / energies[1]

@@ -1,9 +1,11 @@
 """Pure scores of features, logits and images: float64 inside, one or two numbers out, all chance seeded."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from forger.metrics.frechet import refuse_not_finite
 
@@ -115,7 +117,12 @@ def agreement(logits: Tensor, labels: Tensor) -> float:
 def psnr(images: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio in dB of uint8 images against the truth, over all pixels of all images."""
     same_images(images, truth)
-    return float(peak_signal_noise_ratio(images.double(), truth.double(), data_range=255.0))
+    return decibels(float((images.double() - truth.double()).square().mean()))
+
+
+def decibels(error: float, peak: float = 255.0) -> float:
+    """Peak signal-to-noise ratio, 10 log10(peak² / error), of a mean squared error; infinite for 0."""
+    return 10 * math.log10(peak**2 / error) if error > 0 else math.inf
 
 
 def ssim(images: Tensor, truth: Tensor) -> float:

@@ -1,6 +1,5 @@
 """Scores of images that have a right answer each: torchmetrics metrics over running sums in float64."""
 
-import math
 from abc import abstractmethod
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from forger.metrics.features import FixedPrecision
-from forger.metrics.functional import same_images, ssim_of_each
+from forger.metrics.functional import decibels, same_images, ssim_of_each
 from forger.metrics.perceptual import Distance
 
 
@@ -52,7 +51,7 @@ class PeakSignalNoiseRatio(Paired):
 
     def compute(self) -> Tensor:
         error = super().compute()
-        return 10 * torch.log10(255**2 / error) if error > 0 else torch.full_like(error, math.inf)
+        return torch.full_like(error, decibels(float(error)))
 
 
 class StructuralSimilarity(Paired):

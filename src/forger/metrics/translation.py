@@ -3,7 +3,6 @@
 A game offers `translate(images, direction)` of float images in [-1, 1], direction "ab" or "ba".
 """
 
-import math
 from typing import Any, Literal
 
 import torch
@@ -15,6 +14,7 @@ from forger.data.ranges import to_float
 from forger.metrics import extractors
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.features import as_uint8, extract
+from forger.metrics.functional import psnr
 from forger.metrics.pairs import Paired, PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
 from forger.metrics.perceptual import Distance
 
@@ -46,8 +46,8 @@ class Cycle(OfTranslations):
         part = data.splits[split]
         a, b = part.arrays["image"], part.independent["target"]
         return {
-            "psnr_cycle_a": decibels(translated(game, translated(game, a, "ab"), "ba"), a),
-            "psnr_cycle_b": decibels(translated(game, translated(game, b, "ba"), "ab"), b),
+            "psnr_cycle_a": psnr(translated(game, translated(game, a, "ab"), "ba"), a),
+            "psnr_cycle_b": psnr(translated(game, translated(game, b, "ba"), "ab"), b),
         }
 
 
@@ -172,12 +172,6 @@ def best_renaming(label: Tensor, seen: Tensor, classes: int) -> tuple[float, int
     counts.index_put_((label, seen), torch.ones_like(label), accumulate=True)
     before, after = linear_sum_assignment(counts.numpy(), maximize=True)
     return float(counts[before, after].sum()) / len(label), int((before == after).sum())
-
-
-def decibels(images: Tensor, truth: Tensor) -> float:
-    """Peak signal-to-noise ratio of uint8 images, over all pixels together, in dB; infinite for equal ones."""
-    error = float((images.double() - truth.double()).square().mean())
-    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def _share(agreed: Tensor) -> float:

@@ -14,8 +14,9 @@ from torch import Tensor
 from forger.data.decoding import decode_all, listing
 from forger.data.images import Data
 from forger.data.ranges import to_float, to_uint8
-from forger.metrics.autoencoding import chosen, decibels, pixel_error, with_noise
+from forger.metrics.autoencoding import chosen, pixel_error, with_noise
 from forger.metrics.factors import FACTORS, LatentFactors, applied
+from forger.metrics.functional import decibels
 from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
 from forger.pictures.files import tiles
 from forger.pictures.layout import captioned, stacked
@@ -110,7 +111,7 @@ def _reconstructed(game: Any, data: Data, images: Tensor, seed: int) -> tuple[di
     if game.input_noise:
         noisy = with_noise(images, game.input_noise, seed)
         denoised, filtered = game.reconstruct(noisy).cpu(), WienerFilter(train, game.input_noise)(noisy)
-        ours, theirs = (decibels(pixel_error(row, images)) for row in (denoised, filtered))
+        ours, theirs = (decibels(pixel_error(row, images), 1) for row in (denoised, filtered))
         title = f"noise of {game.input_noise:g}: PSNR {ours:.1f} dB without it, {theirs:.1f} dB by a Wiener filter"
         return {"image": images, "noisy": noisy, "denoised": denoised, "Wiener": filtered}, title
     rows = {"image": images, "decoded": game.reconstruct(images).cpu()}

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from forger.data.decoding import decode_all, listing
 from forger.data.images import Data
-from forger.metrics.translation import decibels, translated
+from forger.metrics.functional import psnr
+from forger.metrics.translation import translated
 from forger.pictures.files import tiles
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request
@@ -31,7 +32,7 @@ def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
     rows = {"A": a, "A to B": there}
     if truth is not None:
         rows["truth"] = truth
-        title += f": {decibels(there, truth):.1f} dB to the hidden truth"
+        title += f": {psnr(there, truth):.1f} dB to the hidden truth"
     return [captioned(stacked([_rows(rows), _rows({"B": b, "B to A": back})]), title)]
 
 
