@@ -314,6 +314,7 @@ def test_no_secret_is_left_in_a_run_folder(
         ("+logger.comet.api_key=abc def", f"+logger.comet.api_key={HIDDEN}"),
         ("+logger={x: {api_key: abc, n: 3}}", f"+logger={{x: {{api_key: {HIDDEN}, n: 3}}}}"),
         ("data.root=https://me:pw@host/x", f"data.root=https://{HIDDEN}@host/x"),
+        ("sweep.storage='postgresql://me:p/w@host/x'", f"sweep.storage='postgresql://{HIDDEN}@host/x'"),
         ("https://host/?a=1&access_token=abc&b=2", f"https://host/?a=1&access_token={HIDDEN}&b=2"),
         ("logger.x.apiKey=abc", f"logger.x.apiKey={HIDDEN}"),
         ("model.tokens=5 max_tokens=7 model.token=3", "model.tokens=5 max_tokens=7 model.token=3"),

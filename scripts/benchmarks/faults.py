@@ -5,7 +5,8 @@
     python scripts/benchmarks/faults.py --json                prints the findings and writes nothing
 
 Each run is a process of its own, forked from one that has imported everything, and each kill a real SIGKILL: after a
-random time, or at the moment at which a checkpoint's temporary file is there.
+random time, or at the moment at which a checkpoint's temporary file is there. A whole sweep is the business of
+`sweep_faults.py`, whose findings stay as they are.
 """
 
 import argparse
@@ -250,6 +251,12 @@ def main() -> None:
     if options.json:
         print(json.dumps(findings))
         return
+    former = json.loads((DOCS / "faults.json").read_text())
+    publish({**findings, "sweep": former.get("sweep", [])})
+
+
+def publish(findings: dict[str, Any]) -> None:
+    """Write the findings down, and the table into the page."""
     (DOCS / "faults.json").write_text(json.dumps(findings, indent=1) + "\n")
     page = DOCS / "reproducibility.md"
     before, _, rest = page.read_text().partition("<!-- faults -->\n")
@@ -321,7 +328,28 @@ def table(findings: dict[str, Any]) -> str:
             f"| one of two processes killed | 1 | the other ended after {rank['seconds']} s with exit code "
             f"{rank['code']}; {rank['saved']:,} images saved; taken up by one process: {rank['status_after']} |"
         )
+    if sweeps := findings.get("sweep"):
+        rows.append(_row_of_sweeps(sweeps))
     return "\n".join(["| fault | times | outcome |", "|---|---|---|", *rows]) + "\n"
+
+
+def _row_of_sweeps(sweeps: list[dict[str, Any]]) -> str:
+    kills = [
+        f"{sum(s['kills'].get(kind, 0) for s in sweeps)} {kind}s" for kind in ("run", "worker", "server", "command")
+    ]
+    trials, ended = sum(s["trials"] for s in sweeps), sum(s["ended"] for s in sweeps)
+    faults = sum(s["ended_twice"] + s["left_running"] + s["set_aside"] + s["other_parameters"] for s in sweeps)
+    left = sum(len(s["processes_left"]) for s in sweeps)
+    again = [images for s in sweeps for images in s["trained_again"]]
+    compared = [names for s in sweeps for names in s["compared"].values()]
+    return (
+        f"| SIGKILL to processes of a sweep, {len(sweeps)} sweeps of {sweeps[0]['trials']} trials, two workers: "
+        f"{', '.join(kills)} | {sum(sum(s['kills'].values()) for s in sweeps)} | {ended} of {trials} trials ended; "
+        f"twice, left over, or with other parameters: {faults}; processes left: {left}; of the runs hit after a "
+        f"checkpoint at most {max(again, default=0):,} images trained again (checkpoints every "
+        f"{sweeps[0]['checkpoint_every']:,}); {sum(not names for names in compared)} of {len(compared)} compared "
+        "identical |"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Calibrates the watch: trains healthy and broken recipes, replays their signals, writes docs/watch.json and .md.
 
-    python scripts/benchmarks/watch.py --cost [--root runs/watch]
     python scripts/benchmarks/watch.py [--root runs/watch] [--seeds 0 1 2] [--workers 2] [--table-only]
 
-The first line measures the watch's share of the time (two minutes), the second calibrates: about 20 minutes of one
-core for 186 runs; the same command goes on where it stopped. Thresholds are in `forger.watch.alarms.PATTERNS`;
-they were chosen by looking at the fit half alone. Alarms are replayed from ``metrics.jsonl``, so that other
-thresholds need no new training (``--table-only``).
+About 20 minutes of one core for 186 runs; the same command goes on where it stopped. Thresholds are in
+`forger.watch.alarms.PATTERNS`; they were chosen by looking at the fit half alone. Alarms are replayed from
+``metrics.jsonl``, so that other thresholds need no new training (``--table-only``). What the watch costs is measured
+by `speed/upkeep.py`.
 """
 
 import argparse
@@ -20,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import watch_cost
 import watch_oscillation
 from hydra import compose, initialize_config_dir
 from watch_recipes import RECIPES, Recipe
@@ -212,14 +210,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table-only", action="store_true")
-    parser.add_argument("--cost", action="store_true", help="measure the cost of the watch, and nothing else")
     options = parser.parse_args()
-    cost = options.root / "cost.json"
-    if options.cost:
-        measured = watch_cost.measure(options.root)
-        cost.write_text(json.dumps(measured))
-        print(measured)
-        return
     if not options.table_only:
         done = {(recipe.name, record["seed"]) for recipe, _, record in finished(options.root)}
         every = [(recipe, seed, str(options.root)) for seed in options.seeds for recipe in RECIPES]
@@ -233,7 +224,6 @@ def main() -> None:
         "rates": rates(runs),
         "information": information(found),
         "oscillation": watch_oscillation.report(),
-        "cost": json.loads(cost.read_text()),
         "thresholds": {name: [[asdict(s) for s in group] for group in p.groups] for name, p in PATTERNS.items()},
         "limits": {"healthy": distance_of_shares(0.2), "broken": distance_of_shares(0.3)},
         "runs": [asdict(run) for run in sorted(runs, key=lambda run: (run.half, run.meant, run.recipe, run.seed))],

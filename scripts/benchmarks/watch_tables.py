@@ -16,7 +16,6 @@ def written(page: str, result: Result) -> str:
         "oscillation": _oscillation(result),
         "alarms": _alarms(result),
         "recipes": _recipes(result),
-        "cost": _cost(result),
     }
     for name, lines in tables.items():
         block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
@@ -104,17 +103,6 @@ def _oscillation(result: Result) -> list[str]:
         [[name, f"{a:.5f}", f"{b:.5f}"] for name, (a, b) in result["oscillation"]["angles"].items()],
     )]  # fmt: skip
     return lines
-
-
-def _cost(result: Result) -> list[str]:
-    cost = result["cost"]
-    each = ", ".join(f"{share:.1%}" for share in cost["shares"])
-    return [
-        f"On the default run (checks every 5,000 images, one thread, {cost['repeats']} runs of {cost['images']:,}",
-        f"images with it and without in turn, no scores) its own calls took **{cost['share']:.1%}** of the processor",
-        f"time ({each}). Whole runs took {cost['with']:.1f} s with it and {cost['without']:.1f} s without, which is",
-        "less of a difference than between two runs alike.",
-    ]
 
 
 def _alarms(result: Result) -> list[str]:

@@ -26,6 +26,11 @@ def say(line: str) -> None:
 
 
 class _Terminal(logging.Handler):
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; without secrets where it goes to a file or another program."""
+        line = super().format(record)
+        return line if console.is_terminal else redacted(line)
+
     def emit(self, record: logging.LogRecord) -> None:
         # Through the console of the progress bar, which moves out of the way.
         try:

@@ -62,7 +62,7 @@ SWEEP is a config of the group `sweep`, or a YAML file in a folder of that name.
   -w N                       workers (default: one per GPU, else one per core)
   --config-dir FOLDER        your own configs in front of the shipped ones
   sweep.trials=40 …          any key of the sweep: trials, seeds, sampler, pruner, rungs.first, minutes, storage, …
-  launcher=slurm …           where the workers run
+  launcher=slurm, =ray …     where the workers run (default: this machine)
   budget.images=1e5 …        any override of the runs; KEY=VALUE takes KEY out of the space,
                              'KEY=interval(0.1, 1)' puts it in
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from forger.cli import conf_folder, config_groups, tell
 from forger.errors import ConfigError, closest
+from forger.files import write_atomically
+from forger.redaction import redacted
 from forger.trial import follow_parent, membership
 
 _HELP = """\
@@ -56,6 +58,7 @@ def train(arguments: Sequence[str]) -> int:
     if "--help" in flags:
         print(_help())
         return 0
+    multirun = "--multirun" in flags
     if membership() is not None and "LOCAL_RANK" not in os.environ:
         follow_parent()
     # Otherwise Hydra prints its own version of an exception and ends the process.
@@ -82,6 +85,9 @@ def train(arguments: Sequence[str]) -> int:
             raise ConfigError(f"{_not_utf8(first)}: {error.reason} at byte {error.start}; save it as UTF-8") from error
         finally:
             sys.argv = typed
+            if multirun:
+                root = [text.partition("=")[2] for text in overrides if text.startswith("run.root=")]
+                hide_secrets(Path(root[-1] if root else "runs", "multirun"))
     return max(codes, key=_SEVERITY.index)
 
 
@@ -184,7 +190,12 @@ def _job(config: Any, flags: list[str]) -> int:
     job = HydraConfig.get()
     try:
         if job.mode == RunMode.MULTIRUN:
-            print(f"forger: job {job.job.num}: {' '.join(job.overrides.task)}", file=sys.stderr, flush=True)
+            hide_secrets(Path(job.sweep.dir))
+            print(
+                f"forger: job {job.job.num}: {' '.join(redacted(list(job.overrides.task)))}",
+                file=sys.stderr,
+                flush=True,
+            )
             if is_distributed(config):
                 return _fresh_process(job.overrides, flags)
         from forger.run import train
@@ -192,6 +203,16 @@ def _job(config: Any, flags: list[str]) -> int:
         return train(config)
     except (Exception, KeyboardInterrupt) as error:
         return tell(error)
+
+
+def hide_secrets(folder: Path) -> None:
+    """Take the secrets out of the config that Hydra keeps of a multirun."""
+    import yaml
+
+    file = folder / "multirun.yaml"
+    config = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    if (shown := redacted(config)) != config:
+        write_atomically(file, yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
 
 
 def is_distributed(config: Any) -> bool:

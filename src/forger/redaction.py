@@ -13,7 +13,7 @@ _SECRET_NAME = re.compile(
 )
 _OVERRIDE = re.compile(r"([+~]*[\w.@/-]+)=(.+)", re.S)
 #: user:password@ and ?token=… in a URL.
-_LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
+_LOGIN = re.compile(r"(?<=://)(?:[^/\s@'\"]+|[^/:\s@'\"]*:[^\s@'\"]+)(?=@)")
 _QUERY = re.compile(r"(?<=[?&])([\w.-]+)=([^&\s'\"]+)")
 #: key=value with a telling last part of the key: an override, or a line that quotes one.
 _ASSIGNED = re.compile(r"(?P<key>[\w.@/-]*\w)(?P<sign>=|: )(?P<value>'[^']*'|\"[^\"]*\"|[^\s,;{}\[\]]+)")

@@ -21,6 +21,7 @@ from forger.callbacks.progress import ProgressBar
 from forger.callbacks.samples import Samples
 from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import Feed, Watching, told
+from forger.compilation import compile_networks
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
 from forger.data.loader import Batches, Stream
@@ -110,6 +111,8 @@ def fit(
         loggers=build_loggers(settings, folder, identity),
         callbacks=[*built_callbacks(settings["callbacks"]), crew],
     )
+    if settings["trainer"]["compile"] is not None:
+        compile_networks(game, settings["trainer"]["compile"], trainer.strategy.root_device)
     last = newest_checkpoint(folder.checkpoints, identity)
     if last is None and parent is not None:
         parent.give(game)
@@ -168,6 +171,8 @@ def prepare_torch(trainer: dict[str, Any]) -> None:
     """Threads and silence, before anything is computed."""
     if trainer["threads"] is not None:
         torch.set_num_threads(trainer["threads"])
+    # Deterministic algorithms would fill with NaN what is about to be written anyway.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for unwanted in (".*LeafSpec.*", ".*litlogger.*", ".*GPU available but not used.*", ".*TF32.*"):
@@ -221,7 +226,7 @@ def build_trainer(
     settings: dict[str, Any], identity: str, loggers: list[Any], callbacks: list[pl.Callback]
 ) -> pl.Trainer:
     """Lightning's trainer without its own counting, validation, bar, warnings and checkpoints."""
-    placement = {k: v for k, v in settings["trainer"].items() if k not in ("threads", "profile")}
+    placement = {k: v for k, v in settings["trainer"].items() if k not in ("threads", "compile", "profile")}
     return built_trainer(
         **placement,
         logger=loggers or False,

@@ -55,6 +55,7 @@ class Trainer:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Ge(1), Le(1024)] | None = None
     deterministic: bool | Literal["warn"] = True
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
     profile: bool = False
 
 

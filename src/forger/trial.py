@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 _VARIABLE = "FORGER_TRIAL"
+#: Tells a process which one it is to end with.
+PARENT = "FORGER_PARENT"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def ending(status: str) -> str:
 
 def follow_parent(seconds: float = 1.0) -> None:
     """Have this process end as by SIGTERM, its state saved, once the process that started it is gone."""
-    parent = os.getppid()
+    # As told, where it was: the parent may have gone by now, and whoever adopted us is not it.
+    parent = int(os.environ.get(PARENT) or os.getppid())
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from running import trained
 
 
@@ -14,6 +16,9 @@ def test_profile_names_the_parts_of_a_round_and_leaves_the_weights_alone(tmp_pat
     table = (profiled.path / "profile" / "table.txt").read_text()
     for part in ("prepared", "discriminator's objective", "generator's move", "aten::addmm"):
         assert part in table
+    times = [float(line.split()[0]) for line in table.split("\n\n")[0].splitlines()[1:]]
+    assert sum(times[:-1]) == pytest.approx(times[-1], abs=0.01)
+    assert all(time > 0 for time in times)
     events = json.loads((profiled.path / "profile" / "trace.json").read_text())["traceEvents"]
     assert sum(event["name"] == "forger: generator's objective" for event in events) == 20
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 
+from forger.data import loader
 from forger.data.images import Split
 from forger.data.loader import Batches, share
 
@@ -52,6 +53,25 @@ def test_continues_from_any_position_as_if_never_stopped(flip):
         for a, b in zip(whole[position:], rest, strict=True):
             assert a.keys() == b.keys() == {"image", "target"}
             assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_several_small_batches_are_selected_at_once_and_are_the_same(monkeypatch, flip):
+    split = Split(
+        {"image": torch.randint(256, (100, 3, 5, 4), dtype=torch.uint8), "label": torch.arange(100)},
+        {"target": torch.randint(256, (70, 1, 4, 4), dtype=torch.uint8)},
+    )
+    options = {"rank": 1, "world": 2, "flip": flip, "position": 3}
+    monkeypatch.setattr(loader, "_AT_ONCE", 0)
+    one_by_one = stream(40, split, **options)
+    for size in (3 * 8 * (3 * 5 * 4 + 8), 2**30):  # three batches, all of an epoch
+        monkeypatch.setattr(loader, "_AT_ONCE", size)
+        together = stream(40, split, **options)
+        assert together[0]["image"].is_contiguous()
+        for a, b in zip(one_by_one, together, strict=True):
+            assert a.keys() == b.keys() == {"image", "label", "target"}
+            assert all(torch.equal(a[name], b[name]) for name in a)
+    assert together[0]["image"].untyped_storage().nbytes() > one_by_one[0]["image"].untyped_storage().nbytes()
 
 
 def test_the_position_is_asked_when_iteration_begins():

@@ -1,9 +1,15 @@
 """Large picture sets: decoded once, mapped, dealt by blocks; the same pixels as in memory."""
 
+import errno
+import io
+import logging
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from itertools import islice
 from pathlib import Path
 
@@ -11,13 +17,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
-from forger.data import folders, store
+from data.pictures import write
+from forger.data import decoding, folders, loader, store
 from forger.data.decoding import decode_all
 from forger.data.folders import image_folder
 from forger.data.images import Split
 from forger.data.loader import Batches, by_blocks
 from forger.data.store import Undecoded, stored
+from running import trained
 
 
 @pytest.fixture
@@ -55,18 +64,50 @@ def test_second_time_nothing_is_decoded_and_changed_files_are(pictures, monkeypa
     assert images[4].max() == 0
 
 
-def test_goes_on_where_it_was_killed(pictures, monkeypatch):
-    code = (
-        "import os, signal, sys; from pathlib import Path; from forger.data import store\n"
-        "store.SHARD = 8; root = Path(sys.argv[1]); append = store.append_row\n"
-        "def kill(path, row):\n"
-        "    append(path, row)\n"
-        "    if row['shard'] == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store.append_row = kill\n"
-        "store.stored(root, [p.relative_to(root) for p in sorted(root.iterdir())], 3, 8)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(pictures)], env=os.environ, capture_output=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+#: Asks for the map; writes down every picture that it decodes; killed once the shard of that number is noted.
+ASKS = """
+import os, signal, sys
+from pathlib import Path
+from forger.data import store
+
+root, log, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+store.SHARD = 8
+append, decode = store.append_row, store.decode_each
+
+def kill(path, row):
+    append(path, row)
+    if row["shard"] == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def written_down(paths, *more):
+    with log.open("a") as file:
+        file.write("".join(f"{path.name}\\n" for path in paths))
+    return decode(paths, *more)
+
+store.append_row, store.decode_each = kill, written_down
+images, digest = store.stored(root, [path.relative_to(root) for path in sorted(root.iterdir())], 3, 8)
+print(digest, int(images.sum()))
+"""
+
+
+def asking(pictures: Path, log: Path, killed_after: int = -1) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", ASKS, str(pictures), str(log), str(killed_after)]
+    return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_that_ask_at_once_share_one_decoding(pictures, tmp_path):
+    both = [asking(pictures, tmp_path / "log") for _ in range(2)]
+    told = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    images, digest = stored(pictures, names(pictures), 3, 8)
+    assert {out for out, _ in told} == {f"{digest} {int(images.sum())}\n"}
+    assert (tmp_path / "log").read_text().split() == [f"{index:03}.png" for index in range(30)]
+
+
+def test_goes_on_where_it_was_killed(pictures, tmp_path, monkeypatch):
+    killed = asking(pictures, tmp_path / "log", killed_after=1)
+    _, error = killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, error
     decoded = []
     decode = store.decode_each
     monkeypatch.setattr(store, "decode_each", lambda paths, *more: decoded.extend(paths) or decode(paths, *more))
@@ -75,10 +116,25 @@ def test_goes_on_where_it_was_killed(pictures, monkeypatch):
     assert torch.equal(images, decode_all([pictures / name for name in names(pictures)], 3, 8))
 
 
-def test_without_room_rows_are_decoded_when_asked_for(pictures, tmp_path):
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    images, _ = stored(pictures, names(pictures), 3, 8)
+@pytest.mark.parametrize("why", ["no folder", "disk full", "quota"])
+def test_without_room_rows_are_decoded_when_asked_for(pictures, tmp_path, monkeypatch, caplog, why):
+    def refused(*_: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    if why == "no folder":
+        (tmp_path / "cache").write_text("a file where the folder should be")
+    elif why == "disk full":
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=30 * 3 * 8 * 8 - 1))
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", refused)
+    images, digest = stored(pictures, names(pictures), 3, 8)
+    (told,) = caplog.messages
+    assert re.search(r"decoding .*pictures while training, since .* can't keep its 0.0 GB \(", told)
+    assert {"disk full": "no space left", "quota": "quota exceeded"}.get(why, "") in told
+    assert not any(file.stat().st_size for file in tmp_path.glob("cache/**/images.u8"))
     assert isinstance(images, Undecoded)
+    assert digest == stored(pictures, names(pictures), 3, 8)[1]
     whole = decode_all([pictures / name for name in names(pictures)], 3, 8)
     assert torch.equal(images.index_select(0, torch.tensor([3, 29, 3])), whole[[3, 29, 3]])
     assert torch.equal(images[5:7], whole[5:7])
@@ -112,6 +168,30 @@ def test_large_folder_is_dealt_with_its_labels_from_any_position(pictures, tmp_p
     assert torch.equal(batches(2, 1)[0]["image"], epoch[2]["image"])
 
 
+def test_whole_runs_are_the_same_from_the_map_and_from_the_files(tmp_path, monkeypatch):
+    """Everything that reads training images (scores, the watch, the closing picture of neighbours) takes either."""
+    root = tmp_path / "pictures"
+    for index in range(120):
+        write(root / f"{index}.png", size=(8, 8), mode="L", seed=index)
+    monkeypatch.setattr(folders, "IN_MEMORY", 0)
+    overrides = ("model=gan", "data=image_folder", f"data.root={root}", "data.size=8", "data.channels=1",
+                 "metrics=digits", "metrics.evaluations.quality.scores=[fd,memorisation]", "metrics.n=64",
+                 "samples.closing=[neighbours]", "watch.every_images=320")  # fmt: skip
+    records = []
+    for cache in ("room", "none"):
+        monkeypatch.setenv("FORGER_CACHE", str(tmp_path / cache))
+        if cache == "none":
+            (tmp_path / cache).write_text("")
+        run = trained(tmp_path / f"runs_{cache}", *overrides)
+        records.append(run.read())
+        assert list(run.samples.glob("*neighbours*"))
+    mapped, undecoded = records
+    assert mapped["weights_sha256"] == undecoded["weights_sha256"]
+    for name, score in mapped["scores"]["final"].items():
+        assert score["value"] == undecoded["scores"]["final"][name]["value"]
+        assert score["passport"]["fingerprint"] == undecoded["scores"]["final"][name]["passport"]["fingerprint"]
+
+
 def test_block_order_is_a_permutation_that_stays_near():
     order = by_blocks(1000, 10, torch.Generator().manual_seed(0), window=5)
     assert sorted(order.tolist()) == list(range(1000))
@@ -120,14 +200,47 @@ def test_block_order_is_a_permutation_that_stays_near():
     assert not torch.equal(order[:50].sort().values, torch.arange(50))
 
 
-def test_data_larger_than_the_device_stay_in_main_memory(monkeypatch):
-    from forger.data import loader
-
+def test_data_larger_than_the_device_stay_in_main_memory(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
     fits = [torch.zeros(499, dtype=torch.uint8)]
     assert loader._fits(fits, "cuda")
     assert not loader._fits(2 * fits, "cuda")
     assert loader._fits(2 * fits, "cpu")
+
+    monkeypatch.setattr(loader, "_moved", lambda array, device: array if device.type == "cuda" else None)
+    split = Split({"image": torch.arange(600, dtype=torch.int32).to(torch.uint8).reshape(600, 1, 1, 1)})
+    about = {"batch_size": 8, "seed": 0, "position": lambda: 70}
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "forger"):
+        on_device = list(islice(iter(Batches(split, device="cuda", **about)), 9))
+    assert caplog.messages == ["data of 0.0 GB stay in main memory: cuda has 0.0 GB free"]
+    here = list(islice(iter(Batches(split, **about)), 9))
+    assert all(torch.equal(a["image"], b["image"]) for a, b in zip(on_device, here, strict=True))
+
+
+def test_decoding_shows_how_far_it_is(pictures, monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(store, "console", Console(file=shown, force_terminal=True, width=100))
+    stored(pictures, names(pictures), 3, 8)
+    assert "decoding pictures, once" in shown.getvalue()
+    assert "30/30" in shown.getvalue()
+
+
+def test_pictures_are_decoded_by_several_threads_at_once(pictures, monkeypatch):
+    """The first few wait for one another: one thread alone would wait for ever."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    together = threading.Barrier(3, timeout=20)
+    decode = decoding.decode
+
+    def waiting(path: Path, *more: int) -> tuple[torch.Tensor, list[str]]:
+        if path.name < "003":
+            together.wait()
+        return decode(path, *more)
+
+    monkeypatch.setattr(decoding, "decode", waiting)
+    images, _ = stored(pictures, names(pictures), 3, 8)
+    assert not together.broken
+    assert torch.equal(images[:3], decode_all([pictures / name for name in names(pictures)], 3, 8)[:3])
 
 
 def test_batches_ahead_are_the_same_batches():

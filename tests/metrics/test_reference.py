@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 
+from forger.identity import weights_sha256
 from forger.metrics.frechet import moments
 from forger.metrics.reference import Reference, default_cache
 
@@ -37,6 +38,12 @@ def test_holds_what_the_extractor_says():
     assert torch.equal(reference.mean, mean)
     assert torch.equal(reference.cov, cov)
     assert (len(reference), reference.split, reference.extractor) == (30, "toy/test", "projection")
+
+
+def test_fingerprint_is_that_of_all_pixels():
+    images = pictures(2000)  # two parts
+    found = Reference.build(Projection(), images, split="toy").fingerprint
+    assert found == weights_sha256({"images": images})
 
 
 def test_is_found_again(tmp_path):

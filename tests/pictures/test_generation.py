@@ -15,7 +15,7 @@ from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
 from forger.losses.adversarial import non_saturating
 from forger.networks import mlp
-from forger.pictures import draw, drawable
+from forger.pictures import draw, drawable, generation
 from forger.pictures.files import tiles
 from forger.pictures.generation import latent_map, nearest_images, neighbours, spherical, walk
 from forger.pictures.latents import samples
@@ -146,6 +146,16 @@ def test_nearest_images_by_hand():
     distance, index = nearest_images(images + torch.tensor(0, dtype=torch.uint8), images[[2, 0]])
     assert distance.tolist() == [0, 100, 0]
     assert index.tolist() == [1, 1, 0]
+
+
+def test_nearest_images_are_looked_for_a_part_at_a_time(monkeypatch):
+    images, among = (torch.randint(256, (n, 3, 5, 5), dtype=torch.uint8) for n in (40, 300))
+    whole = torch.cdist(images.flatten(1).double(), among.flatten(1).double()).min(1)
+    for values in (1, 7 * 75, 2**22):  # an image, seven of them, all
+        monkeypatch.setattr(generation, "_AT_ONCE", values)
+        distance, index = nearest_images(images, among)
+        assert torch.equal(index, whole.indices)
+        torch.testing.assert_close(distance, (whole.values / 75**0.5).float(), rtol=1e-5, atol=1e-4)
 
 
 def test_copies_stand_above_their_originals():

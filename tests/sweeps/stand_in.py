@@ -2,7 +2,8 @@
 
 The score of a run is (log10 lr + 2)² + 1000 / images + 0.1 seed; 1,000 images a step. STAND_IN, a JSON object in
 the environment, says how long a step takes (`seconds`), from which lr it diverges (`diverges`), and which trials
-fail (`fails`: numbers; all with -1) or crash once in the middle (`crashes`).
+fail (`fails`: numbers; all with -1), crash once in the middle (`crashes`), or crash whenever they begin
+(`dies`).
 """
 
 import hashlib
@@ -49,6 +50,8 @@ def main() -> int:
 
         with (folder.path / "starts.txt").open("a") as file:
             file.write(f"{images}\n")
+        if trial.number in how.get("dies", []):
+            os.kill(os.getpid(), signal.SIGKILL)
         while images < budget:
             if received:
                 return save(ending("interrupted"), 128 + received[0])

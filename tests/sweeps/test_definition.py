@@ -134,6 +134,20 @@ def test_a_fault_is_one_line_and_exit_code_2(fault, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_devices_are_checked_here_but_not_for_the_machines_of_a_cluster(tmp_path, monkeypatch):
+    file, runs = sweep_file(tmp_path), ["experiment=digits_gan", "metrics.every_images=1000", "metrics.n=64"]
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(ConfigError, match="torch sees no such GPU here"):
+        check(load(file, [*runs, "trainer=gpu"]))
+    with pytest.raises(ConfigError, match=r"sweep\.space\.trainer: .* torch sees no such GPU here"):
+        check(load(file, [*runs, "trainer=choice(cpu, gpu)"]))
+    check(load(file, [*runs, "trainer=gpu", "launcher=slurm"]))
+    with pytest.raises(ConfigError, match=r"trainer\.devices=2: a trial has sweep\.gpus=1; set sweep\.gpus=2"):
+        check(load(file, [*runs, "trainer=gpu", "trainer.devices=2", "launcher=ray"]))
+    with pytest.raises(ConfigError, match=r"sweep\.gpus=2: a run takes trainer\.devices=1 of them"):
+        check(load(file, [*runs, "trainer=gpu", "sweep.gpus=2", "launcher=slurm"]))
+
+
 def test_a_sound_sweep_passes(tmp_path):
     check(load(sweep_file(tmp_path), ["experiment=digits_gan", "metrics.every_images=1000", "metrics.n=64"]))
 

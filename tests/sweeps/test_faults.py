@@ -103,6 +103,33 @@ def test_a_run_that_gets_further_each_time_is_not_given_up(tmp_path):
     assert starts.read_text().splitlines() == ["0", "3000"]
 
 
+def test_a_run_that_somebody_else_ends_goes_on(tmp_path):
+    """SIGTERM from outside, more often than a failed run is retried: each time the run saves its state."""
+    definition, typed = begun(tmp_path, "sweep.trials=1", "budget.images=60000")
+    command = started("worker", typed, seconds=0.05)
+    for number in range(1, 4):
+        while [len(path.read_text().split()) for path in tmp_path.rglob("starts.txt")] != [number]:
+            assert command.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.2)
+        (run,) = [pid for pid, text in processes_below(tmp_path) if "stand_in.py" in text]
+        os.kill(run, signal.SIGTERM)
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 0, said
+    check_all_ended_once(definition, 1)
+    assert rows_of_steps(tmp_path) == [list(range(1000, 60001, 1000))]
+
+
+def test_a_run_that_is_killed_again_and_again_is_given_up(tmp_path):
+    definition, typed = begun(tmp_path, "sweep.trials=1", "budget.images=60000")
+    done("worker", typed, dies=[0])
+    (aside, other) = Slots(definition).trials()
+    assert (aside.state, aside.user_attrs["reason"]) == (TrialState.FAIL, "killed by signal 9")
+    (starts,) = (definition.root / "0000").glob("*/starts.txt")
+    assert starts.read_text().split() == ["0"] * 6
+    assert other.state == TrialState.COMPLETE
+
+
 def test_a_sweep_in_which_everything_fails_ends(tmp_path):
     _, typed = begun(tmp_path, "sweep.trials=2")
     said = done("run", [*typed, "-w", "1"], code=1, fails=[-1])

@@ -186,6 +186,9 @@ def test_each_worker_has_its_gpus(tmp_path, monkeypatch):
     assert [place["CUDA_VISIBLE_DEVICES"] for place in devices_of_workers(pairs, None)] == ["0,1", "2,5"]
     with pytest.raises(Exception, match="this machine has 4"):
         devices_of_workers(begun(tmp_path, "trainer=ddp", "sweep.gpus=5", "sweep.name=five")[0], None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(Exception, match=r"trainer\.accelerator=gpu: this machine has no GPU"):
+        devices_of_workers(definition, None)
     on_cpu, _ = begun(tmp_path, "sweep.threads=1000", "sweep.name=cpu")
     assert devices_of_workers(on_cpu, None) == [{}]
 

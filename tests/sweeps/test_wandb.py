@@ -16,7 +16,7 @@ from PIL import Image
 from forger import tracking
 from forger.records import RunFolder
 from forger.sweeps.definition import load
-from forger.sweeps.wandb_export import document
+from forger.sweeps.wandb_export import document, remarks
 from forger.tracking import finish, log_picture, wandb_logger
 from forger.trial import Membership
 from running import command
@@ -167,6 +167,21 @@ def test_parameters_in_wandbs_words(text, expected, tmp_path):
     assert exported["metric"] == {"name": "score/fd_digits", "goal": "minimize"}
     assert exported["early_terminate"] == {"type": "hyperband", "min_iter": 3, "eta": 3}
     assert OmegaConf.create(json.loads(json.dumps(exported)))
+
+
+def test_an_exported_file_says_what_stays_behind(tmp_path):
+    """Seeds are runs of their own in a grid; elsewhere W&B's search would look for the luckiest one."""
+    searched = load(sweep_file(tmp_path), ["sweep.seeds=3", "sweep.sampler=tpe"])
+    assert "seed" not in document(searched)["parameters"]
+    assert any("One seed a candidate, not 3" in line for line in remarks(searched))
+    grid = load(
+        sweep_file(tmp_path),
+        [f"{LR}=choice(0.1, 0.01)", "seed=5", "sweep.seeds=3", "sweep.sampler=grid", "sweep.trials=2"],
+    )
+    exported = document(grid)
+    assert exported["parameters"]["seed"] == {"values": [5, 6, 7]}
+    assert exported["run_cap"] == 6
+    assert any("3 seeds are runs of their own" in line for line in remarks(grid))
 
 
 def test_both_ranks_of_a_trial_are_one_run(backend, tmp_path):

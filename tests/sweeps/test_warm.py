@@ -60,6 +60,40 @@ def test_each_run_is_a_process_of_its_own_that_signals_reach(starter, tmp_path):
     assert killed.wait(60) == -9
 
 
+def test_a_run_outlives_its_server_long_enough_to_save(starter, tmp_path):
+    process = started(starter, tmp_path, "budget.images=1000000", "seed=1")
+    while not list(tmp_path.glob("runs/*/*/metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    assert starter._server is not None
+    os.kill(starter._server.pid, signal.SIGKILL)
+    assert process.wait(60) < 0
+    (record,) = tmp_path.glob("runs/*/*/record.json")
+    assert RunFolder(record.parent).read()["status"] == "interrupted"
+    again = started(starter, tmp_path, "seed=1")  # by another server
+    assert again.wait(60) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="adoption is Linux's")
+def test_orphans_are_adopted_and_buried():
+    program = (
+        "import os, subprocess, time; from forger.sweeps.processes import adopt_orphans, bury\n"
+        "adopt_orphans()\n"
+        "mine = subprocess.Popen(['false'])\n"
+        "subprocess.run(['sh', '-c', 'sleep 0.2 &'], check=True)\n"
+        "time.sleep(0.5)\n"
+        "bury({mine.pid})\n"
+        "assert mine.wait() == 1\n"
+        "bury(())\n"
+        "try:\n"
+        "    os.waitpid(-1, os.WNOHANG)\n"
+        "except ChildProcessError:\n"
+        "    print('none left')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "none left\n", done.stderr
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts threads in /proc")
 def test_the_server_has_one_thread_and_no_device(starter):
     assert starter._server is not None

@@ -13,7 +13,7 @@ from forger.errors import Interrupted
 from forger.games.base import Game
 
 #: Longest time between two looks at the clock, the bar and the signals.
-SECONDS = 0.2
+SECONDS = 0.5
 
 
 class Crew(Callback):

@@ -1,5 +1,6 @@
 """Where a round's time goes: PyTorch's profiler over a few rounds."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Profiling(Callback):
             pl_module._move, lambda player, *_: f"forger: {player}'s move (backward, step, averages)"
         )
         cuda = torch.cuda.is_available()
+        if not cuda:  # or it complains of the missing driver
+            os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         self._profiler = profile(
             activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])],
             schedule=schedule(wait=WAIT, warmup=WARMUP, active=self.rounds, repeat=1),
@@ -62,11 +65,13 @@ class Profiling(Callback):
     def _write(self, profiler: profile) -> None:
         self.folder.mkdir(exist_ok=True)
         profiler.export_chrome_trace(str(self.folder / "trace.json"))
-        by = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
+        by = "self_device_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
         averages = profiler.key_averages()
-        parts = [event for event in averages if event.key.startswith("forger: ")]
+        parts = {event.key[8:]: event.cpu_time_total for event in averages if event.key.startswith("forger: ")}
+        whole = sum(event.cpu_time_total for event in averages if event.key.startswith("ProfilerStep"))
+        parts["the rest (feeding, freezing, Lightning, callbacks)"] = whole - sum(parts.values())
         lines = [f"{self.rounds} rounds; ms a round, everything inside included:"]
-        lines += [f"{event.cpu_time_total / 1000 / self.rounds:10.3f}  {event.key[8:]}" for event in parts]
+        lines += [f"{time / 1000 / self.rounds:10.3f}  {name}" for name, time in {**parts, "a round": whole}.items()]
         table = averages.table(sort_by=by, row_limit=30, max_name_column_width=60)
         (self.folder / "table.txt").write_text("\n".join(lines) + "\n\n" + table)
         say(f"  profile: {self.folder / 'table.txt'}")

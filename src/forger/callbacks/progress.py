@@ -24,7 +24,7 @@ class ProgressBar(Punctual):
     """
 
     def __init__(
-        self, total: int | None, journal: Journal, alarms: Alarms | None = None, seconds_between: float = 0.25
+        self, total: int | None, journal: Journal, alarms: Alarms | None = None, seconds_between: float = 0.5
     ) -> None:
         self.total = total
         self.journal = journal
@@ -38,7 +38,9 @@ class ProgressBar(Punctual):
         if not (trainer.is_global_zero and console.is_terminal):
             return
         columns = [TextColumn("{task.fields[speed]:>6,.0f} images/s"), BarColumn(20), TaskProgressColumn()]
-        self._progress = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[values]}"), console=console)
+        columns += [TimeRemainingColumn(), TextColumn("{task.fields[values]}")]
+        # Drawn when there is something new: a thread of its own would take a percent of a small game's time.
+        self._progress = Progress(*columns, console=console, auto_refresh=False)
         self._task = self._progress.add_task("", total=self.total, completed=pl_module.shown, speed=0.0, values="")
         self._progress.start()
         self._drawn = (time.monotonic(), pl_module.shown)
@@ -49,7 +51,8 @@ class ProgressBar(Punctual):
         now, (then, shown) = time.monotonic(), self._drawn
         if now - then >= self.seconds_between:
             speed = (pl_module.shown - shown) / (now - then)
-            self._progress.update(self._task, completed=pl_module.shown, speed=speed, values=self._values())
+            values = self._values()
+            self._progress.update(self._task, completed=pl_module.shown, speed=speed, values=values, refresh=True)
             self._drawn = (now, pl_module.shown)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:

@@ -117,8 +117,8 @@ def decode_each(paths: Sequence[Path], channels: int, size: int) -> Iterator[tup
     """`decode` of every file, in order."""
     # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(paths), 1024):
-            yield from pool.map(lambda path: decode(path, channels, size), paths[start : start + 1024])
+        for start in range(0, len(paths), 256):
+            yield from pool.map(lambda path: decode(path, channels, size), paths[start : start + 256])
 
 
 def listing(root: Path) -> list[Path]:

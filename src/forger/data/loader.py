@@ -11,6 +11,9 @@ from torch import Tensor
 from forger.data.images import Split
 from forger.randomness import generator
 
+#: Bytes of the batches that are selected by one call.
+_AT_ONCE = 2**19
+
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +73,7 @@ class Batches:
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         position = self._position()
         streams = [self._stream(tag, table, position) for tag, table in self._tables.items()]
-        rows = ({k: v for part in parts for k, v in part.items()} for parts in zip(*streams, strict=True))
+        rows = streams[0] if len(streams) == 1 else (a | b for a, b in zip(*streams, strict=True))
         if self._place == self._device and self._block is None:
             yield from rows
         else:
@@ -80,18 +83,26 @@ class Batches:
     def _stream(self, tag: str, table: Mapping[str, Tensor], position: int) -> Iterator[dict[str, Tensor]]:
         n = len(next(iter(table.values())))
         epoch, offset = divmod(position, n // self._batch_size)
+        at_once = self._at_once(table)
         while True:
             batches = self._epoch(n, tag, epoch)
             mirrored = self._mirrored(n, tag, epoch)
-            for index in batches[offset:].unbind():
-                batch = {name: array.index_select(0, index) for name, array in table.items()}
+            for part in batches[offset:].split(at_once):
+                index = part.flatten()
+                rows = [array.index_select(0, index) for array in table.values()]
                 if mirrored is not None:
                     chosen = mirrored[index].reshape(-1, 1, 1, 1)
-                    for name, array in batch.items():
-                        if array.ndim == 4:
-                            batch[name] = torch.where(chosen, array.flip(-1), array)
-                yield batch
+                    rows = [torch.where(chosen, a.flip(-1), a) if a.ndim == 4 else a for a in rows]
+                for batch in zip(*(array.unflatten(0, part.shape).unbind() for array in rows), strict=True):
+                    yield dict(zip(table, batch, strict=True))
             epoch, offset = epoch + 1, 0
+
+    def _at_once(self, table: Mapping[str, Tensor]) -> int:
+        """How many batches to select by one call: as many small ones as stay in a cache; of what is on disk, one."""
+        if self._block is not None:
+            return 1
+        row = sum(array[0].numel() * array.element_size() for array in table.values())
+        return max(1, _AT_ONCE // (row * (self._batch_size // self._world)))
 
     def _epoch(self, n: int, tag: str, epoch: int) -> Tensor:
         """This rank's indices for every batch of an epoch, int64 (batches, batch_size / world)."""

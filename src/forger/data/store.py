@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from filelock import FileLock
@@ -34,9 +34,10 @@ class Undecoded:
 
     dtype = torch.uint8
     ndim = 4
+    device = torch.device("cpu")
 
-    def __init__(self, paths: Sequence[Path], channels: int, size: int) -> None:
-        self.paths = list(paths)
+    def __init__(self, root: Path, paths: Sequence[Path], channels: int, size: int) -> None:
+        self.root, self.paths = root, paths
         self.shape = torch.Size((len(paths), channels, size, size))
 
     def __len__(self) -> int:
@@ -45,10 +46,14 @@ class Undecoded:
     def __getitem__(self, rows: Any) -> Tensor:
         return self.index_select(0, torch.arange(len(self))[rows])
 
+    def split(self, size: int) -> Iterator[Tensor]:
+        return (self[start : start + size] for start in range(0, len(self), size))
+
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         assert dim == 0
         result = torch.empty(len(index), *self.shape[1:], dtype=torch.uint8)
-        pictures = decode_each([self.paths[i] for i in index.tolist()], self.shape[1], self.shape[2])
+        files = [self.root / self.paths[i] for i in index.tolist()]
+        pictures = decode_each(files, self.shape[1], self.shape[2])
         for row, (pixels, _) in enumerate(pictures):
             result[row] = pixels
         return result
@@ -67,21 +72,17 @@ def stored(
     Raises:
         ValueError: a picture can't be read.
     """
-    files = [root / path for path in paths]
-    facts = [file.stat() for file in files]
-    names = [path.as_posix() for path in paths]
-    folder = (cache or default_cache()) / _digest(
-        SCHEMA, channels, size, names, [(f.st_size, f.st_mtime_ns) for f in facts]
-    )
+    folder = (cache or default_cache()) / _known_by(root, paths, SCHEMA, channels, size)
     shape = (len(paths), channels, size, size)
     need = len(paths) * channels * size * size
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
-            digest = _decode(folder, files, shape, need)
+            digest = _decode(folder, root, paths, shape, need)
     except OSError as error:
         log.warning("decoding %s while training, since %s can't keep its %.1f GB (%s)", root, folder, need / 1e9, error)
-        return Undecoded(files, channels, size), _digest(names, [f.st_size for f in facts])
+        sizes = [(root / path).stat().st_size for path in paths]
+        return Undecoded(root, paths, channels, size), _digest([path.as_posix() for path in paths], sizes)
     pixels = torch.from_file(str(folder / "images.u8"), shared=False, size=need, dtype=torch.uint8)
     return pixels.reshape(shape), digest
 
@@ -91,26 +92,34 @@ def default_cache() -> Path:
     return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "decoded"
 
 
-def _decode(folder: Path, files: list[Path], shape: tuple[int, ...], need: int) -> str:
+def _known_by(root: Path, paths: Sequence[Path], *how: int) -> str:
+    """SHA-256 over the paths, sizes and times of files; of a million of them no list is made."""
+    digest = hashlib.sha256(repr(how).encode())
+    for path in paths:
+        facts = (root / path).stat()
+        digest.update(f"{path.as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, ...], need: int) -> str:
     """Fill the file with what is missing; SHA-256 over the shards'."""
     manifest = folder / "manifest.json"
     if manifest.exists():
         return json.loads(manifest.read_text())["sha256"]
     done = {row["shard"]: row for row in read_rows(folder / "shards.jsonl")}
-    shards = range(0, len(files), SHARD)
-    with (folder / "images.u8").open("r+b" if done else "wb") as file, _bar(len(files)) as advance:
+    shards = range(0, len(paths), SHARD)
+    room = torch.empty(min(SHARD, len(paths)), *shape[1:], dtype=torch.uint8)
+    with (folder / "images.u8").open("r+b" if done else "wb") as file, _bar(len(paths)) as advance:
         if not done:
-            if shutil.disk_usage(folder).free < need:
-                raise OSError("no space left")
-            os.posix_fallocate(file.fileno(), 0, need)
+            _reserve(file, need, folder)
         for shard, start in enumerate(shards):
-            part = files[start : start + SHARD]
+            part = [root / path for path in paths[start : start + SHARD]]
             if shard not in done:
-                pixels, notes = torch.empty(len(part), *shape[1:], dtype=torch.uint8), Counter[str]()
+                pixels, notes = room[: len(part)], Counter[str]()
                 for row, (picture, note) in enumerate(decode_each(part, shape[1], shape[2])):
                     pixels[row] = picture
                     notes.update(note)
-                content = pixels.numpy().tobytes()
+                content = pixels.numpy().data
                 file.seek(start * shape[1] * shape[2] * shape[3])
                 file.write(content)
                 file.flush()
@@ -121,10 +130,21 @@ def _decode(folder: Path, files: list[Path], shape: tuple[int, ...], need: int) 
     notes = Counter[str]()
     for row in done.values():
         notes.update(row["notes"])
-    told(notes, len(files), files[0].parent)
+    told(notes, len(paths), (root / paths[0]).parent)
     digest = _digest([done[shard]["sha256"] for shard in range(len(shards))])
     write_atomically(manifest, json.dumps({"sha256": digest, "shape": shape}))
     return digest
+
+
+def _reserve(file: IO[bytes], need: int, folder: Path) -> None:
+    """Take the room on the disk now, so that nobody else does while pictures are decoded; all of it or none."""
+    if shutil.disk_usage(folder).free < need:
+        raise OSError("no space left")
+    try:
+        os.posix_fallocate(file.fileno(), 0, need)
+    except OSError:
+        file.truncate(0)
+        raise
 
 
 @contextmanager

@@ -94,7 +94,7 @@ class AdversarialGame(Game):
         terms = self.loss("discriminator", *self._flipped(real_logits, fake_logits))
         for name, penalty in self._penalties.items():
             if self.iteration % penalty.every == 0:
-                judge = partial(self._judge, labels=labels, noise=self.noise(f"augment/{name}"))
+                judge = partial(self._judge_again, labels=labels, noise=self.noise(f"augment/{name}"))
                 noise = self.noise(name)
                 terms[name] = penalty(Encounter(real, fake, real_logits, fake_logits, judge, noise, self.shown))
         self._learn(real_logits.detach(), fake_logits.detach())
@@ -111,6 +111,10 @@ class AdversarialGame(Game):
         for augmentation in self._augmentations.values():
             images = augmentation(images, noise, self.shown)
         return self.discriminator(images, labels).float()
+
+    def _judge_again(self, images: Tensor, labels: Tensor | None, noise: Noise) -> Tensor:
+        with self.uncompiled():  # penalties may differentiate twice
+            return self._judge(images, labels, noise)
 
     def _flipped(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits with roles changed in a random share of the pairs."""

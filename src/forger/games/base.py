@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -79,6 +80,8 @@ class Game(LightningModule):
         self.observe_every = 1
         #: Whether callbacks want to look after the round just played.
         self.pausing: Callable[[], bool] = _always
+        #: Entered where networks run as they are written although they are compiled (`forger.compilation`).
+        self.uncompiled: Callable[[], AbstractContextManager[Any]] = nullcontext
         #: Whether anybody wants the values of the move that is being made.
         self.observing = False
         #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
@@ -296,6 +299,8 @@ class Game(LightningModule):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
+            if self.device.type == "cpu":
+                _look_for_no_gpu(optimizer)
         return optimizers
 
     def _optimizers(self) -> list[Any]:
@@ -319,6 +324,20 @@ class Game(LightningModule):
 
 def _always() -> bool:
     return True
+
+
+def _look_for_no_gpu(optimizer: Optimizer) -> None:
+    """Spare an optimiser on the CPU torch's check for a CUDA graph, which has nothing to do there.
+
+    Lightning has torch ask the driver's library whether there is a GPU, and each step of Adam asks: a tenth of a small
+    game's time. An optimiser without such a check does not mind.
+    """
+    for check in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
+        setattr(optimizer, check, _nothing)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _statistics(modules: Iterable[nn.Module]) -> list[Tensor]:

@@ -40,5 +40,12 @@ class ImagePool:
                 pool[place] = fake
             else:
                 shown.append(fake)
-        self.images = everything[pool]
-        return everything[shown]
+        self.images = _picked(everything, pool)
+        return _picked(everything, shown)
+
+
+def _picked(images: Tensor, indices: list[int]) -> Tensor:
+    chosen = torch.tensor(indices)
+    if images.device.type == "cuda":  # from pinned memory, so that nobody waits for the copy
+        chosen = chosen.pin_memory()
+    return images[chosen.to(images.device, non_blocking=True)]

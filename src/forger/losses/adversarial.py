@@ -67,7 +67,7 @@ def _between_means(real: Tensor, fake: Tensor, **options: object) -> Tensor:
 def _between_labels(
     real: Tensor, fake: Tensor, real_label: float = 1.0, fake_label: float = 0.0, **options: object
 ) -> Tensor:
-    return real.new_tensor((real_label + fake_label) / 2)
+    return real.new_full((), (real_label + fake_label) / 2)
 
 
 def minimax(player: str, real: Tensor | None, fake: Tensor, real_label: Label = 1.0, fake_label: Label = 0.0) -> Terms:

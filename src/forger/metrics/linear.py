@@ -15,8 +15,8 @@ MOST = 20_000
 def training_pixels(data: Data) -> Tensor:
     """The training images (at most 20,000, drawn at random) as rows of pixels in [0, 1], float64 (n, D)."""
     images = data.train.arrays["image"]
-    if len(images) > MOST:
-        images = images[torch.randperm(len(images), generator=generator(0, "linear"))[:MOST]]
+    some = len(images) > MOST
+    images = images[torch.randperm(len(images), generator=generator(0, "linear"))[:MOST] if some else slice(None)]
     return images.flatten(1).double() / 255
 
 

@@ -40,13 +40,15 @@ def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, flo
     return float(inside / (k * len(fake))), float((nearest < radius).double().mean())
 
 
-def memorisation(fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int) -> tuple[float, float]:
+def memorisation(
+    fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int, typical: Tensor | None = None
+) -> tuple[float, float]:
     """Do fakes lie nearer to the training images than new images do? Two numbers, by nearest neighbours.
 
     Share: fakes nearer to a training image than to a held-out one, with equally many of either (a seeded
     subset of the larger set); ties count half. About 0.5 when nothing was memorised, 1 for copies. Ratio:
     mean distance of a fake to its nearest training image over that of a held-out image. About 1, 0 for
-    copies.
+    copies. `typical`: the `typical_distance` of the same images, where it is known already.
     """
     fake, train = _prepared(fake, train, 0)
     held_out = _prepared(held_out, train, 0)[0]
@@ -58,8 +60,13 @@ def memorisation(fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int) ->
     to_train = nearest_distance(fake, train[rows[0]])
     to_held_out = nearest_distance(fake, held_out[rows[1]])
     share = (to_train < to_held_out).double() + 0.5 * (to_train == to_held_out).double()
-    ratio = nearest_distance(fake, train).mean() / nearest_distance(held_out, train).mean()
-    return float(share.mean()), float(ratio)
+    typical = typical_distance(train, held_out) if typical is None else typical
+    return float(share.mean()), float(nearest_distance(fake, train).mean() / typical)
+
+
+def typical_distance(train: Tensor, held_out: Tensor) -> Tensor:
+    """Mean distance of a held-out image to its nearest training image, float64 ()."""
+    return nearest_distance(*_prepared(held_out, train, 0)).mean()
 
 
 def neighbour_radius(points: Tensor, k: int) -> Tensor:
@@ -70,7 +77,8 @@ def neighbour_radius(points: Tensor, k: int) -> Tensor:
 
 def nearest_distance(points: Tensor, others: Tensor) -> Tensor:
     """Distance of every point to the nearest of the others, float64 (n,)."""
-    return torch.cat([block.min(dim=1).values for block in _distances(points, others)])
+    # The root of the smallest square, which is the smallest root, bit by bit.
+    return torch.cat([block.min(dim=1).values for block in _squares(points, others)]).clamp_(min=0).sqrt_()
 
 
 def _prepared(points: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -85,10 +93,16 @@ def _prepared(points: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
     """Euclidean distances (block, m), a block of points at a time."""
+    return (block.clamp_(min=0).sqrt_() for block in _squares(points, others))
+
+
+def _squares(points: Tensor, others: Tensor) -> Iterator[Tensor]:
+    """Their squares, but for rounding."""
     # Near the origin |x|² + |y|² − 2xᵀy loses less to rounding.
     centre = others.mean(dim=0)
     others = others - centre
     squares = others.square().sum(dim=1)
     for block in (points - centre).split(BLOCK):
-        squared = block.square().sum(dim=1, keepdim=True) + squares - 2 * block @ others.T
-        yield squared.clamp(min=0).sqrt()
+        squared = block.square().sum(dim=1, keepdim=True) + squares
+        squared -= 2 * block @ others.T
+        yield squared

@@ -60,7 +60,7 @@ class Reference:
         Raises ValueError for images that the extractor refuses, or fewer than two.
         """
         extractor.check(images)
-        fingerprint = weights_sha256({"images": images})
+        fingerprint = _fingerprint(images)
         identity = {
             "schema": str(SCHEMA),
             "extractor": extractor.name,
@@ -90,6 +90,14 @@ class Reference:
 def default_cache() -> Path:
     """`$FORGER_CACHE/references`, else `~/.cache/forger/references`."""
     return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "references"
+
+
+def _fingerprint(images: Tensor) -> str:
+    """As `weights_sha256` of them under the name "images"; a part at a time, since they may not fit into memory."""
+    digest = hashlib.sha256(json.dumps(["images", "uint8", list(images.shape)]).encode() + b"\n")
+    for part in images.split(1024):
+        digest.update(part.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def _extracted(extractor: Extractor, images: Tensor, batch_size: int) -> dict[str, Tensor]:

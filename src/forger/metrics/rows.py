@@ -168,9 +168,12 @@ class Memorisation(Rows):
         if train.fingerprint == reference.fingerprint:
             raise ValueError("memorisation compares training images with held-out ones: both are the same here")
         self.train_features, self.seed = train.features, seed
+        self._typical: Tensor | None = None
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
         rows = fake["features"]
-        train = self.train_features.to(rows.device)
-        values = neighbours.memorisation(rows, train, self.real(rows), seed=self.seed)
+        train, held_out = self.train_features.to(rows.device), self.real(rows)
+        if self._typical is None:
+            self._typical = neighbours.typical_distance(train, held_out)
+        values = neighbours.memorisation(rows, train, held_out, seed=self.seed, typical=self._typical.to(rows.device))
         return dict(zip(self.names, values, strict=True))

@@ -8,7 +8,7 @@ and `decode` the last k, which is what greedy layer-wise training needs.
 
 import math
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,11 @@ class Autoencoder(nn.Module):
         for stage in reversed(self.decoder[:depth]):
             z = stage(z)
         return z
+
+    def compile(self, *arguments: Any, **options: Any) -> None:
+        """As `nn.Module.compile`: the stages, since games call `encode` and `decode`."""
+        for stage in (*self.encoder, *self.decoder):
+            stage.compile(*arguments, **options)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         code = self.encode(x)

@@ -17,6 +17,8 @@ from forger.pictures.request import Request
 _WALKS, _STEPS = 10, 12
 #: Columns of a picture that pairs each image with another.
 _PAIRS = 10
+#: Values of the images that are compared with others at a time: sets may be larger than memory.
+_AT_ONCE = 2**22
 
 
 def grid(game: Any, data: Data, request: Request) -> list[Image.Image]:
@@ -104,10 +106,14 @@ def neighbours(game: Any, data: Data, request: Request) -> list[Image.Image]:
 
 def nearest_images(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
     """RMS difference (n,), in grey levels, of each uint8 image to the nearest of others, and its index."""
-    flat = [x.flatten(1).float() for x in (images, among)]
-    distances = torch.cat([torch.cdist(part, flat[1]) for part in flat[0].split(64)])
-    smallest = distances.min(1)
-    return smallest.values / flat[0].shape[1] ** 0.5, smallest.indices
+    flat = images.flatten(1).float()
+    smallest, nearest = torch.full((len(flat),), math.inf), torch.zeros(len(flat), dtype=torch.long)
+    rows = max(1, _AT_ONCE // flat.shape[1])
+    for start in range(0, len(among), rows):
+        distance, index = torch.cdist(flat, among[start : start + rows].flatten(1).float()).min(1)
+        nearest = torch.where(distance < smallest, index + start, nearest)
+        smallest = torch.minimum(smallest, distance)
+    return smallest / flat.shape[1] ** 0.5, nearest
 
 
 def spherical(a: Tensor, b: Tensor, share: float) -> Tensor:

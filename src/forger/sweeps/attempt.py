@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from forger.records import BrokenRecord, RunFolder
@@ -18,6 +19,8 @@ from forger.trial import Membership
 _POLL = 0.1
 #: How often the worker writes a trial's progress where others can read it, in seconds.
 _PROGRESS = 2.0
+#: How often in a row a run may be killed before its next checkpoint. It may be too large for this machine.
+_IN_VAIN = 5
 
 
 class Stopped(Exception):
@@ -76,13 +79,17 @@ class Attempt:
                 if outcome.status != "finished":
                     return self._end(outcome)
                 results[str(number)] = outcome.values
-                self.trial.set_user_attr("seeds", results)
+                self.slots.note(self.trial, "seeds", results)
                 if not self._worthwhile(list(results.values())):
                     # Its value is the mean so far; further seeds would not have made it the best.
                     if self.definition.budget not in self.reported:
                         self.trial.report(self._means(results)[0], self.definition.budget)
                     return self.slots.prune(self.trial, "outrun")
-        except Stopped:
+        except UpdateFinishedTrialError:
+            raise Lost from None
+        except Lost:
+            raise
+        except Exception:  # among them Stopped: whatever it was, another worker can go on at once
             self.slots.hand_back(self.trial)
             raise
         return self.slots.complete(self.trial, self._means(results))
@@ -132,17 +139,18 @@ class Attempt:
     # One run ------------------------------------------------------------------------------------------------------
 
     def _twice(self, seed: int) -> Outcome:
-        """The run of a seed; one that failed is tried once more, one that was killed as long as it gets further."""
-        failures, reached = 0, -1
+        """The run of a seed; one that failed is tried once more, one that is killed goes on while it gets further."""
+        failures, in_vain, reached = 0, 0, -1
         while True:
             outcome = self._run(seed)
             if outcome.status not in ("failed", "killed") or outcome.hopeless:
                 return outcome
             images = self._images(seed)
-            failures += outcome.status == "failed" or images <= reached
-            if failures > 1:
+            failures += outcome.status == "failed"
+            in_vain = 0 if images > reached else in_vain + 1
+            if failures > 1 or in_vain >= _IN_VAIN:
                 return outcome
-            reached = images
+            reached = max(images, reached)
 
     def _run(self, seed: int) -> Outcome:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -162,10 +170,10 @@ class Attempt:
                     about.prune_file.touch()
                     pruned = True
                     break
-        except (Stopped, Lost):
-            processes.stop(process)
+        except BaseException:
+            processes.stop(process, self._beat)
             raise
-        code = processes.stop(process) if pruned else process.wait()
+        code = processes.stop(process, self._beat) if pruned else process.wait()
         if pruned and code in (143, -15):
             return Outcome("pruned")
         return self._outcome(code, seed, output, begins)
@@ -184,14 +192,20 @@ class Attempt:
         """What the worker owes others while a run goes on."""
         if self.stopping():
             raise Stopped
+        if not self._beat():
+            raise Lost
         now = time.monotonic()
-        if now - self._beaten > self.definition.sweep.heartbeat:
-            self._beaten = now
-            if not self.slots.beat(self.trial):
-                raise Lost
         if now - self._told > _PROGRESS:
             self._told = now
-            self.trial.set_user_attr("progress", {"seed": seed, "images": self._images(seed)})
+            processes.bury(self.starter.pids)
+            self.slots.note(self.trial, "progress", {"seed": seed, "images": self._images(seed)})
+
+    def _beat(self) -> bool:
+        """Say in time that the trial is alive; False if it no longer belongs to this worker."""
+        if (now := time.monotonic()) - self._beaten <= self.definition.sweep.heartbeat:
+            return True
+        self._beaten = now
+        return self.slots.beat(self.trial)
 
     def _await_lock(self, seed: int) -> None:
         """Wait for the run of a worker that was killed: it saves its state and ends within moments."""
@@ -228,8 +242,8 @@ class Attempt:
             return Outcome("stopped" if status == "stopped" else "diverged")
         lines = output.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
         said = lines[-1].removeprefix("forger: ") if lines else "no word"
-        if code < 0:
-            return Outcome("killed", reason=f"killed by signal {-code}")
+        if code < 0 or code > 128:  # it may have saved its state, which is more than was to be hoped for
+            return Outcome("killed", reason=f"killed by signal {-code if code < 0 else code - 128}")
         return Outcome("failed", reason=f"exit code {code}: {said}", hopeless=code == 2)
 
     def _run_folder(self, seed: int) -> RunFolder | None:

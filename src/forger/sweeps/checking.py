@@ -16,11 +16,16 @@ def check(definition: Definition) -> None:
     """
     from forger.schema import validate
 
+    placed: list[dict[str, Any]] = []
     with configs(definition.config_folder) as composed:
 
         def settings(overrides: list[str], told: str) -> dict[str, Any]:
             try:
-                return validate(composed("train", [*definition.overrides, *overrides]))
+                found = validate(composed("train", [*definition.overrides, *overrides]))
+                if found["trainer"] not in placed:
+                    placed.append(found["trainer"])
+                    _check_devices(definition, found["trainer"])
+                return found
             except Exception as error:
                 line, _ = explain(error)
                 raise ConfigError(f"{told}: {line}") from None
@@ -46,6 +51,22 @@ def check(definition: Definition) -> None:
         if every > rungs[0]:
             raise ConfigError(f"sweep.rungs.first={rungs[0]}: no score by then, metrics.every_images={every}")
     _check_objective(definition, base)
+
+
+def _check_devices(definition: Definition, trainer: dict[str, Any]) -> None:
+    """Refuse what no trial could get; whether a cluster's nodes have it, this machine can't know."""
+    from forger.placement import check_placement
+
+    devices, gpus = trainer["devices"], definition.sweep.gpus
+    if definition.launcher.kind == "local":
+        check_placement(trainer)
+    if trainer["accelerator"] not in ("gpu", "cuda"):
+        return
+    wanted = max(devices) + 1 if isinstance(devices, list) else devices
+    if isinstance(wanted, int) and wanted > gpus:
+        raise ConfigError(f"trainer.devices={devices}: a trial has sweep.gpus={gpus}; set sweep.gpus={wanted}")
+    if gpus > 1 and isinstance(wanted, int) and 0 < wanted < gpus:
+        raise ConfigError(f"sweep.gpus={gpus}: a run takes trainer.devices={devices} of them; trainer=ddp takes all")
 
 
 def _in_order(definition: Definition, name: str, others: list[str], own: str) -> list[str]:

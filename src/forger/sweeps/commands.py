@@ -1,32 +1,30 @@
 """`forger sweep run|worker|status|export-wandb SWEEP`."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 
-from rich.live import Live
-
-from forger.console import console, say, show_lines
+from forger.console import say, show_lines
 from forger.errors import ConfigError, closest
 from forger.options import number
 from forger.sweeps import status
+from forger.sweeps.concealing import concealed, revealed
+from forger.sweeps.crew import Crew, Worker, local_worker
 from forger.sweeps.definition import Definition, load
 from forger.sweeps.devices import devices_of_workers
+from forger.sweeps.processes import adopt_orphans
 from forger.sweeps.study import Slots
-from forger.sweeps.worker import FOLLOW, work
+from forger.sweeps.worker import work
 
 _ACTIONS = ("run", "worker", "status", "export-wandb")
-#: A worker that was killed is replaced, but not for ever.
-_REPLACEMENTS = 10
 
 
 def sweep(arguments: Sequence[str]) -> int:
     """The command; its exit code."""
-    action, name, overrides, options = _parsed(list(arguments))
+    worker = arguments[:1] == ["worker"]
+    given = ["worker", *revealed(arguments[1:])] if worker else list(arguments)
+    action, name, overrides, options = _parsed(given)
     show_lines()
     if action == "export-wandb":
         from forger.sweeps.wandb_export import export
@@ -40,14 +38,17 @@ def sweep(arguments: Sequence[str]) -> int:
     typed = [name, *overrides]
     if definition.config_folder is not None:
         typed += ["--config-dir", definition.config_folder]
+    adopt_orphans()
     if action == "worker":
         return work(definition)
+    typed, hidden = concealed(typed)
+    workers = number(options, "workers", int, 1) if "workers" in options else definition.launcher.workers
     if definition.launcher.kind == "slurm":
         from forger.sweeps.launching import submit
 
-        return submit(definition, typed)
-    workers = number(options, "workers", int, 1) if "workers" in options else definition.launcher.workers
-    return _run(slots, typed, workers)
+        os.environ.update(hidden)  # Slurm hands the environment on to the jobs
+        return submit(definition, typed, workers or 1)
+    return _run(slots, typed, hidden, workers)
 
 
 def _begun(definition: Definition) -> Slots:
@@ -68,17 +69,20 @@ def _begun(definition: Definition) -> Slots:
     return slots
 
 
-def _run(slots: Slots, typed: list[str], wanted: int | None) -> int:
-    """Workers on this machine, a table of what they do, and the exit code."""
-    definition = slots.definition
+def _run(slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | None) -> int:
+    """Workers that this command looks after, a table of what they do, and the exit code."""
+    definition, code = slots.definition, 0
     open_trials = definition.trials - slots.ended()
     if open_trials:
-        places = devices_of_workers(definition, wanted)[: max(open_trials, 1)]
-        several = "" if len(places) == 1 else "s"
-        say(f"sweep {definition.name}: {open_trials} trials to go, {len(places)} worker{several}, {definition.root}")
-        code = _Crew(slots, typed, places).attend()
-    else:
-        code = 0
+        with ExitStack() as stack:
+            starts = _starts(slots, typed, hidden, wanted, stack)[:open_trials]
+            several = "" if len(starts) == 1 else "s"
+            where = "on the Ray cluster, " if definition.launcher.kind == "ray" else ""
+            say(
+                f"sweep {definition.name}: {open_trials} trials to go, {len(starts)} worker{several}, "
+                f"{where}{definition.root}"
+            )
+            code = Crew(slots, starts).attend()
     now = status.snapshot(slots)
     say(status.line(now))
     for found in now["best"]:
@@ -92,67 +96,18 @@ def _run(slots: Slots, typed: list[str], wanted: int | None) -> int:
     return code
 
 
-class _Crew:
-    """The workers of `forger sweep run`, one for each set of devices."""
+def _starts(
+    slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | None, stack: ExitStack
+) -> list[Callable[[], Worker]]:
+    """What starts each worker."""
+    definition = slots.definition
+    if definition.launcher.kind == "ray":
+        from forger.sweeps.on_ray import Cluster, RayWorker
 
-    def __init__(self, slots: Slots, typed: list[str], places: list[dict[str, str]]) -> None:
-        self.slots = slots
-        self.command = [sys.executable, "-m", "forger", "sweep", "worker", *typed]
-        self.places = places
-        self.signal = 0
-        self.replaced = 0
-        self.workers = [self._worker(place) for place in places]
-
-    def _worker(self, place: dict[str, str]) -> subprocess.Popen[bytes]:
-        log = self.slots.definition.root / "workers.txt"
-        environment = {**os.environ, **place, FOLLOW: str(os.getpid())}
-        with log.open("ab") as file:
-            return subprocess.Popen(
-                self.command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, process_group=0
-            )
-
-    def attend(self) -> int:
-        """Wait for the workers to end, replace those that were killed; the worst exit code."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        former = {each: signal.signal(each, self._forward) for each in numbers}
-        try:
-            if console.is_terminal:
-                with Live(console=console, refresh_per_second=4) as live:
-                    return self._attend(lambda: live.update(status.table(status.snapshot(self.slots))))
-            return self._attend(self._say_progress)
-        finally:
-            for each, handler in former.items():
-                signal.signal(each, handler)
-
-    def _attend(self, show: object) -> int:
-        self._said = -1
-        while any(worker.poll() is None for worker in self.workers):
-            show()  # type: ignore[operator]
-            deadline = time.monotonic() + 1
-            while time.monotonic() < deadline and any(worker.poll() is None for worker in self.workers):
-                time.sleep(0.05)
-            for index, worker in enumerate(self.workers):
-                killed = (worker.poll() or 0) < 0
-                if killed and not self.signal and self.replaced < _REPLACEMENTS:
-                    self.replaced += 1
-                    say(f"a worker was killed by signal {-worker.returncode}; another takes its place")
-                    self.workers[index] = self._worker(self.places[index])
-        show()  # type: ignore[operator]
-        if self.signal:
-            return 128 + self.signal
-        return max(1 if worker.returncode else 0 for worker in self.workers)
-
-    def _say_progress(self) -> None:
-        ended = self.slots.ended()
-        if ended not in (self._said, self.slots.definition.trials):
-            self._said = ended
-            say(status.line(status.snapshot(self.slots)))
-
-    def _forward(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGTERM)
+        cluster = stack.enter_context(closing(Cluster(definition)))
+        return [partial(RayWorker, cluster, typed, hidden)] * cluster.places(wanted)
+    places = devices_of_workers(definition, wanted)
+    return [partial(local_worker, slots, typed, {**hidden, **place}) for place in places]
 
 
 def _parsed(arguments: list[str]) -> tuple[str, str, list[str], dict[str, str]]:

@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from forger.errors import ConfigError
+from forger.redaction import redacted
 from forger.schema import Count, Name
 from forger.sweeps.composing import configs, parsed_override
 from forger.sweeps.space import Parameter, parsed
@@ -47,10 +48,11 @@ class Sweep:
 
 @dataclass
 class Launcher:
-    kind: Literal["local", "slurm"] = "local"
+    kind: Literal["local", "slurm", "ray"] = "local"
     workers: Count | None = None
     folder: Annotated[str, MinLen(1)] | None = None
     cluster: Literal["slurm", "local"] = "slurm"
+    address: Annotated[str, MinLen(1)] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -129,11 +131,11 @@ class Definition:
         return dict(self.sweep.objective)
 
     def essence(self) -> dict[str, Any]:
-        """What must agree for trials to belong to the same study."""
+        """What must agree for trials to belong to the same study; secrets, which may change, hidden."""
         sweep = asdict(self.sweep)
         kept = ("objective", "sampler", "pruner", "seeds", "rungs", "threads", "seed")
         space = {p.key: str(asdict(p)) for p in self.space}
-        return {"space": space, "overrides": list(self.overrides)} | {key: sweep[key] for key in kept}
+        return redacted({"space": space, "overrides": list(self.overrides)} | {key: sweep[key] for key in kept})
 
 
 def load(name: str, arguments: Sequence[str], config_folder: str | None = None) -> Definition:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 from forger.errors import ConfigError
 from forger.sweeps.definition import Definition
@@ -16,8 +17,13 @@ def devices_of_workers(definition: Definition, wanted: int | None) -> list[dict[
     Raises:
         ConfigError: a trial asks for more GPUs than there are.
     """
-    sweep = definition.sweep
-    gpus = [] if definition.run_config.trainer.accelerator == "cpu" else visible_gpus()
+    sweep, accelerator = definition.sweep, definition.run_config.trainer.accelerator
+    gpus = [] if accelerator == "cpu" else visible_gpus()
+    if not gpus and accelerator in ("gpu", "cuda"):
+        raise ConfigError(
+            f"trainer.accelerator={accelerator}: this machine has no GPU (`forger doctor` says why); use trainer=cpu, "
+            "or launcher=slurm or ray for machines that have one"
+        )
     if not gpus:
         return [{}] * (wanted or max(1, cores() // sweep.threads))
     if sweep.gpus > len(gpus):
@@ -37,7 +43,9 @@ def visible_gpus() -> list[str]:
     if chosen is not None:
         return [name for name in chosen.split(",") if name not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
-        return []
+        # A container may have GPUs without their tool. A process of its own, for torch keeps hold of what it has seen.
+        ask = [sys.executable, "-c", "import torch; print(*range(torch.cuda.device_count()))"]
+        return subprocess.run(ask, capture_output=True, text=True, timeout=120).stdout.split()
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     answer = subprocess.run(query, capture_output=True, text=True, timeout=60)
     return answer.stdout.split() if answer.returncode == 0 else []

@@ -44,16 +44,17 @@ class WorkerJob:
         return DelayedSubmission(WorkerJob(self.typed), index)
 
 
-def submit(definition: Definition, typed: Sequence[str]) -> int:
+def submit(definition: Definition, typed: Sequence[str], workers: int) -> int:
     """Submit an array of workers and say how to follow it; 0."""
-    jobs = submitted(definition, typed)
+    jobs = submitted(definition, typed, workers)
     folder = jobs[0].paths.folder
-    say(f"sweep {definition.name}: {len(jobs)} workers submitted, jobs {', '.join(job.job_id for job in jobs)}")
+    several = "" if len(jobs) == 1 else "s"
+    say(f"sweep {definition.name}: {len(jobs)} worker{several} submitted, jobs {', '.join(job.job_id for job in jobs)}")
     say(f"  logs: {folder}; `forger sweep status` shows how far they are, the same command adds workers")
     return 0
 
 
-def submitted(definition: Definition, typed: Sequence[str]) -> list[Any]:
+def submitted(definition: Definition, typed: Sequence[str], workers: int) -> list[Any]:
     """The jobs of an array of workers.
 
     Raises:
@@ -64,7 +65,6 @@ def submitted(definition: Definition, typed: Sequence[str]) -> list[Any]:
     except ImportError:
         raise ConfigError("launcher=slurm: needs submitit; pip install 'forger[slurm]'") from None
     launcher, sweep = definition.launcher, definition.sweep
-    workers = launcher.workers or 1
     on_gpu = definition.run_config.trainer.accelerator != "cpu"
     parameters = {
         "name": f"forger-{definition.name.replace('/', '-')}",

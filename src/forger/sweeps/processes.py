@@ -1,5 +1,6 @@
 """Runs as processes of their own, started cold or warm."""
 
+import ctypes
 import json
 import os
 import shlex
@@ -8,14 +9,42 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+
+from forger.trial import PARENT
 
 #: Seconds that a run gets to save its state after SIGTERM.
 _TO_SAVE = 120.0
 #: Seconds that the imports of a warm start may take.
 _TO_IMPORT = 300.0
+#: `PR_SET_CHILD_SUBREAPER` of Linux's prctl.
+_SUBREAPER = 36
+_adopts = False
+
+
+def adopt_orphans() -> None:
+    """Have descendants whose parent is killed become children of this process, where the system can (Linux).
+
+    Otherwise their end is for process 1 to take note of, which in a container may be anything.
+    """
+    global _adopts
+    if sys.platform == "linux":
+        _adopts = ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def bury(own: Collection[int]) -> None:
+    """Take note of the end of adopted children; those in ``own`` are waited for by others."""
+    while _adopts:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in own:
+            return
+        os.waitpid(ended.si_pid, 0)
 
 
 class Process(Protocol):
@@ -41,20 +70,32 @@ class Starter:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = {**os.environ, **environment}
+        self._cold: list[subprocess.Popen[bytes]] = []
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Process:
         """A run with its lines in a file. FORGER_TRAIN, where set, is the command line to start in its place."""
         command = shlex.split(os.environ.get("FORGER_TRAIN", "")) or [sys.executable, "-m", "forger", "train"]
         with output.open("ab") as file:
             # A process group of its own, so that Ctrl-C in a terminal reaches the run once: through the worker.
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*command, *arguments],
-                env={**self.environment, **environment},
+                env={**self.environment, **environment, PARENT: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
                 process_group=0,
             )
+        self._cold.append(process)
+        return process
+
+    def prepare(self) -> bool:
+        """Whether runs will start warm."""
+        return False
+
+    @property
+    def pids(self) -> set[int]:
+        """Children that this process waits for itself."""
+        return {process.pid for process in self._cold if process.returncode is None}
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -93,6 +134,10 @@ class WarmStarter(Starter):
         return self._next("ready", _TO_IMPORT) is not None
 
     @property
+    def pids(self) -> set[int]:
+        return super().pids | (set() if self._server is None else {self._server.pid})
+
+    @property
     def alive(self) -> bool:
         """Whether the server can be asked."""
         return self._socket is not None and self._server is not None and self._server.poll() is None
@@ -105,7 +150,8 @@ class WarmStarter(Starter):
                 "environment": {**self.environment, **environment},
                 "output": str(output.resolve()),
             }
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
+            with suppress(OSError):  # where it has just been killed, it does not answer
+                self._socket.sendall(json.dumps(request).encode() + b"\n")
             if (pid := self._next("pid", _TO_SAVE)) is not None:
                 return _Forked(pid, self)
         # What keeps the server from starting may well be told by a run itself.
@@ -169,13 +215,24 @@ class _Forked:
     def _poll(self, seconds: float) -> int | None:
         if self.pid not in self._starter.codes:
             self._starter.listen(seconds)
-        if self.pid not in self._starter.codes and not self._starter.alive and not _exists(self.pid):
-            self._starter.codes[self.pid] = -signal.SIGKILL  # it went with the server; nobody knows how
+        if self.pid not in self._starter.codes and not self._starter.alive:
+            self._outlive_server()
         return self._starter.codes.get(self.pid)
+
+    def _outlive_server(self) -> None:
+        """What becomes of a run whose server was killed: it saves its state and ends."""
+        try:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                self._starter.codes[self.pid] = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:  # not adopted
+            if not _exists(self.pid):
+                self._starter.codes[self.pid] = -signal.SIGKILL  # nobody knows how
 
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
 
     def wait(self, timeout: float | None = None) -> int:
         deadline = time.monotonic() + (timeout if timeout is not None else float("inf"))
@@ -195,11 +252,17 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def stop(process: Process) -> int:
-    """SIGTERM, on which a run saves its state; SIGKILL if that takes too long. The exit code."""
+def stop(process: Process, meanwhile: Callable[[], object] = lambda: None) -> int:
+    """SIGTERM, on which a run saves its state; SIGKILL if that takes too long. The exit code.
+
+    ``meanwhile`` is called about every second.
+    """
     process.send_signal(signal.SIGTERM)
-    try:
-        return process.wait(_TO_SAVE)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        return process.wait()
+    deadline = time.monotonic() + _TO_SAVE
+    while time.monotonic() < deadline:
+        try:
+            return process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            meanwhile()
+    process.send_signal(signal.SIGKILL)
+    return process.wait()

@@ -12,11 +12,13 @@ import optuna
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from forger.errors import ConfigError, ForgerError
 from forger.explain import one_line
+from forger.redaction import HIDDEN, redacted
 from forger.sweeps.definition import Definition
 
 T = TypeVar("T")
@@ -47,16 +49,17 @@ def open_study(definition: Definition, create: bool, only_look: bool) -> optuna.
                 time.sleep(1)  # another machine was making the tables
                 return _opened(definition, _storage(definition), create, only_look)
     except (SQLAlchemyError, StorageInternalError, OSError, ImportError) as e:
-        reason = one_line(str(e.__cause__ or e), 300)
+        reason = _without_password(one_line(str(e.__cause__ or e), 300), url)
         hint = "; pip install 'forger[postgresql]'" if "psycopg" in reason and "No module" in reason else ""
-        raise ConfigError(f"sweep.storage={_without_password(url)}: can't be used ({reason}){hint}") from None
+        raise ConfigError(f"sweep.storage={redacted(url)}: can't be used ({reason}){hint}") from None
 
 
 def _storage(definition: Definition) -> RDBStorage:
     url = definition.storage
-    if "://" not in url:
+    if not _is_url(url):
+        told = redacted(url) if "://" in url or "@" not in url else HIDDEN
         raise ConfigError(
-            f"sweep.storage={url}: must be a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+            f"sweep.storage={told}: must be a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
     arguments: dict[str, Any] = {"pool_pre_ping": True}
     if url.startswith("sqlite"):
@@ -138,9 +141,17 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else url
+def _is_url(text: str) -> bool:
+    try:
+        make_url(text)
+    except (ArgumentError, ValueError):
+        return False
+    return "://" in text
+
+
+def _without_password(text: str, url: str) -> str:
+    password = make_url(url).password if _is_url(url) else None
+    return redacted(text.replace(str(password), HIDDEN) if password else text)
 
 
 def patiently(act: Callable[[], T], seconds: float = _BUSY_SECONDS) -> T:

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from forger.explain import one_line
+from forger.redaction import redacted
 from forger.sweeps.definition import Definition
 from forger.sweeps.storage import open_study, patiently, quiet, sampler_of
 
@@ -134,24 +135,28 @@ class Slots:
             logging.getLogger(__name__).warning("the storage does not answer (%s)", one_line(str(error), 200))
             return True
 
+    def note(self, trial: Trial, name: str, value: Any) -> None:
+        """Keep something beside the trial."""
+        patiently(lambda: trial.set_user_attr(name, value))
+
     def hand_back(self, trial: Trial) -> None:
         """Let another worker, or a later one, go on with the trial."""
         self._unless_lost(lambda: self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING))
 
     def complete(self, trial: Trial, values: list[float], status: str = "finished") -> None:
         """The trial ended with these values, one for each objective."""
-        trial.set_user_attr("status", status)
+        self._unless_lost(lambda: trial.set_user_attr("status", status))
         self._unless_lost(lambda: self.study.tell(trial, values))
 
     def prune(self, trial: Trial, status: str = "pruned") -> None:
         """The trial ended early; its last report is its value."""
-        trial.set_user_attr("status", status)
+        self._unless_lost(lambda: trial.set_user_attr("status", status))
         self._unless_lost(lambda: self.study.tell(trial, state=TrialState.PRUNED))
 
     def set_aside(self, trial: Trial, reason: str) -> None:
         """The trial failed for good; another one takes its slot."""
-        trial.set_user_attr("status", "failed")
-        trial.set_user_attr("reason", reason)
+        self._unless_lost(lambda: trial.set_user_attr("reason", redacted(reason)))
+        self._unless_lost(lambda: trial.set_user_attr("status", "failed"))
         self._unless_lost(lambda: self.study.tell(trial, state=TrialState.FAIL))
 
     @staticmethod

@@ -1,11 +1,13 @@
 """A sweep as a file for `wandb sweep` and `wandb agent`: for those who search with W&B's own server."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from forger.errors import ConfigError
+from forger.redaction import redacted
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import Definition
 from forger.sweeps.space import Parameter
@@ -13,7 +15,8 @@ from forger.sweeps.space import Parameter
 
 def export(definition: Definition, out: str | None) -> int:
     """Write the file, or print it; 0."""
-    text = OmegaConf.to_yaml(OmegaConf.create(document(definition)))
+    exported = OmegaConf.create(document(definition))
+    text = "".join(f"# {line}\n" for line in remarks(definition)) + OmegaConf.to_yaml(exported)
     if out is None:
         print(text, end="")
     else:
@@ -36,9 +39,12 @@ def document(definition: Definition) -> dict[str, Any]:
         "program": "forger",
         "method": {"random": "random", "grid": "grid"}.get(sweep.sampler, "bayes"),
         "metric": {"name": f"score/{name}", "goal": direction},
-        "run_cap": definition.trials,
+        "run_cap": definition.trials * (sweep.seeds if sweep.sampler == "grid" else 1),
         "parameters": {parameter.key: _parameter(parameter) for parameter in definition.space},
     }
+    if sweep.seeds > 1 and sweep.sampler == "grid":
+        first = int(definition.run_config.seed)
+        config["parameters"]["seed"] = {"values": list(range(first, first + sweep.seeds))}
     every = definition.run_config.metrics.every_images
     if sweep.rungs is not None and sweep.pruner in ("asha", "hyperband"):
         # W&B counts how often the metric was logged.
@@ -54,8 +60,41 @@ def document(definition: Definition) -> dict[str, Any]:
     config |= {key: account[key] for key in ("project", "entity") if account[key] is not None}
     folder = [] if definition.config_folder is None else ["--config-dir", definition.config_folder]
     fixed = [f"run.name={definition.name}", f"trainer.threads={sweep.threads}", "logger.wandb.mode=online"]
-    config["command"] = ["forger", "train", *folder, *overrides, *fixed, "${args_no_hyphens}"]
+    shown = [f"{_key(text)}=${{envvar:{_variable(text)}}}" if _is_secret(text) else text for text in overrides]
+    config["command"] = ["forger", "train", *folder, *shown, *fixed, "${args_no_hyphens}"]
     return config
+
+
+def remarks(definition: Definition) -> list[str]:
+    """What W&B's search does not do that `forger sweep` does, and what it needs beside the file."""
+    sweep = definition.sweep
+    lines = [f"{definition.name} for W&B's own search. Killed and failed runs are not taken up again."]
+    if sweep.seeds > 1 and sweep.sampler == "grid":
+        lines.append(f"Each candidate's {sweep.seeds} seeds are runs of their own; compare means.")
+    elif sweep.seeds > 1:
+        lines.append(f"One seed a candidate, not {sweep.seeds}: the best of many may be the luckiest. Repeat it.")
+    if sweep.sampler in ("tpe", "gp"):
+        lines.append(f"W&B's bayes in place of {sweep.sampler}.")
+    if sweep.pruner == "median":
+        lines.append("Nothing in place of the median pruner.")
+    elif sweep.pruner == "asha":
+        lines.append("W&B's hyperband in place of asha.")
+    secrets = {_variable(text): redacted(text) for text in definition.overrides if _is_secret(text)}
+    lines += [f"Set {name} where the agent runs: the value of {text}" for name, text in secrets.items()]
+    return lines
+
+
+def _is_secret(override: str) -> bool:
+    return redacted(override) != override
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0]
+
+
+def _variable(override: str) -> str:
+    """The variable that holds the value of an override that the file must not show."""
+    return re.sub(r"\W+", "_", _key(override)).strip("_").upper()
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

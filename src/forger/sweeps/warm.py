@@ -20,6 +20,8 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from forger.trial import PARENT
+
 #: What makes a start slow: torch and Lightning, Hydra, and the package that holds the built-in data.
 _SLOW = ("forger.run", "forger.launch", "sklearn.datasets")
 
@@ -39,9 +41,10 @@ def serve(worker: socket.socket, modules: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, _nothing)
     # A terminal's Ctrl-C is the worker's to deal with.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = os.getpid()
     running: set[int] = set()
     waiting = b""
-    _tell(worker, {"ready": os.getpid()})
+    _tell(worker, {"ready": server})
     while True:
         ready, _, _ = select.select([worker, ended_read], [], [])
         if ended_read in ready:
@@ -62,7 +65,7 @@ def serve(worker: socket.socket, modules: Sequence[str]) -> None:
                     os.close(ended_read)
                     os.close(ended_write)
                     worker.close()
-                    _become(json.loads(line))
+                    _become(json.loads(line), server)
                 running.add(pid)
                 _tell(worker, {"pid": pid})
     for pid in running:
@@ -72,7 +75,7 @@ def serve(worker: socket.socket, modules: Sequence[str]) -> None:
     os._exit(0)  # libraries take what is frozen for leaks, and say so at length
 
 
-def _become(request: Mapping[str, Any]) -> None:
+def _become(request: Mapping[str, Any], server: int) -> None:
     """Be the run that was asked for, in the process just forked, and end with its exit code."""
     code = 1
     try:
@@ -85,7 +88,7 @@ def _become(request: Mapping[str, Any]) -> None:
         for descriptor in (1, 2):
             os.dup2(output, descriptor)
         os.environ.clear()
-        os.environ.update(request["environment"])
+        os.environ.update({**request["environment"], PARENT: str(server)})
         sys.argv = ["forger", "train", *request["arguments"]]
         code = _train(request["arguments"])
         sys.stdout.flush()

@@ -9,17 +9,16 @@ from types import FrameType
 from typing import Any
 
 from omegaconf import OmegaConf
+from optuna.exceptions import UpdateFinishedTrialError
 
 from forger.console import say
 from forger.launch import is_distributed
 from forger.sweeps.attempt import Attempt, Lost, Stopped
 from forger.sweeps.definition import Definition
-from forger.sweeps.processes import Starter, WarmStarter
+from forger.sweeps.processes import Starter, WarmStarter, bury
 from forger.sweeps.study import Slots
-from forger.trial import follow_parent
+from forger.trial import PARENT, follow_parent
 
-#: Set by `forger sweep run` for the workers it starts: they end with it.
-FOLLOW = "FORGER_SWEEP_PARENT"
 _POLL = 1.0
 
 
@@ -29,8 +28,9 @@ def work(definition: Definition) -> int:
     0: all ended, or none is left that others are not at work on and time is up; 1: too many failed; 128 + n:
     signal n, and what this worker was at waits for another one.
     """
-    if os.environ.get(FOLLOW) == str(os.getppid()):
+    if PARENT in os.environ:
         follow_parent()
+        del os.environ[PARENT]
     slots = Slots(definition)
     minutes = definition.sweep.minutes
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
@@ -43,6 +43,8 @@ def work(definition: Definition) -> int:
             if slots.given_up:
                 say(f"sweep {definition.name}: too many trials failed; `forger sweep status` says why")
                 return 1
+            bury(starter.pids)
+            starter.prepare()  # before there is a trial whose heart must beat
             trial = slots.claim()
             if trial is None:
                 _wait(_POLL, stopping)
@@ -51,7 +53,7 @@ def work(definition: Definition) -> int:
                 Attempt(slots, trial, starter, stopping).perform()
             except Stopped:
                 break
-            except Lost:
+            except (Lost, UpdateFinishedTrialError):
                 continue
         return 128 + received[0] if received else 0
 

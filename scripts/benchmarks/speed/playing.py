@@ -1,0 +1,52 @@
+"""Rounds of a game as configs describe it, without a Trainer around them: what the game itself costs."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from measuring import Cost, per, timed
+
+from forger.cli import conf_folder
+from forger.data.images import Split
+from forger.data.loader import Batches
+from forger.randomness import generator
+from forger.run import build_game
+from forger.schema import validate
+
+#: Networks and image sizes of the rows that are shares of a training step.
+MLP_8 = ("model=gan", "data.classes=0")
+DCGAN_28 = ("model=dcgan", "data.size=28", "data.channels=1")
+DCGAN_32 = ("model=dcgan", "data.size=32", "data.channels=3")
+
+
+def settings_of(overrides: Sequence[str]) -> dict[str, Any]:
+    """A checked config of `forger train`."""
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return validate(compose("train", [*overrides, "logger=none", "metrics=none", "trainer.threads=1"]))
+
+
+class Match:
+    """A game and an endless stream of batches of 64 random images for it."""
+
+    def __init__(self, overrides: Sequence[str]) -> None:
+        settings = settings_of(overrides)
+        about = settings["data"]
+        self.game: Any = build_game(settings)
+        self.game.observe_every = settings["log"]["every"]
+        optimizers = self.game.configure_optimizers()
+        # What Lightning would keep for it.
+        self.game._optimizers = lambda: optimizers
+        shape = (640, about["channels"], about["size"], about["size"])
+        images = torch.randint(256, shape, dtype=torch.uint8, generator=generator(0, "pixels"))
+        self.stream = iter(Batches(Split({"image": images}), batch_size=64, seed=0, position=int))
+
+    def play(self, rounds: int) -> Cost:
+        """The cost of a round."""
+
+        def rounds_in_turn() -> None:
+            for batch in itertools.islice(self.stream, rounds):
+                self.game.play(batch)
+
+        return per(timed(rounds_in_turn), rounds)
