@@ -20,8 +20,11 @@ FORBIDDEN = {
     "watch": {"networks", "losses", "games", "callbacks", "pictures", "run", "schema", "records", "tracking"},
     "pictures": {"networks", "callbacks", "run", "schema", "records", "tracking"},
     "sweeps": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "tracking"},
-    "callbacks": {"networks", "run", "schema", "cli", "launch"},
-    "report": {"data", "networks", "losses", "games", "callbacks", "pictures", "run", "schema", "tracking", "watch"},
+    "callbacks": {"networks", "run", "schema", "cli", "commands"},
+    "config": {"networks", "games", "metrics", "callbacks", "pictures", "run", "commands", "sweeps", "report"},
+    "runs": {"networks", "metrics", "pictures", "commands", "sweeps", "report"},
+    "tracking": {"networks", "games", "metrics", "callbacks", "pictures", "run", "commands", "sweeps", "report"},
+    "report": {"data", "networks", "losses", "games", "callbacks", "pictures", "run", "schema", "watch"},
     "records": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema"},
 }
 #: Packages that a part never sees.

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forger import cli, launch
+from forger import cli
+from forger.commands import train as launch
 from forger.errors import ConfigError, Diverged
 from forger.records import RunFolder
 

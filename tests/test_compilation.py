@@ -12,8 +12,8 @@ from forger.compilation import compile_networks
 from forger.data.loader import Batches
 from forger.errors import ConfigError, ForgerError
 from forger.games.base import Game
-from forger.restore import restored
 from forger.run import build_game, load_data
+from forger.runs.restore import restored
 from forger.schema import validate
 from running import composed, trained
 

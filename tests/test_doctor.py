@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forger import cli, doctor
+from forger import cli
+from forger.commands import doctor
 
 
 @pytest.fixture(autouse=True)

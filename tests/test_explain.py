@@ -11,8 +11,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from forger.config.explain import explain, one_line
 from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, RunLocked, closest
-from forger.explain import explain, one_line
 
 CONFIG = OmegaConf.create({"seed": 0, "data": {"size": 8}, "broken": "${nowhere}", "open": "???", "odd": "${f:1}"})
 OmegaConf.set_struct(CONFIG, True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 from forger.cli import conf_folder, config_groups
-from forger.explain import explain
+from forger.config.explain import explain
 from forger.schema import validate
 from running import composed
 

@@ -18,9 +18,9 @@ import torch
 import forger
 from forger.errors import RunLocked
 from forger.files import append_row, atomic_file, read_rows, write_atomically
-from forger.identity import run_id, weights_sha256
-from forger.listing import how_to_continue, list_runs, unfinished_under_other_version
 from forger.records import FIELDS, STATUSES, BrokenRecord, RunFolder, record_problem
+from forger.runs.identity import run_id, weights_sha256
+from forger.runs.listing import how_to_continue, list_runs, unfinished_under_other_version
 
 SCHEMA = json.loads((Path(forger.__file__).parent / "record.schema.json").read_text())
 
@@ -140,7 +140,7 @@ def test_weights_sha256_sees_bits_and_not_layout() -> None:
 
 
 def test_records_need_no_torch() -> None:
-    code = "import sys, forger.listing; print(sorted({'torch', 'hydra', 'numpy'} & sys.modules.keys()))"
+    code = "import sys, forger.runs.listing; print(sorted({'torch', 'hydra', 'numpy'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from forger.config.placement import check_placement, rank
 from forger.data.images import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
-from forger.placement import check_placement, rank
-from forger.rehearsal import rehearse
 from forger.run import build_game, load_data
+from forger.runs.rehearsal import rehearse
 from forger.schema import validate
 from running import composed
 

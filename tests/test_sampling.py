@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forger import cli, restore
+from forger import cli
 from forger.records import RunFolder
+from forger.runs import restore
 from running import trained
 
 TILE, GAP = 48, 2

@@ -17,10 +17,10 @@ from torch import nn
 from torchvision.datasets import CIFAR10
 
 from forger import cli
+from forger.commands.exported import load_exported
 from forger.data.downloads import cifar10
 from forger.errors import ConfigError
-from forger.exported import load_exported
-from forger.redaction import HIDDEN, redacted
+from forger.runs.redaction import HIDDEN, redacted
 from test_bad_input import TINY
 
 SECRET = "hush-0123456789abcdef"
@@ -272,7 +272,7 @@ def test_no_secret_is_left_in_a_run_folder(
     """Of the environment, of overrides, of URLs: not in the record, config, log, checkpoints or W&B's files."""
     monkeypatch.syspath_prepend(here)
     Path("mine.py").write_text(
-        "from forger.tracking import csv_logger\n"
+        "from forger.tracking.loggers import csv_logger\n"
         "import logging\n"
         "def keyed(*, api_key: str, server: str, folder, run_id, name, config):\n"
         "    assert api_key.startswith('key-') and 'url-' in server\n"

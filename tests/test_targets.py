@@ -10,8 +10,8 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
+from forger.config.targets import Node, checked
 from forger.errors import ConfigError
-from forger.targets import Node, checked
 
 if TYPE_CHECKING:
     from nowhere import Unknown

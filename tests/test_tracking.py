@@ -20,11 +20,12 @@ from omegaconf import OmegaConf
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
-from forger import tracking, wandb_account
+from forger.config.targets import Node, checked
 from forger.errors import ConfigError
-from forger.targets import Node, checked
-from forger.tracking import csv_logger, finish, log_picture, tensorboard_logger, wandb_logger
-from forger.wandb_account import answers, chosen_mode, login, server
+from forger.tracking import loggers as tracking
+from forger.tracking import wandb_account
+from forger.tracking.loggers import csv_logger, finish, log_picture, tensorboard_logger, wandb_logger
+from forger.tracking.wandb_account import answers, chosen_mode, login, server
 
 CONF = Path(__file__).parents[1] / "conf" / "logger"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forger.trust import trusted_target
+from forger.config.trust import trusted_target
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,6 @@ def test_nothing_is_imported_for_a_name_off_the_list(monkeypatch: pytest.MonkeyP
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} was imported")
 
-    monkeypatch.setattr("forger.trust.import_module", refuse)
+    monkeypatch.setattr("forger.config.trust.import_module", refuse)
     for path in ("evil.Class", "forger.evil.Class", "torch.evil.Class", "torchvision.evil"):
         assert not trusted_target(path)

@@ -46,7 +46,7 @@ from hydra import compose, initialize_config_dir
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
 from forger.cli import conf_folder, config_groups
 from forger.records import RunFolder
-from forger.restore import restored
+from forger.runs.restore import restored
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: Batches between two of each thing that a run does, in no ratio to each other, and in all.

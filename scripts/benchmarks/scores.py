@@ -19,7 +19,7 @@ from forger.metrics.extractors import DigitsExtractor
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
 from forger.randomness import generator
-from forger.restore import restored
+from forger.runs.restore import restored
 
 NAMES = ("fd", "kd", "precision", "recall", "density", "coverage", "memorisation")
 #: Digits that a copying generator was "trained on", and fakes of every row.

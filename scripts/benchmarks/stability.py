@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from forger.listing import list_runs
+from forger.runs.listing import list_runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")

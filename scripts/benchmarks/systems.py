@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from forger.files import read_rows
-from forger.listing import list_runs
+from forger.runs.listing import list_runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -26,9 +26,9 @@ from watch_truth import distance_of_shares, judged
 
 from forger.cli import conf_folder
 from forger.files import read_rows
-from forger.listing import list_runs
 from forger.records import RunFolder
 from forger.run import train
+from forger.runs.listing import list_runs
 from forger.watch.alarms import PATTERNS, Alarms
 from forger.watch.panel import Panel
 

@@ -25,7 +25,7 @@ from forger.metrics.extractors import build
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
 from forger.randomness import generator
-from forger.restore import restored
+from forger.runs.restore import restored
 
 
 def judged(path: Path, status: str) -> tuple[str, float | None]:

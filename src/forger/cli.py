@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from forger import help
-from forger.options import local, with_options, without_flags
+from forger.commands import help
+from forger.commands.options import local, with_options, without_flags
 
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
 
@@ -69,7 +69,7 @@ def _flush() -> None:
 
 def tell(error: BaseException) -> int:
     """Write the one line that explains an exception to stderr; its exit code."""
-    from forger.explain import explain
+    from forger.config.explain import explain
 
     if os.environ.get("FORGER_DEBUG") == "1":
         import traceback
@@ -110,7 +110,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"forger {__version__}")
         return 0
     if command in ("-sc", "--shell-completion"):
-        from forger.launch import complete
+        from forger.commands.train import complete
 
         return complete(arguments, sorted(_COMMANDS))
     if command not in _COMMANDS:
@@ -123,13 +123,13 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _train(arguments: list[str]) -> int:
-    from forger.launch import train
+    from forger.commands.train import train
 
     return train(arguments)
 
 
 def _runs(arguments: list[str]) -> int:
-    from forger.runtable import show_runs
+    from forger.commands.runs import show_runs
 
     if _wants_help(arguments, help.COMMANDS["runs"]):
         return 0
@@ -141,7 +141,7 @@ def _doctor(arguments: list[str]) -> int:
     if _wants_help(arguments, help.COMMANDS["doctor"]):
         return 0
     without_flags("doctor", arguments, {"--json"}, most=0)
-    from forger.doctor import examine
+    from forger.commands.doctor import examine
 
     return examine(as_json="--json" in arguments)
 
@@ -163,7 +163,7 @@ def _sample(arguments: list[str]) -> int:
         from forger.errors import ConfigError
 
         raise ConfigError("sample: which run? forger sample RUN (`forger runs` lists them)")
-    from forger.sampling import sample
+    from forger.commands.sample import sample
 
     raw_weights, trust = "--raw-weights" in arguments, "--trust" in arguments
     return sample(local(runs[0]), options, raw_weights=raw_weights, trust=trust)
@@ -178,7 +178,7 @@ def _evaluate(arguments: list[str]) -> int:
         from forger.errors import ConfigError
 
         raise ConfigError("evaluate: what? forger evaluate SOURCE: a run, a checkpoint, images or a generator")
-    from forger.evaluating import evaluate
+    from forger.commands.evaluate import evaluate
 
     return evaluate(local(sources[0]), options, as_json="--json" in arguments, trust="--trust" in arguments)
 
@@ -202,7 +202,7 @@ def _reproduce(arguments: list[str]) -> int:
         from forger.errors import ConfigError
 
         raise ConfigError("reproduce: which run? forger reproduce RUN (`forger runs` lists them)")
-    from forger.reproducing import reproduce
+    from forger.commands.reproduce import reproduce
 
     return reproduce(runs[0], trust="--trust" in arguments)
 

@@ -22,8 +22,8 @@ from forger.files import (
     rows_with_bytes,
     write_atomically,
 )
-from forger.identity import run_id, weights_sha256
-from forger.redaction import redacted
+from forger.runs.identity import run_id, weights_sha256
+from forger.runs.redaction import redacted
 
 __all__ = [
     "FIELDS",

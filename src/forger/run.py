@@ -9,8 +9,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from forger import __version__, tracking
-from forger.building import built, built_callbacks, built_loggers, built_trainer
+from forger import __version__
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.crew import Crew
@@ -22,22 +21,24 @@ from forger.callbacks.samples import Samples
 from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import Feed, Watching, told
 from forger.compilation import compile_networks
+from forger.config.building import built, built_callbacks, built_loggers, built_trainer
+from forger.config.placement import check_placement, rank
 from forger.console import keep_log, say, show_lines
 from forger.data.images import Data
 from forger.data.loader import Batches, Stream
 from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopped, closest
-from forger.finding import Parent, parent_at
 from forger.games.base import Game
-from forger.identity import run_id, weights_sha256
-from forger.placement import check_placement, rank
 from forger.randomness import derived_seed
 from forger.ranks import lost
-from forger.recording import begin, summary
 from forger.records import RunFolder
-from forger.rehearsal import rehearse
-from forger.rollback import roll_back, stopped_by, taken_up
+from forger.runs.finding import Parent, parent_at
+from forger.runs.identity import run_id, weights_sha256
+from forger.runs.recording import begin, summary
+from forger.runs.rehearsal import rehearse
+from forger.runs.rollback import roll_back, stopped_by, taken_up
+from forger.runs.trial import ending
 from forger.schema import validate
-from forger.trial import ending
+from forger.tracking import loggers as tracking
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from omegaconf import DictConfig, OmegaConf
 from pydantic import StringConstraints
 
+from forger.config.targets import Node, checked
+from forger.config.typecheck import short
 from forger.errors import ConfigError
-from forger.targets import Node, checked
-from forger.typecheck import short
 
 Count = Annotated[int, Ge(1)]
 #: Folders below `run.root`; no way out of it, and nothing that a shell or a web page would trip over.
@@ -119,7 +119,7 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
 
     Args:
         config: as Hydra composed it, or plain containers.
-        untrusted: the config is somebody else's: `_target_`s are limited to `forger.trust.trusted_target`.
+        untrusted: the config is somebody else's: `_target_`s are limited to `forger.config.trust.trusted_target`.
 
     Raises:
         ConfigError: the first fault, in one line.

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from forger import tracking
 from forger.callbacks.progress import ProgressBar
 from forger.callbacks.watching import Feed, interval
 from forger.files import read_rows
 from forger.records import RunFolder
-from forger.tracking import wandb_logger
+from forger.tracking import loggers as tracking
+from forger.tracking.loggers import wandb_logger
 from forger.watch.alarms import Alarms, Pattern, Sign
 from running import composed, trained
 

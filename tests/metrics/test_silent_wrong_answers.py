@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch_fidelity.metric_isc import isc_features_to_metric
 
+from forger.commands.evaluate import evaluate
 from forger.errors import ConfigError
-from forger.evaluating import evaluate
 from forger.metrics.evaluation import SampleQuality
 from forger.metrics.extractors import DigitsExtractor, build
 from forger.metrics.features import Features, as_uint8

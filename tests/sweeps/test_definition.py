@@ -3,8 +3,8 @@
 import pytest
 
 from forger.cli import config_groups
+from forger.config.explain import explain
 from forger.errors import ConfigError
-from forger.explain import explain
 from forger.sweeps.checking import check
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import load

@@ -24,7 +24,7 @@ from measuring import Cost, Row, interleaved, options, per, publish, ratios
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
-from forger.building import built_trainer
+from forger.config.building import built_trainer
 from forger.data.images import Split
 from forger.data.loader import Batches, Stream
 from forger.data.ranges import to_float

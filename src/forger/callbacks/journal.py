@@ -11,7 +11,7 @@ from forger.callbacks.budget import Budget
 from forger.callbacks.clock import Punctual
 from forger.games.base import Game
 from forger.records import RunFolder
-from forger.tracking import log_picture
+from forger.tracking.loggers import log_picture
 
 
 class Journal(Punctual):

@@ -10,7 +10,6 @@ from annotated_types import Ge
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from forger import tracking
 from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
@@ -20,6 +19,7 @@ from forger.errors import ConfigError, Diverged
 from forger.games.base import Game
 from forger.metrics.features import Extractor
 from forger.records import RunFolder
+from forger.tracking import loggers as tracking
 from forger.watch.alarms import Alarm, Alarms, strongest
 from forger.watch.panel import Panel
 from forger.watch.probe import Probe

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from forger.commands.options import number
 from forger.errors import ConfigError
 from forger.files import write_atomically
-from forger.options import number
 
 _HIGHEST_PORT = 65535
 

@@ -13,8 +13,8 @@ import yaml
 
 from forger.errors import ConfigError
 from forger.files import read_rows
-from forger.identity import determining
-from forger.listing import Entry, list_runs
+from forger.runs.identity import determining
+from forger.runs.listing import Entry, list_runs
 
 #: Rows are read once a file's size or time changes: `--serve` looks at the same folders again and again.
 _series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}

@@ -13,7 +13,7 @@ from forger.report.reading import Run, read
 from forger.report.reasons import MOST_PARAMETERS, parameters
 from forger.report.variants import Variant, variants
 from forger.report.words import measured, p_value, verdict
-from forger.wandb_account import login
+from forger.tracking.wandb_account import login
 
 #: Run sets a report shows in colours that can be told apart.
 MOST_VARIANTS = 20

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from forger.config.explain import explain
 from forger.errors import ConfigError, closest
-from forger.explain import explain
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import Definition
 
@@ -55,7 +55,7 @@ def check(definition: Definition) -> None:
 
 def _check_devices(definition: Definition, trainer: dict[str, Any]) -> None:
     """Refuse what no trial could get; whether a cluster's nodes have it, this machine can't know."""
-    from forger.placement import check_placement
+    from forger.config.placement import check_placement
 
     devices, gpus = trainer["devices"], definition.sweep.gpus
     if definition.launcher.kind == "local":

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
+from forger.commands.options import number
 from forger.console import say, show_lines
 from forger.errors import ConfigError, closest
-from forger.options import number
 from forger.sweeps import status
 from forger.sweeps.concealing import concealed, revealed
 from forger.sweeps.crew import Crew, Worker, local_worker

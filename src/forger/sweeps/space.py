@@ -9,8 +9,8 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, O
 from hydra.errors import HydraException
 from optuna.trial import Trial
 
+from forger.config.explain import one_line
 from forger.errors import ConfigError, closest
-from forger.explain import one_line
 
 _TAGS = ("log", "int")
 

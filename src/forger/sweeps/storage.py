@@ -16,9 +16,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from forger.config.explain import one_line
 from forger.errors import ConfigError, ForgerError
-from forger.explain import one_line
-from forger.redaction import HIDDEN, redacted
+from forger.runs.redaction import HIDDEN, redacted
 from forger.sweeps.definition import Definition
 
 T = TypeVar("T")

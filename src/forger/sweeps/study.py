@@ -18,8 +18,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from forger.explain import one_line
-from forger.redaction import redacted
+from forger.config.explain import one_line
+from forger.runs.redaction import redacted
 from forger.sweeps.definition import Definition
 from forger.sweeps.storage import open_study, patiently, quiet, sampler_of
 

@@ -20,10 +20,10 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
-from forger.trial import PARENT
+from forger.runs.trial import PARENT
 
 #: What makes a start slow: torch and Lightning, Hydra, and the package that holds the built-in data.
-_SLOW = ("forger.run", "forger.launch", "sklearn.datasets")
+_SLOW = ("forger.run", "forger.commands.train", "sklearn.datasets")
 
 
 def serve(worker: socket.socket, modules: Sequence[str]) -> None:

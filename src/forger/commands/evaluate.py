@@ -14,16 +14,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from forger.commands.imagesets import ImageSet
+from forger.commands.options import number
+from forger.commands.sources import Source, reference_of, source_at
 from forger.console import console, show_lines
 from forger.errors import ConfigError, closest
-from forger.imagesets import ImageSet
 from forger.metrics import extractors
 from forger.metrics.features import Extractor, extract
 from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, score_name
-from forger.options import number
-from forger.sources import Source, reference_of, source_at
 
 #: Fewer images, on either side, give numbers that say nothing.
 _LEAST = 10

@@ -7,8 +7,8 @@ from string import ascii_lowercase
 from typing import Any, Literal, NamedTuple
 
 from forger.errors import ConfigError
-from forger.listing import Entry, list_runs
 from forger.metrics.passport import difference
+from forger.runs.listing import Entry, list_runs
 
 Moment = Literal["best", "final"]
 

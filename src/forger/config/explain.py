@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from forger.errors import ConfigError, ForgerError, closest
-from forger.redaction import redacted
+from forger.runs.redaction import redacted
 
 #: What to do about an operating system's error.
 _REMEDIES = {

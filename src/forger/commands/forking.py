@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from forger.errors import ConfigError
-from forger.finding import FORK, run_at, settings_of, split_checkpoint
+from forger.runs.finding import FORK, run_at, settings_of, split_checkpoint
 
 _HYDRA = {
     "run": {"dir": "."},

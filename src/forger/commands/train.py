@@ -13,8 +13,8 @@ from typing import Any
 from forger.cli import conf_folder, config_groups, tell
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
-from forger.redaction import redacted
-from forger.trial import follow_parent, membership
+from forger.runs.redaction import redacted
+from forger.runs.trial import follow_parent, membership
 
 _HELP = """\
 forger train [OVERRIDES] [HYDRA'S FLAGS]
@@ -139,7 +139,7 @@ def _configs(flags: list[str], overrides: list[str], stack: ExitStack) -> tuple[
         if trust:
             raise ConfigError("--trust: goes with --from RUN; your own configs are trusted anyway")
         return (*_own_configs_in_front(flags), overrides)
-    from forger.forking import fork
+    from forger.commands.forking import fork
 
     place = flags.index("--from")
     origin, flags = flags[place + 1], [*flags[:place], *flags[place + 2 :]]

@@ -10,9 +10,9 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 
+from forger.config.explain import one_line
 from forger.errors import ConfigError
-from forger.explain import one_line
-from forger.redaction import redacted
+from forger.runs.redaction import redacted
 
 
 def built(place: str, node: Any, **more: Any) -> Any:

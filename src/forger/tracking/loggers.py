@@ -21,9 +21,9 @@ from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from forger.redaction import redacted
-from forger.trial import ending, membership
-from forger.wandb_account import Mode, chosen_mode
+from forger.runs.redaction import redacted
+from forger.runs.trial import ending, membership
+from forger.tracking.wandb_account import Mode, chosen_mode
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -54,7 +54,7 @@ def wandb_logger(
 ) -> "RunLogger":
     """A run of Weights & Biases with the run folder's id, its files in the folder.
 
-    Online, offline or as ``WANDB_MODE`` says, never with a prompt (`forger.wandb_account.chosen_mode`). A
+    Online, offline or as ``WANDB_MODE`` says, never with a prompt (`forger.tracking.wandb_account.chosen_mode`). A
     dead network costs about the two timeouts, never the run. Checkpoints are not uploaded.
 
     A trial of a sweep is grouped under the sweep's name, with its number and parameters in the config and how it

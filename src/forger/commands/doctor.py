@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 import forger
 from forger.cli import conf_folder
-from forger.wandb_account import login, server
+from forger.tracking.wandb_account import login, server
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
+from forger.config.placement import rank
 from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
-from forger.finding import run_at, settings_of
-from forger.placement import rank
-from forger.provenance import device_state, differences, git_state, versions
 from forger.records import WALL_CLOCK, RunFolder
 from forger.run import load_data, prepare_torch, train
+from forger.runs.finding import run_at, settings_of
+from forger.runs.provenance import device_state, differences, git_state, versions
 
 logger = logging.getLogger(__name__)
 

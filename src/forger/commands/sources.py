@@ -8,12 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
-from forger.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
-from forger.listing import list_runs
 from forger.randomness import generator
-from forger.restore import Restored, restored
+from forger.runs.listing import list_runs
+from forger.runs.restore import Restored, restored
 
 #: Samples that a game makes at a time.
 _CHUNK = 4096

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
 from forger.errors import ConfigError
-from forger.identity import weights_sha256
-from forger.listing import list_runs
+from forger.runs.identity import weights_sha256
+from forger.runs.listing import list_runs
 from forger.records import RunFolder
 from forger.schema import validate
 
 logger = logging.getLogger(__name__)
 
-#: How the folder's name begins that holds the config of a fork while Hydra composes it (`forger.launch`).
+#: How the folder's name begins that holds the config of a fork while Hydra composes it (`forger.commands.train`).
 FORK = "forger-fork-"
 #: What is read of a run unless a checkpoint is named, the first one that is there.
 _NEWEST = ("final", "last", "previous")

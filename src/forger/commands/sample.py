@@ -8,17 +8,17 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from forger.commands.options import number
 from forger.data.images import Data
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.base import Game
-from forger.options import number
 from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames
 from forger.pictures.latents import asked_labels, samples
 from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request
-from forger.restore import Restored, restored
+from forger.runs.restore import Restored, restored
 
 #: Frames of a moving picture, at most, that are shown where it must stand still.
 _STRIP = 12

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forger.identity import run_id
+from forger.runs.identity import run_id
 from forger.records import BrokenRecord, RunFolder
 
 #: Runs lie at most this deep below a folder of runs: sweep, name, id.

@@ -12,9 +12,9 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from forger.config.trust import EXTRACTORS, trusted_target
+from forger.config.typecheck import core, fitting, join, short
 from forger.errors import ConfigError, closest
-from forger.trust import EXTRACTORS, trusted_target
-from forger.typecheck import core, fitting, join, short
 
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 
@@ -52,7 +52,7 @@ def checked(value: Any, annotation: Any, key: str, *, untrusted: bool = False) -
         annotation: a type, with ranges from `annotated_types`; dataclasses are groups of keys, `Node` is a
             group with `_target_`, `Any` checks only the nodes inside.
         key: the value's full dotted key, for messages.
-        untrusted: accept only targets of `forger.trust.trusted_target`.
+        untrusted: accept only targets of `forger.config.trust.trusted_target`.
 
     Raises:
         ConfigError: one line with the key, the value, what is allowed and the closest valid name.

@@ -1,0 +1,1 @@
+"""What the subcommands of `forger` do, one module each."""
