@@ -1,6 +1,7 @@
 """What pruning saves: one sweep with and without ASHA, the same candidates, over seeds of the sampler.
 
     python scripts/benchmarks/pruning.py [--sweep stability] [--root runs/pruning] [--seeds 0 1 2] [--workers 1]
+                                         [--asha OVERRIDE …] [--overrides OVERRIDE …]
 
 Candidates are random, so that both sweeps see the same ones. Prints a table of the best score and the images shown;
 the same command continues. Spread is the standard deviation of the best candidate's score over three seeds of its run.
@@ -43,7 +44,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("runs/pruning"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("overrides", nargs="*", help="of both sweeps")
+    parser.add_argument("--asha", nargs="+", default=[], metavar="OVERRIDE", help="of the pruned sweep alone")
+    parser.add_argument("--overrides", nargs="+", default=[], metavar="OVERRIDE", help="of both sweeps")
     given = parser.parse_args()
     print("| seed | best, unpruned | best, ASHA | images, ASHA ÷ unpruned | spread between seeds |")
     print("|---|---|---|---|---|")
@@ -52,7 +54,7 @@ def main() -> None:
         candidates = ["sweep.sampler=random", f"sweep.seed={seed}"]
         name = f"{given.sweep}-{seed}"
         best, all_images = swept(f"{name}-none", given.workers, [*typed, *candidates, "sweep.pruner=none"])
-        other, images = swept(f"{name}-asha", given.workers, [*typed, *candidates, "sweep.pruner=asha"])
+        other, images = swept(f"{name}-asha", given.workers, [*typed, *candidates, "sweep.pruner=asha", *given.asha])
         ((score, value),) = best["values"].items()
         between = spread(f"{name}-spread", score, best, typed)
         share = images / all_images
