@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -87,10 +85,9 @@ def publish(section: str, rows: list[Row], given: argparse.Namespace) -> None:
     findings = [asdict(row) for row in rows]
     print(table(findings), flush=True)
     if given.json is not None:
-        with FileLock(f"{given.json}.lock"):
-            known = json.loads(given.json.read_text()) if given.json.exists() else {}
-            known[section] = findings
-            given.json.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        known = json.loads(given.json.read_text()) if given.json.exists() else {}
+        known[section] = findings
+        given.json.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
 
 
 def table(rows: list[dict[str, Any]]) -> str:
