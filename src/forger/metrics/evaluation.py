@@ -21,7 +21,7 @@ from forger.metrics.statistics import spread
 from forger.randomness import generator
 
 #: Draws behind a standard error, where the scores are computed anew for each.
-DRAWS = 8
+DRAWS = 6
 #: Samples that a game makes at a time.
 CHUNK = 4096
 
