@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
 from forger.errors import ConfigError
+from forger.records import RunFolder
 from forger.runs.identity import weights_sha256
 from forger.runs.listing import list_runs
-from forger.records import RunFolder
 from forger.schema import validate
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forger.runs.identity import run_id
 from forger.records import BrokenRecord, RunFolder
+from forger.runs.identity import run_id
 
 #: Runs lie at most this deep below a folder of runs: sweep, name, id.
 _DEPTH = 3

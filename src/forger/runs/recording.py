@@ -15,10 +15,10 @@ from forger.console import say
 from forger.data.images import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
+from forger.records import RunFolder
 from forger.runs.finding import FORK, Parent
 from forger.runs.listing import how_to_continue, unfinished_under_other_version
 from forger.runs.provenance import device_state, differences, git_state, versions
-from forger.records import RunFolder
 from forger.runs.redaction import redacted
 
 logger = logging.getLogger(__name__)
