@@ -48,6 +48,7 @@ class Profiling(Callback):
             schedule=schedule(wait=WAIT, warmup=WARMUP, active=self.rounds, repeat=1),
             on_trace_ready=self._write,
             record_shapes=True,
+            acc_events=True,  # of the one cycle there is: some versions warn otherwise
         )
         self._profiler.start()
 
