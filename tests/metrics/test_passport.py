@@ -24,6 +24,15 @@ def test_another_seed_or_version_is_no_difference_in_kind():
     assert comparable(PASSPORT, replace(PASSPORT, seed=1, versions={"torch": "1.0"})) is None
 
 
+@pytest.mark.parametrize("kept", ["ema", "raw"])
+def test_the_only_weights_there_are_compare_with_those_that_were_chosen(kept):
+    """A VAE has no average; it competes with GANs all the same."""
+    only = replace(PASSPORT, weights="only")
+    assert comparable(replace(PASSPORT, weights=kept), only) is None
+    assert comparable(only, replace(PASSPORT, weights=kept)) is None
+    assert comparable(only, replace(PASSPORT, weights="none")) == "different generator weights: only and none"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
+from forger.metrics.passport import Weights, weights_of
 from forger.randomness import generator
 from forger.runs.listing import list_runs
 from forger.runs.restore import Restored, restored
@@ -38,7 +39,7 @@ class Source:
     draw: Callable[[int, int, ImageSet], ImageSet]
     n: int | None = None
     seed: int = 0
-    weights: Literal["ema", "raw", "none"] = "none"
+    weights: Weights = "none"
     read: Restored | None = None
     defaults: Mapping[str, Any] | None = None
 
@@ -95,14 +96,13 @@ def _of_run(read: Restored) -> Source:
             parts.append(to_uint8(fakes).cpu())
         return ImageSet(str(read.folder), torch.cat(parts), labels)
 
-    averaged = getattr(game, "average", None) is not None
     quality = [node for node in metrics["evaluations"].values() if node["_target_"] == _QUALITY]
     return Source(
         str(read.checkpoint),
         draw,
         n=metrics["n"],
         seed=metrics["seed"],
-        weights="ema" if averaged else "raw",
+        weights=weights_of(game),
         read=read,
         defaults=quality[0] if quality else None,
     )

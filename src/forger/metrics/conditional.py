@@ -11,6 +11,7 @@ from forger.data.images import Data, Split
 from forger.metrics import extractors
 from forger.metrics.evaluation import Evaluation
 from forger.metrics.features import as_uint8, extract
+from forger.metrics.passport import weights_of
 from forger.randomness import generator
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class ConditionalAccuracy(Evaluation):
         return super().passport(game, data, split, n=self.n, seed=seed) | {
             "extractor": self.extractor.name,
             "weights_sha256": self.extractor.weights_sha256,
-            "weights": "ema" if getattr(game, "average", None) is not None else "raw",
+            "weights": weights_of(game),
         }
 
 

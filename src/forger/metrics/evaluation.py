@@ -13,7 +13,7 @@ from forger.data.images import Data, Split
 from forger.data.loader import share
 from forger.metrics import extractors
 from forger.metrics.features import Features, as_uint8
-from forger.metrics.passport import installed_versions
+from forger.metrics.passport import installed_versions, weights_of
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.rows import Rows
 from forger.metrics.scores import Scores, higher_is_better, plain_name, score_name
@@ -142,8 +142,7 @@ class SampleQuality(Evaluation):
         self.extractor.check(data.test.arrays["image"][:1])
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
-        weights = "ema" if getattr(game, "average", None) is not None else "raw"
-        return self._prepared(data, split).passport(n, weights=weights, seed=seed).to_dict()
+        return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()
 
     def _fakes(self, game: Any, data: Data, split: str, n: int, seed: int) -> Iterator[tuple[Features, Tensor | None]]:
         """Features of this rank's fakes and the labels that were asked for, a chunk at a time."""

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
+Weights = Literal["ema", "raw", "only", "none"]
+
 # Packages whose release can move a score in the last digits.
 PACKAGES = ("forger", "torch", "torchvision", "torchmetrics", "torch-fidelity", "numpy")
 
@@ -25,8 +27,9 @@ class Passport:
     """Where a score comes from. Scores compare when all fields but `seed` and `versions` agree.
 
     `split` and `fingerprint`: the real images (fingerprint: sha256 of their pixels). `n_real`, `n_fake`:
-    counts, since most scores depend on them. `weights`: whether the generator's averaged or raw weights drew
-    the fakes, "none" for images that come from elsewhere. `truncation`: factor on the latents, 1 for none.
+    counts, since most scores depend on them. `weights`: which of the generator's weights drew the fakes, "ema" or
+    "raw", "only" for a game that keeps no average, which compares with both, "none" for images that come from
+    elsewhere. `truncation`: factor on the latents, 1 for none.
     """
 
     extractor: str
@@ -36,7 +39,7 @@ class Passport:
     n_fake: int
     split: str
     fingerprint: str
-    weights: Literal["ema", "raw", "none"]
+    weights: Weights
     seed: int
     truncation: float = 1.0
     versions: dict[str, str] = field(default_factory=installed_versions)
@@ -65,6 +68,11 @@ _WORDS = {
 }
 
 
+def weights_of(game: Any) -> Weights:
+    """Which of a game's weights its samples are drawn with."""
+    return "only" if getattr(game, "average", None) is None else "ema"
+
+
 def comparable(one: Passport, other: Passport) -> str | None:
     """None if scores with these passports may be ranked, else why not, in one line."""
     return difference(one.to_dict(), other.to_dict())
@@ -74,6 +82,8 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """`comparable` for passports as they stand in a record, where an evaluation may have added fields."""
     for name in [*one, *(name for name in other if name not in one)]:
         a, b = one.get(name), other.get(name)
+        if name == "weights" and {a, b} in ({"only", "ema"}, {"only", "raw"}):
+            continue  # whether to keep an average is the variant's own choice
         if name not in _NOT_COMPARED and a != b:
             shown = [str(value)[:12] if name in ("weights_sha256", "fingerprint") else value for value in (a, b)]
             return f"different {_WORDS.get(name, name)}: {shown[0]} and {shown[1]}"

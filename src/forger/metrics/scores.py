@@ -1,13 +1,13 @@
 """The scores by name, over features that are extracted once for all of them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from forger.metrics.features import Extractor, Features
-from forger.metrics.passport import Passport
+from forger.metrics.passport import Passport, Weights
 from forger.metrics.reference import Reference
 from forger.metrics.rows import (
     DensityCoverage,
@@ -184,9 +184,7 @@ class Scores(nn.Module):
         except ValueError:  # half of so few images can't be scored
             return errors
 
-    def passport(
-        self, n_fake: int, *, weights: Literal["ema", "raw", "none"], seed: int, truncation: float = 1.0
-    ) -> Passport:
+    def passport(self, n_fake: int, *, weights: Weights, seed: int, truncation: float = 1.0) -> Passport:
         """What to store beside the numbers. `seed`: of the fakes' latents."""
         return Passport(
             extractor=self.extractor.name,
