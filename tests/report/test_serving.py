@@ -4,9 +4,12 @@ import gzip
 import http.client
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -42,6 +45,17 @@ def test_the_page_follows_the_runs(server, tmp_path):
     write_run(tmp_path, "other", 0, 2.0)
     assert get(f"{server.address}version") != before
     assert b"one is ahead of other" in get(server.address)
+
+
+def test_a_browser_that_goes_away_is_no_error(server, capfd):
+    for sent in (b"GET / HT", b"GET / HTTP/1.0\r\nHost: 127.0.0.1:1\r\n\r\n"):
+        with socket.create_connection(server.server_address[:2]) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not closed
+            connection.sendall(sent)
+            time.sleep(0.2)
+    assert get(f"{server.address}version")
+    time.sleep(0.2)
+    assert capfd.readouterr().err == ""
 
 
 def test_only_this_machine_and_under_its_own_names(server):
