@@ -17,9 +17,9 @@ from torch import nn
 from torchvision.datasets import CIFAR10
 
 from forger import cli
-from forger.commands.exported import load_exported
 from forger.data.downloads import cifar10
 from forger.errors import ConfigError
+from forger.exported import load_exported
 from forger.runs.redaction import HIDDEN, redacted
 from test_bad_input import TINY
 

@@ -26,8 +26,8 @@ from unittest.mock import patch
 os.environ["FORCE_COLOR"] = "1"  # the bar is drawn although nobody looks
 
 import torch
-from hydra import compose, initialize_config_dir
 from measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
+from playing import settings_of
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
@@ -37,13 +37,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from forger import run
 from forger.callbacks.crew import Crew
 from forger.callbacks.watching import Watching
-from forger.cli import conf_folder
 from forger.data.images import Data, Split, digits
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.randomness import generator
 from forger.records import RunFolder
-from forger.schema import validate
 
 BATCH = 64
 COMMON = (
@@ -99,11 +97,6 @@ def noise(size: int, channels: int, n: int = 640) -> Data:
     images = torch.randint(256, (n, channels, size, size), dtype=torch.uint8, generator=generator(0, "noise"))
     split = Split({"image": images})
     return Data("noise", split, split, split)
-
-
-def settings_of(overrides: list[str]) -> dict[str, Any]:
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return validate(compose("train", overrides))
 
 
 def _now() -> Cost:

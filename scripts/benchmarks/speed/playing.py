@@ -24,14 +24,14 @@ DCGAN_32 = ("model=dcgan", "data.size=32", "data.channels=3")
 def settings_of(overrides: Sequence[str]) -> dict[str, Any]:
     """A checked config of `forger train`."""
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return validate(compose("train", [*overrides, "logger=none", "metrics=none", "trainer.threads=1"]))
+        return validate(compose("train", list(overrides)))
 
 
 class Match:
     """A game and an endless stream of batches of 64 random images for it."""
 
     def __init__(self, overrides: Sequence[str]) -> None:
-        settings = settings_of(overrides)
+        settings = settings_of([*overrides, "logger=none", "metrics=none", "trainer.threads=1"])
         about = settings["data"]
         self.game: Any = build_game(settings)
         self.game.observe_every = settings["log"]["every"]

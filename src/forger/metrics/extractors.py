@@ -11,9 +11,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from forger.commands.exported import load_exported
 from forger.config.trust import EXTRACTORS
 from forger.errors import unreadable
+from forger.exported import load_exported
 from forger.metrics.dinov2 import DINOv2Extractor
 from forger.metrics.features import Extractor, Features, file_sha256
 from forger.metrics.inception import InceptionExtractor
