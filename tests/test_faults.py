@@ -1,4 +1,4 @@
-"""Killed, damaged and starved runs end as undisturbed ones: `scripts/benchmarks/faults.py`, small."""
+"""Killed, damaged and starved runs end as undisturbed ones: `scripts/benchmarks/faults/runs.py`, small."""
 
 import json
 import subprocess
@@ -10,14 +10,15 @@ import pytest
 
 from forger.cli import config_groups
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmarks" / "faults.py"
+REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def findings() -> dict[str, Any]:
     """One SIGKILL for every experiment, four damaged checkpoints, two full disks."""
-    line = [sys.executable, SCRIPT, "--json", "--kills", "1", "--damages", "4", "--no-ranks"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=900)
+    options = ["--json", "--kills", "1", "--damages", "4", "--no-ranks"]
+    line = [sys.executable, "-m", "scripts.benchmarks.faults.runs", *options]
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

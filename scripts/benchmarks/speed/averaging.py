@@ -1,6 +1,6 @@
 """The generator's moving average as a share of a training step: forger's, `AveragedModel`'s, and a loop's.
 
-    python scripts/benchmarks/speed/averaging.py [--repeats 5] [--json FILE]
+    python -m scripts.benchmarks.speed.averaging [--repeats 5] [--publish]
 
 Each update is timed alone, called again and again, against a step of the game without any; and where it happens, after
 the generator's move, when a round has driven the average out of the caches. One thread, in turn; a minute and a half.
@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from measuring import Cost, Row, interleaved, options, per, publish, timed
-from playing import DCGAN_28, DCGAN_32, MLP_8, Match
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
+
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, timed
+from scripts.benchmarks.speed.playing import DCGAN_28, DCGAN_32, MLP_8, Match
 
 DECAY = 0.998
 #: Updates in a row, to time one.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from measuring import Cost
+from scripts.benchmarks.speed.measuring import Cost
 
 
 def environment() -> dict[str, str]:

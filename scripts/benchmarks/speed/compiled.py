@@ -1,6 +1,6 @@
 """What `trainer.compile=default` brings on this processor: a round compiled against a round as it is written.
 
-    python scripts/benchmarks/speed/compiled.py [--repeats 5] [--json FILE]
+    python -m scripts.benchmarks.speed.compiled [--repeats 5] [--publish]
 
 Rounds of 64 images on one thread, without a Trainer around them. What compilation costs is the time of the first rounds
 less that of later ones, with empty caches, the C++ compiler's included. About two minutes.
@@ -16,10 +16,10 @@ os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # compile everything ane
 os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # and where it can be seen
 
 import torch
-from measuring import Cost, Row, interleaved, options, publish, ratios
-from playing import DCGAN_32, MLP_8, Match
 
 from forger.compilation import compile_networks
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, publish, ratios
+from scripts.benchmarks.speed.playing import DCGAN_32, MLP_8, Match
 
 #: Networks, and rounds of a measurement.
 CASES = {"MLP 8×8": (MLP_8, 200), "DCGAN 32×32×3": (DCGAN_32, 5)}

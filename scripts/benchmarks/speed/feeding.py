@@ -1,6 +1,6 @@
 """Feeding batches of 64 from 60,000 × 28×28 to float in [-1, 1]: torchvision's way against forger's.
 
-    python scripts/benchmarks/speed/feeding.py [--repeats 7] [--json FILE]
+    python -m scripts.benchmarks.speed.feeding [--repeats 7] [--publish]
 
 The peer is what tutorials do: `torchvision.datasets.MNIST` with ToTensor and Normalize for each item, shuffled by a
 DataLoader without workers (they gain little here), on files of random pixels in MNIST's format. forger's side is the
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from torchvision import datasets, transforms
@@ -25,6 +24,7 @@ from forger.data.downloads import mnist
 from forger.data.images import Split
 from forger.data.loader import Batches, Stream
 from forger.data.ranges import to_float
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
 
 BATCH = 64
 #: Batches of a turn: part of an epoch for the peer, several whole ones, their shuffling included, for forger.

@@ -1,6 +1,6 @@
 """A whole `fit` against a bare PyTorch loop, and against Lightning as one uses it first, with the same networks.
 
-    python scripts/benchmarks/speed/fit.py [--repeats 5] [--json FILE] [--only NAME …]
+    python -m scripts.benchmarks.speed.fit [--repeats 5] [--publish] [--only NAME …]
 
 forger's side is a run as a user starts it: progress bar, CSV logger, record, moving average of the generator,
 learning-rate schedule where the model has one, checkpoints and budget, all at their intervals in a run of the default
@@ -26,8 +26,6 @@ from unittest.mock import patch
 os.environ["FORCE_COLOR"] = "1"  # the bar is drawn although nobody looks
 
 import torch
-from measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
-from playing import settings_of
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
@@ -42,6 +40,8 @@ from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.randomness import generator
 from forger.records import RunFolder
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
+from scripts.benchmarks.speed.playing import settings_of
 
 BATCH = 64
 COMMON = (

@@ -1,6 +1,6 @@
 """The Fréchet distance's time against SciPy's, of 2,048 features as Inception gives them.
 
-    python scripts/benchmarks/speed/frechet.py [--repeats 2] [--json FILE]
+    python -m scripts.benchmarks.speed.frechet [--repeats 2] [--publish]
 
 SciPy gets the covariances; forger the features where there are no more images than those (it then needs no covariance),
 else the same covariances. Making these is nobody's time. One thread, in turn; a minute and a half.
@@ -11,11 +11,11 @@ import warnings
 import numpy as np
 import scipy.linalg
 import torch
-from measuring import Cost, Row, interleaved, options, publish, ratios, timed
 from torch import Tensor
 
 from forger.metrics.frechet import frechet_distance, frechet_distance_from_features, moments
 from forger.randomness import generator
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, publish, ratios, timed
 
 WIDTH = 2048
 

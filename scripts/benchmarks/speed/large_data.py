@@ -1,6 +1,6 @@
 """Memory while a folder of pictures grows tenfold, and how fast pictures are decoded and fed.
 
-    python scripts/benchmarks/speed/large_data.py [--repeats 2] [--json FILE]
+    python -m scripts.benchmarks.speed.large_data [--repeats 2] [--publish]
 
 Whole runs of `forger train data=image_folder` over 2,000 and 20,000 pictures of 64×64, with the limit above which a set
 is mapped from a file set to nothing, and for comparison far away. Read every few milliseconds: the process's anonymous
@@ -23,8 +23,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from children import environment
-from measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
 from PIL import Image
 from torch import Tensor
 
@@ -33,6 +31,8 @@ from forger.data.images import Split
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.data.store import SHARD, Undecoded, stored
+from scripts.benchmarks.speed.children import environment
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
 
 SIZE, FEW, MANY = 64, 2_000, 20_000
 #: The command line `forger` with another limit of what is held in memory.

@@ -1,13 +1,14 @@
 """What R1 on every 16th round costs a DCGAN, against no penalty and against R1 on every round.
 
-    python scripts/benchmarks/speed/lazy_penalty.py [--repeats 5] [--json FILE]
+    python -m scripts.benchmarks.speed.lazy_penalty [--repeats 5] [--publish]
 
 A turn is 16 rounds, of which one has the penalty. One thread, in turn; two minutes.
 """
 
 import torch
-from measuring import Row, interleaved, options, publish, ratios
-from playing import DCGAN_28, DCGAN_32, Match
+
+from scripts.benchmarks.speed.measuring import Row, interleaved, options, publish, ratios
+from scripts.benchmarks.speed.playing import DCGAN_28, DCGAN_32, Match
 
 EVERY = 16
 

@@ -1,6 +1,6 @@
 """Several seeds of a small game as one program, against the same seeds in turn: is it worth building?
 
-    python scripts/benchmarks/speed/many_seeds.py [--repeats 5] [--json FILE]
+    python -m scripts.benchmarks.speed.many_seeds [--repeats 5] [--publish]
 
 The arithmetic of `model=gan` on 8×8 images and nothing else, on both sides: fused Adam, data on the device, fakes made
 once a round, D frozen in G's step. The batched program stacks the seeds' weights in one tensor for each layer
@@ -15,9 +15,10 @@ from functools import partial
 from itertools import pairwise
 
 import torch
-from measuring import Cost, Row, interleaved, options, per, publish, timed
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, softplus
+
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, timed
 
 SEEDS = (1, 2, 4, 8)
 #: As in `conf/model/gan.yaml`: 2 hidden layers of 256, z of 32, batches of 64.

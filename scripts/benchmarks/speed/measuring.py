@@ -1,13 +1,21 @@
-"""Timing side by side: every side in turn, medians with the range of the middle half, a table as Markdown and JSON."""
+"""Timing side by side: every side in turn, medians with the range of the middle half."""
 
 import argparse
-import json
-import statistics
+import os
+import platform
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from scripts.benchmarks import pages
+from scripts.benchmarks.speed.tables import compared
 
 
 @dataclass(frozen=True)
@@ -76,51 +84,27 @@ def options(doc: str | None, repeats: int) -> argparse.ArgumentParser:
     """The command line that all of these scripts share."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=repeats, help=f"turns of each side ({repeats})")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="put the figures there, too")
+    parser.add_argument("--publish", action="store_true", help="write the figures into the results and their page")
     return parser
 
 
 def publish(section: str, rows: list[Row], given: argparse.Namespace) -> None:
-    """Print the table; into the file of `--json` go the rows, in place of the section's former ones."""
-    findings = [asdict(row) for row in rows]
-    print(table(findings), flush=True)
-    if given.json is not None:
-        known = json.loads(given.json.read_text()) if given.json.exists() else {}
-        known[section] = findings
-        given.json.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    """Print the table; with `--publish` the rows replace the section's former ones in the results."""
+    found = [asdict(row) for row in rows]
+    print(compared(found), flush=True)
+    if given.publish:
+        pages.publish("performance", pages.known("performance") | {section: {"machine": machine(), "rows": found}})
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as Markdown."""
-    lines = ["| what | against | median | middle half | goal | processor time (wall) |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        value = sorted(row["value"])
-        quarter = len(value) // 4
-        show = _share if row["percent"] else _number
-        middle = f"{show(value[quarter])} to {show(value[-1 - quarter])}" if len(value) > 1 else "once"
-        costs = "; ".join(f"{name} {_costs(costs, row['scale'])}" for name, costs in row["sides"].items())
-        told = " ".join(filter(None, [f"{costs} {row['unit']}" if costs else "", row["note"]]))
-        shown = show(statistics.median(value))
-        lines.append(f"| {row['what']} | {row['against']} | **{shown}** | {middle} | {row['goal']} | {told} |")
-    return "\n".join(lines) + "\n"
-
-
-def _costs(costs: list[dict[str, float]], scale: float) -> str:
-    cpu, wall = (scale * statistics.median(cost[clock] for cost in costs) for clock in ("cpu", "wall"))
-    return f"{_number(cpu)} ({_number(wall)})"
-
-
-def _number(value: float) -> str:
+def machine() -> str:
+    """The machine as a line of prose."""
+    about = Path("/proc/cpuinfo").read_text()
+    cpus = re.findall(r"model name\s*:\s*(.*)", about)
+    wide = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in about]
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "pytorch-lightning", "optuna"))
     return (
-        f"{value:,.0f}"
-        if value >= 100
-        else f"{value:.1f}"
-        if value >= 10
-        else f"{value:.2f}"
-        if value >= 1
-        else f"{value:.3g}"
+        f"Machine: {len(cpus)} cores of {cpus[0] if cpus else platform.machine()} ({', '.join(wide)}), "
+        f"{memory:.0f} GiB, {gpu}; Python {platform.python_version()}, {packages}. One thread, {date.today()}."
     )
-
-
-def _share(value: float) -> str:
-    return f"{value:.2%}"

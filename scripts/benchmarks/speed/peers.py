@@ -1,6 +1,6 @@
 """Training steps of PyTorch-GAN, pytorch/examples and mimicry against forger's game with the same networks.
 
-    python scripts/benchmarks/speed/peers.py [--repeats 5] [--json FILE] [--only NAME …]
+    python -m scripts.benchmarks.speed.peers [--repeats 5] [--publish] [--only NAME …]
 
 The peers' steps are restated in `tests/reference/peers.py`: their networks at their sizes, batches of 64, their own
 arithmetic of a step, and nothing of what they do besides. They get batches that are floats already. forger's side is
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import Cost, Row, interleaved, options, per, publish, ratios
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
@@ -31,6 +30,7 @@ from forger.data.ranges import to_float
 from forger.games.adversarial import AdversarialGame
 from forger.randomness import generator
 from forger.run import prepare_torch
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))
 

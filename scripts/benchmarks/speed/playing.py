@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
-from measuring import Cost, per, timed
 
-from forger.cli import conf_folder
 from forger.data.images import Split
 from forger.data.loader import Batches
 from forger.randomness import generator
 from forger.run import build_game
 from forger.schema import validate
+from scripts.benchmarks.composing import composed
+from scripts.benchmarks.speed.measuring import Cost, per, timed
 
 #: Networks and image sizes of the rows that are shares of a training step.
 MLP_8 = ("model=gan", "data.classes=0")
@@ -23,8 +22,7 @@ DCGAN_32 = ("model=dcgan", "data.size=32", "data.channels=3")
 
 def settings_of(overrides: Sequence[str]) -> dict[str, Any]:
     """A checked config of `forger train`."""
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return validate(compose("train", list(overrides)))
+    return validate(composed(*overrides))
 
 
 class Match:

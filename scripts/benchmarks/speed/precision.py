@@ -1,6 +1,6 @@
 """What bfloat16 does to the score: `digits_dcgan` in float32 and in mixed precision, over the same seeds.
 
-    python scripts/benchmarks/speed/precision.py [--repeats 3] [--json FILE]
+    python -m scripts.benchmarks.speed.precision [--repeats 3] [--publish]
 
 Whole runs as configured, one thread, without pictures and scores on the way; `fd_digits` of the final average on the
 test split. A repeat is a seed. About a minute a run, two runs a seed.
@@ -11,12 +11,11 @@ import tempfile
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
-from measuring import Cost, Row, options, publish, ratios, timed
 
-from forger.cli import conf_folder
 from forger.records import RunFolder
 from forger.run import train
+from scripts.benchmarks.composing import composed
+from scripts.benchmarks.speed.measuring import Cost, Row, options, publish, ratios, timed
 
 PRECISIONS = ("32-true", "bf16-mixed")
 LEAN = (
@@ -31,8 +30,7 @@ LEAN = (
 def run(precision: str, seed: int, root: Path) -> tuple[float, Cost]:
     """`fd_digits` on test of a whole run, and what the run cost."""
     overrides = ["experiment=digits_dcgan", f"seed={seed}", f"trainer.precision={precision}", *LEAN]
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        config = compose("train", overrides)
+    config = composed(*overrides)
     folder = RunFolder(root / f"{precision}-{seed}")
     cost = timed(lambda: train(config, folder))
     return folder.read()["scores"]["final"]["fd_digits"]["value"], cost

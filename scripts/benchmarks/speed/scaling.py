@@ -1,6 +1,6 @@
 """How well a run shares its rounds among 8 and 64 GPUs: on paper, from what its networks really send and compute.
 
-    python scripts/benchmarks/speed/scaling.py [--json FILE]
+    python -m scripts.benchmarks.speed.scaling [--publish]
 
 Counted on the real games: arithmetic of a round (every operation of `Game.play`), the messages of a round (on two
 processes, which must send what the parameters' number says), and batch norm's own (one message forward and one back for
@@ -17,12 +17,13 @@ from typing import Any
 
 import torch
 import torch.distributed
-from measuring import Row, options, publish
-from playing import Match
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+
+from scripts.benchmarks.speed.measuring import Row, options, publish
+from scripts.benchmarks.speed.playing import Match
 
 CASES = {
     "DCGAN 64×64×3": ("model=dcgan", "data.size=64", "data.channels=3"),

@@ -1,6 +1,6 @@
 """Eight short runs of a sweep on one machine: started warm, as a sweep's are, or each as a fresh process.
 
-    python scripts/benchmarks/speed/short_runs.py [--repeats 2] [--json FILE]
+    python -m scripts.benchmarks.speed.short_runs [--repeats 2] [--publish]
 
 Each run plays `digits_gan` for 640 images with two scores. Counted is the processor time of every process: of the
 server that is forked, its imports included, of the runs, and of the worker that asks for them. One thread, runs one
@@ -14,12 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from children import spent
-from measuring import Cost, Row, interleaved, options, publish, ratios
-
 from forger.sweeps.definition import load
 from forger.sweeps.processes import Starter
 from forger.sweeps.worker import starter_of
+from scripts.benchmarks.speed.children import spent
+from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, publish, ratios
 
 RUNS = 8
 OVERRIDES = (

@@ -1,6 +1,6 @@
 """How long `forger --help` and `forger train --cfg job` take, against the same behind eager imports.
 
-    python scripts/benchmarks/speed/startup.py [--repeats 5] [--json FILE]
+    python -m scripts.benchmarks.speed.startup [--repeats 5] [--publish]
 
 The other side imports what a template's train.py has at its top (torch, Lightning, torchmetrics, wandb, Hydra) and
 then does the same. Fresh processes with warm bytecode, in turn; two minutes.
@@ -8,8 +8,8 @@ then does the same. Fresh processes with warm bytecode, in turn; two minutes.
 
 import sys
 
-from children import command
-from measuring import Row, interleaved, options, publish, ratios
+from scripts.benchmarks.speed.children import command
+from scripts.benchmarks.speed.measuring import Row, interleaved, options, publish, ratios
 
 EAGER = (
     "import hydra, pytorch_lightning, torch, torchmetrics, wandb\n"

@@ -1,6 +1,6 @@
 """What checkpoints, scores and the watch take of a whole run at their default intervals.
 
-    python scripts/benchmarks/speed/upkeep.py [EXPERIMENT...] [--repeats 3] [--json FILE]
+    python -m scripts.benchmarks.speed.upkeep [EXPERIMENT...] [--repeats 3] [--publish]
 
 A run (the default one, `digits_cgan`, unless others are named) with a stop watch on the calls that save, score and
 watch, each without what happens in the others: their time as a share of all of the training's, that of the last save
@@ -17,14 +17,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_dir
-from measuring import Cost, Row, options, publish
 
 from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import Feed, Watching
-from forger.cli import conf_folder
 from forger.run import train
+from scripts.benchmarks.composing import composed
+from scripts.benchmarks.speed.measuring import Cost, Row, options, publish
 
 #: The calls of each, and what their share is to stay under.
 CALLS: dict[str, tuple[str, list[tuple[type, str]]]] = {
@@ -72,9 +71,9 @@ def _sum(a: Cost, b: Cost) -> Cost:
 
 def trained(experiment: str, seed: int, *more: str) -> None:
     """The whole run, in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as root, initialize_config_dir(str(conf_folder()), version_base="1.3"):
+    with tempfile.TemporaryDirectory() as root:
         common = [f"experiment={experiment}", f"run.root={root}", f"seed={seed}", "logger=none", "trainer.threads=1"]
-        code = train(compose("train", [*common, *more]))
+        code = train(composed(*common, *more))
         assert code == 0, code
 
 

@@ -66,7 +66,7 @@ _NOT_RISING = Sign("vendi_rise", True, 1.15, 1.0)
 #: The discriminator tells fakes from unseen reals nearly without exception.
 _TOLD_APART = Sign("held_out_auc", False, 0.95, 0.99)
 
-#: Calibrated on the fit half of the recipes of scripts/benchmarks/watch.py; docs/watch.md has the other half.
+#: Calibrated on the fit half of the recipes of scripts/benchmarks/watch; docs/results/watch.md has both halves.
 PATTERNS: dict[str, Pattern] = {
     "mode_collapse": Pattern(
         (

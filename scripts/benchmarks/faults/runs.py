@@ -1,12 +1,12 @@
 """Kills, damages and starves runs, takes each to its end, and compares it with an undisturbed one, bit by bit.
 
-    python scripts/benchmarks/faults.py                       everything; writes docs/faults.json and the table
-    python scripts/benchmarks/faults.py --kills 1 --only A,B  fewer kills, these experiments
-    python scripts/benchmarks/faults.py --json                prints the findings and writes nothing
+    python -m scripts.benchmarks.faults.runs                       everything; writes docs/results/faults.md
+    python -m scripts.benchmarks.faults.runs --kills 1 --only A,B  fewer kills, these experiments
+    python -m scripts.benchmarks.faults.runs --json                prints the findings and writes nothing
 
 Each run is a process of its own, forked from one that has imported everything, and each kill a real SIGKILL: after a
-random time, or at the moment at which a checkpoint's temporary file is there. A whole sweep is the business of
-`sweep_faults.py`, whose findings stay as they are.
+random time, or at the moment at which a checkpoint's temporary file is there. Sweeps are disturbed by
+`sweeps.py`, whose findings stay as they are.
 """
 
 import argparse
@@ -27,7 +27,14 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
-from disturbing import (
+
+from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
+from forger.cli import config_groups
+from forger.records import RunFolder
+from forger.runs.restore import restored
+from scripts.benchmarks import pages
+from scripts.benchmarks.composing import composed
+from scripts.benchmarks.faults.disturbing import (
     after,
     different,
     evidence,
@@ -41,32 +48,24 @@ from disturbing import (
     wait_for_folder,
     while_saving,
 )
-from hydra import compose, initialize_config_dir
 
-from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
-from forger.cli import conf_folder, config_groups
-from forger.records import RunFolder
-from forger.runs.restore import restored
-
-DOCS = Path(__file__).parents[2] / "docs"
 #: Batches between two of each thing that a run does, in no ratio to each other, and in all.
 CHECKPOINTS, SCORES, WATCH, PICTURES, ROUNDS = 3, 7, 4, 10, 24
 
 
 @functools.cache
-def composed(experiment: str) -> Any:
+def small(experiment: str) -> Any:
     """The experiment with everything that it does, in a few rounds."""
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        batch = compose("train", [f"experiment={experiment}"]).data.batch_size
-        every = {"checkpoint": CHECKPOINTS, "metrics": SCORES, "watch": WATCH, "samples": PICTURES}
-        intervals = [f"{name}.every_images={batches * batch}" for name, batches in every.items()]
-        length = [f"budget.images={ROUNDS * batch}", "metrics.n=64", "samples.n=9", "log.every=2"]
-        return compose("train", [f"experiment={experiment}", *intervals, *length, "trainer.threads=1", "logger=none"])
+    batch = composed(f"experiment={experiment}").data.batch_size
+    every = {"checkpoint": CHECKPOINTS, "metrics": SCORES, "watch": WATCH, "samples": PICTURES}
+    intervals = [f"{name}.every_images={batches * batch}" for name, batches in every.items()]
+    length = [f"budget.images={ROUNDS * batch}", "metrics.n=64", "samples.n=9", "log.every=2"]
+    return composed(f"experiment={experiment}", *intervals, *length, "trainer.threads=1", "logger=none")
 
 
-def tiny(experiment: str, root: Path) -> Any:
+def small_in(experiment: str, root: Path) -> Any:
     """The same in a folder of runs."""
-    config = copy.deepcopy(composed(experiment))
+    config = copy.deepcopy(small(experiment))
     config.run.root = str(root)
     return config
 
@@ -85,7 +84,7 @@ class Trial:
         self.expected = evidence(folder_of(self.work / "undisturbed"))
 
     def config(self, root: Path) -> Any:
-        return tiny(self.experiment, root)
+        return small_in(self.experiment, root)
 
     def fresh(self) -> Path:
         self.number += 1
@@ -251,18 +250,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(findings))
         return
-    former = json.loads((DOCS / "faults.json").read_text())
-    publish({**findings, "sweep": former.get("sweep", [])})
-
-
-def publish(findings: dict[str, Any]) -> None:
-    """Write the findings down, and the table into the page."""
-    (DOCS / "faults.json").write_text(json.dumps(findings, indent=1) + "\n")
-    page = DOCS / "reproducibility.md"
-    before, _, rest = page.read_text().partition("<!-- faults -->\n")
-    _, _, behind = rest.partition("<!-- /faults -->")
-    page.write_text(f"{before}<!-- faults -->\n{table(findings)}<!-- /faults -->{behind}")
-    print(table(findings))
+    pages.publish("faults", {**findings, "sweep": pages.known("faults")["sweep"]})
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -303,53 +291,6 @@ def damaged(trial: Trial, kind: int) -> dict[str, Any]:
         return trial.damage("last", "previous")
     best = "best" if "best.ckpt state_dict" in trial.expected and kind % 8 == 3 else "final"
     return trial.damage_asked(best)
-
-
-def table(findings: dict[str, Any]) -> str:
-    """The findings as Markdown."""
-    kills = findings["kills"]
-    total, torn = sum(k["kills"] for k in kills), sum(k["in_a_save"] for k in kills)
-    wrong = sum(k["kills"] for k in kills if k["different"])
-    damages, fine = findings["damages"], [d for d in findings["damages"] if d["outcome"] != "lost"]
-    recovered = sum(d["outcome"].startswith("recovered") for d in fine)
-    disks = [disk for disk in findings["disk"] if disk]
-    rank = findings["rank"]
-    rows = [
-        f"| SIGKILL at a random moment, {len({k['experiment'] for k in kills})} experiments, up to "
-        f"{max(k['kills'] for k in kills)} in one run | {total} | {total - wrong} of {total} identical |",
-        f"| of these while a checkpoint was being written | {torn} | all of the above |",
-        f"| checkpoint cut short or with one bit turned | {len(damages)} | {len(fine)} of {len(damages)}: "
-        f"{recovered} recovered and identical, {len(fine) - recovered} refused by name |",
-        f"| disk full ({' or '.join(dict.fromkeys(disk['limit'] for disk in disks))}) | {len(disks)} | "
-        f"{sum(disk['kept'] for disk in disks)} of {len(disks)}: one line, exit code 1, nothing lost, identical |",
-    ]
-    if rank:
-        rows.append(
-            f"| one of two processes killed | 1 | the other ended after {rank['seconds']} s with exit code "
-            f"{rank['code']}; {rank['saved']:,} images saved; taken up by one process: {rank['status_after']} |"
-        )
-    if sweeps := findings.get("sweep"):
-        rows.append(_row_of_sweeps(sweeps))
-    return "\n".join(["| fault | times | outcome |", "|---|---|---|", *rows]) + "\n"
-
-
-def _row_of_sweeps(sweeps: list[dict[str, Any]]) -> str:
-    kills = [
-        f"{sum(s['kills'].get(kind, 0) for s in sweeps)} {kind}s" for kind in ("run", "worker", "server", "command")
-    ]
-    trials, ended = sum(s["trials"] for s in sweeps), sum(s["ended"] for s in sweeps)
-    faults = sum(s["ended_twice"] + s["left_running"] + s["set_aside"] + s["other_parameters"] for s in sweeps)
-    left = sum(len(s["processes_left"]) for s in sweeps)
-    again = [images for s in sweeps for images in s["trained_again"]]
-    compared = [names for s in sweeps for names in s["compared"].values()]
-    return (
-        f"| SIGKILL to processes of a sweep, {len(sweeps)} sweeps of {sweeps[0]['trials']} trials, two workers: "
-        f"{', '.join(kills)} | {sum(sum(s['kills'].values()) for s in sweeps)} | {ended} of {trials} trials ended; "
-        f"twice, left over, or with other parameters: {faults}; processes left: {left}; of the runs hit after a "
-        f"checkpoint at most {max(again, default=0):,} images trained again (checkpoints every "
-        f"{sweeps[0]['checkpoint_every']:,}); {sum(not names for names in compared)} of {len(compared)} compared "
-        "identical |"
-    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The recipes that the watch is calibrated on: what is meant to go well, and what is meant to go wrong, and how.
 
-Whether a run did go well is read from its final samples (`watch.py`), not from this list.
+Whether a run did go well is read from its final samples (`truth.py`), not from this list.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def _tiny(size: int, images: int) -> tuple[str, ...]:
 
 
 def _few(n: int) -> tuple[str, str]:
-    return "data.source._target_=watch_data.few_digits", f"+data.source.n={n}"
+    return "data.source._target_=scripts.benchmarks.watch.data.few_digits", f"+data.source.n={n}"
 
 
 _WELL: dict[str, tuple[str, ...]] = {

@@ -1,11 +1,12 @@
 """How long `forger report` takes for 200 runs of 2,000 rows, and how large its page is.
 
-    python scripts/benchmarks/report.py
+    python -m scripts.benchmarks.speed.report
 
 50 variants of four seeds, nine curves and ten pictures each, written to a temporary folder. Prints processor seconds,
 seconds, and megabytes.
 """
 
+import argparse
 import json
 import random
 import tempfile
@@ -53,6 +54,7 @@ def write_run(root: Path, number: int, draw: random.Random) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     draw = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(RUNS):

@@ -1,6 +1,6 @@
-"""What each score sees of known damage: the table of docs/scores.md.
+"""What each score sees of known damage (docs/results/scores.md).
 
-    python scripts/benchmarks/scores.py [--runs RUN...] [--resamples 10]
+    python -m scripts.benchmarks.systems.scores [--runs RUN...] [--resamples 10]
 
 Mean ± standard deviation over resamples, each with other real digits in every place, of every class as many as there
 are (and, for RUNs of data=digits, other latents). What scores cost is measured by `speed/frechet.py`, for the Fréchet
@@ -20,6 +20,7 @@ from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
 from forger.randomness import generator
 from forger.runs.restore import restored
+from scripts.benchmarks import pages
 
 NAMES = ("fd", "kd", "precision", "recall", "density", "coverage", "memorisation")
 #: Digits that a copying generator was "trained on", and fakes of every row.
@@ -54,7 +55,8 @@ def damaged(images: Tensor, labels: Tensor, seed: int) -> dict[str, Tensor]:
     return {"known": known, **{name: row[:COUNT] for name, row in rows.items()}}
 
 
-def order(runs: list[str], resamples: int) -> None:
+def measure(runs: list[str], resamples: int) -> dict[str, list[list[float]]]:
+    """For each row of the table, mean and standard deviation of each score."""
     data, extractor = digits(), DigitsExtractor()
     reference = Reference.build(extractor, data.test.arrays["image"], split="digits/test")
     found: dict[str, list[list[float]]] = {}
@@ -76,11 +78,8 @@ def order(runs: list[str], resamples: int) -> None:
             score(f"`{name}`", fakes, data.train.arrays["image"])
         for name, fakes in rows.items():
             score(name, fakes, known)
-    print(f"| {COUNT} images | {' | '.join(NAMES)} |\n|{'---|' * (len(NAMES) + 1)}")
-    for name, values in found.items():
-        table = torch.tensor(values, dtype=torch.float64)
-        cells = [f"{m:.3g} ± {s:.2g}" for m, s in zip(table.mean(0).tolist(), table.std(0).tolist(), strict=True)]
-        print(f"| {name} | {' | '.join(cells)} |")
+    tables = {name: torch.tensor(values, dtype=torch.float64) for name, values in found.items()}
+    return {name: torch.stack([of.mean(0), of.std(0)], 1).tolist() for name, of in tables.items()}
 
 
 def main() -> None:
@@ -88,7 +87,9 @@ def main() -> None:
     parser.add_argument("--runs", nargs="*", default=[], help="run folders of data=digits, a row each")
     parser.add_argument("--resamples", type=int, default=10)
     options = parser.parse_args()
-    order(options.runs, options.resamples)
+    rows = measure(options.runs, options.resamples)
+    results = {"images": COUNT, "resamples": options.resamples, "scores": NAMES, "rows": rows}
+    pages.publish("scores", results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Calibrates the watch: trains healthy and broken recipes, replays their signals, writes docs/watch.json and .md.
+"""Calibrates the watch: trains healthy and broken recipes and replays their signals (docs/results/watch.md).
 
-    python scripts/benchmarks/watch.py [--root runs/watch] [--seeds 0 1 2] [--workers 2] [--table-only]
+    python -m scripts.benchmarks.watch.calibration [--root runs/watch] [--seeds 0 1 2] [--workers 2] [--table-only]
 
 About 20 minutes of one core for 186 runs; the same command goes on where it stopped. Thresholds are in
 `forger.watch.alarms.PATTERNS`; they were chosen by looking at the fit half alone. Alarms are replayed from
@@ -9,7 +9,6 @@ by `speed/upkeep.py`.
 """
 
 import argparse
-import json
 import logging
 import multiprocessing
 import re
@@ -19,20 +18,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import watch_oscillation
-from hydra import compose, initialize_config_dir
-from watch_recipes import RECIPES, Recipe
-from watch_truth import distance_of_shares, judged
-
-from forger.cli import conf_folder
 from forger.files import read_rows
 from forger.records import RunFolder
 from forger.run import train
 from forger.runs.listing import list_runs
 from forger.watch.alarms import PATTERNS, Alarms
 from forger.watch.panel import Panel
+from scripts.benchmarks import pages
+from scripts.benchmarks.composing import composed
+from scripts.benchmarks.watch import oscillation
+from scripts.benchmarks.watch.recipes import RECIPES, Recipe
+from scripts.benchmarks.watch.truth import distance_of_shares, judged
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = ("logger=none", "trainer.threads=1", "samples.every_images=null", "checkpoint.every_images=null")
 #: Checks in a row that make an alarm, as in conf/train.yaml.
 PATIENCE = 3
@@ -46,7 +43,7 @@ class Run:
         recipe, half, meant, seed: which one.
         status: of its record.
         truth: ``healthy``, ``broken`` or ``between``, by its final samples.
-        distance: what that rests on (`watch_truth`).
+        distance: what that rests on (`truth.py`).
         alarms: names and the images shown at which they rang.
         budget: in images.
     """
@@ -69,10 +66,8 @@ def run_name(recipe: Recipe) -> str:
 def train_one(task: tuple[Recipe, int, str]) -> None:
     recipe, seed, root = task
     logging.getLogger().setLevel(logging.ERROR)
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        overrides = [*recipe.overrides, *COMMON, f"run.root={root}", f"run.name={run_name(recipe)}", f"seed={seed}"]
-        config = compose("train", overrides)
-    print(f"{recipe.name}, seed {seed}: exit code {train(config)}", flush=True)
+    overrides = [*recipe.overrides, *COMMON, f"run.root={root}", f"run.name={run_name(recipe)}", f"seed={seed}"]
+    print(f"{recipe.name}, seed {seed}: exit code {train(composed(*overrides))}", flush=True)
 
 
 def replayed(path: Path, patience: int = PATIENCE) -> tuple[list[tuple[str, int]], list[dict[str, float]]]:
@@ -206,7 +201,7 @@ def information(found: list[tuple[Run, list[dict[str, float]]]], half: str = "fi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=REPOSITORY / "runs" / "watch")
+    parser.add_argument("--root", type=Path, default=pages.REPOSITORY / "runs" / "watch")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table-only", action="store_true")
@@ -223,17 +218,12 @@ def main() -> None:
     result = {
         "rates": rates(runs),
         "information": information(found),
-        "oscillation": watch_oscillation.report(),
+        "oscillation": oscillation.report(),
         "thresholds": {name: [[asdict(s) for s in group] for group in p.groups] for name, p in PATTERNS.items()},
         "limits": {"healthy": distance_of_shares(0.2), "broken": distance_of_shares(0.3)},
         "runs": [asdict(run) for run in sorted(runs, key=lambda run: (run.half, run.meant, run.recipe, run.seed))],
     }
-    target = REPOSITORY / "docs" / "watch.json"
-    target.write_text(json.dumps(result, indent=1) + "\n")
-    from watch_tables import written
-
-    page = REPOSITORY / "docs" / "watch.md"
-    page.write_text(written(page.read_text(), result))
+    pages.publish("watch", result)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """What pruning saves: one sweep with and without ASHA, the same candidates, over seeds of the sampler.
 
-    python scripts/benchmarks/pruning.py [--sweep stability] [--root runs/pruning] [--seeds 0 1 2] [--workers 1]
+    python -m scripts.benchmarks.speed.pruning [--sweep stability] [--root runs/pruning] [--seeds 0 1 2] [--workers 1]
                                          [--asha OVERRIDE …] [--overrides OVERRIDE …]
 
-Candidates are random, so that both sweeps see the same ones. Prints a table of the best score and the images shown;
-the same command continues. Spread is the standard deviation of the best candidate's score over three seeds of its run.
+Candidates are random, so that both sweeps see the same ones. Writes docs/results/pruning.md; the same command
+continues. Spread is the standard deviation of the best candidate's score over three seeds of its run.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from forger.files import read_rows
+from scripts.benchmarks import pages
 
 
 def swept(name: str, workers: int, typed: list[str]) -> tuple[dict[str, Any], int]:
@@ -47,8 +48,7 @@ def main() -> None:
     parser.add_argument("--asha", nargs="+", default=[], metavar="OVERRIDE", help="of the pruned sweep alone")
     parser.add_argument("--overrides", nargs="+", default=[], metavar="OVERRIDE", help="of both sweeps")
     given = parser.parse_args()
-    print("| seed | best, unpruned | best, ASHA | images, ASHA ÷ unpruned | spread between seeds |")
-    print("|---|---|---|---|---|")
+    rows, score = [], ""
     for seed in given.seeds:
         typed = [given.sweep, f"run.root={given.root}", *given.overrides]
         candidates = ["sweep.sampler=random", f"sweep.seed={seed}"]
@@ -57,8 +57,17 @@ def main() -> None:
         other, images = swept(f"{name}-asha", given.workers, [*typed, *candidates, "sweep.pruner=asha", *given.asha])
         ((score, value),) = best["values"].items()
         between = spread(f"{name}-spread", score, best, typed)
-        share = images / all_images
-        print(f"| {seed} | {value:.3g} | {other['values'][score]:.3g} | {share:.0%} | {between:.2g} |", flush=True)
+        rows.append(
+            {
+                "seed": seed,
+                "unpruned": value,
+                "asha": other["values"][score],
+                "images": images / all_images,
+                "spread": between,
+            }
+        )
+        print(rows[-1], flush=True)
+    pages.publish("pruning", {"sweep": given.sweep, "score": score, "rows": rows})
 
 
 if __name__ == "__main__":

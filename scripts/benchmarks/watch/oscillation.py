@@ -1,5 +1,7 @@
 """Two games whose oscillation is known in closed form: what the watch's spectral peak makes of them.
 
+    python -m scripts.benchmarks.watch.oscillation
+
 - Bilinear, min_x max_y x·y: simultaneous gradient steps of rate η multiply (x, y) by 1 ± iη, so they spiral out
   with angle atan η a step; alternating steps stay on an ellipse with angle 2 asin(η/2). Consensus optimisation
   (Mescheder et al., 2017) of weight γ damps: 1 - γη ± iη.
@@ -9,6 +11,7 @@
 Losses are made of products of the two coordinates, so they swing with twice these angles.
 """
 
+import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -163,10 +166,15 @@ def report() -> dict[str, Any]:
     return {"groups": groups, "angles": angles}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     result = report()
     for name, group in result["groups"].items():
         peaks = group.pop("peaks")
         quantiles = [round(peaks[int(q * (len(peaks) - 1))], 3) for q in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)]
         print(name, group, quantiles)
     print(result["angles"])
+
+
+if __name__ == "__main__":
+    main()

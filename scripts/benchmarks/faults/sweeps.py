@@ -1,7 +1,7 @@
 """Kills the processes of a sweep at random, gives the same command again, and looks at what has come of it.
 
-    python scripts/benchmarks/sweep_faults.py                 one sweep of 20 trials with two workers, 16 kills
-    python scripts/benchmarks/sweep_faults.py --seeds 0 1 2 --publish   three; docs/faults.json and the table
+    python -m scripts.benchmarks.faults.sweeps                 one sweep of 20 trials with two workers, 16 kills
+    python -m scripts.benchmarks.faults.sweeps --seeds 0 1 2 --publish     three; writes docs/results/faults.md
 
 Trials are real: `digits_gan`, a few hundred rounds. Real SIGKILLs hit runs, workers, the processes that runs are forked
 from, and once the command itself, which is given again at once. Runs that were hit are compared, bit by bit, with the
@@ -28,16 +28,15 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from disturbing import different, evidence, finish, folder_of
-from faults import DOCS, publish
-from hydra import compose, initialize_config_dir
 from optuna.trial import TrialState
 
-from forger.cli import conf_folder
 from forger.files import read_rows
 from forger.records import RunFolder
 from forger.sweeps.definition import load
 from forger.sweeps.study import Slots, slot
+from scripts.benchmarks import pages
+from scripts.benchmarks.composing import composed
+from scripts.benchmarks.faults.disturbing import different, evidence, finish, folder_of
 
 _TAG = "FORGER_FAULTS"
 BUDGET, CHECKPOINT = 64 * 300, 64 * 30
@@ -227,8 +226,7 @@ class Sweep:
         """What differs between a run and the same settings trained undisturbed."""
         settings = [text for text in RunFolder(run).read()["overrides"] if not text.startswith("run.")]
         root = self.work / "undisturbed" / run.name
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            config = compose("train", [*settings, f"run.root={root}", "run.name=undisturbed"])
+        config = composed(*settings, f"run.root={root}", "run.name=undisturbed")
         code = finish(config, self.work / "undisturbed.txt")
         if code != 0:
             return [f"exit code {code}"]
@@ -277,14 +275,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=16)
     parser.add_argument("--compared", type=int, default=4, help="killed runs to be trained undisturbed, too")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--publish", action="store_true", help="docs/faults.json and the table of the docs")
+    parser.add_argument("--publish", action="store_true", help="write the findings into the results and their page")
     given = parser.parse_args()
     findings = []
     for seed in given.seeds:
         findings.append(measure(given.trials, given.kills, seed, given.compared))
         print(json.dumps(findings[-1]), flush=True)
     if given.publish:
-        publish({**json.loads((DOCS / "faults.json").read_text()), "sweep": findings})
+        pages.publish("faults", {**pages.known("faults"), "sweep": findings})
     sys.exit(any(map(problems, findings)))
 
 

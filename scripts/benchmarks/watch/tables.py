@@ -1,31 +1,45 @@
-"""Tables of docs/watch.md, from what `watch.py` found."""
+"""The page of the watch's calibration, from what `calibration.py` found."""
 
-import re
 from collections import Counter, defaultdict
 from typing import Any
+
+from scripts.benchmarks.markdown import table
 
 Result = dict[str, Any]
 
 
-def written(page: str, result: Result) -> str:
-    """The page with every block between ``<!-- NAME -->`` and ``<!-- /NAME -->`` made anew."""
-    tables = {
-        "rates": _rates(result),
-        "thresholds": _thresholds(result),
-        "information": _information(result),
-        "oscillation": _oscillation(result),
-        "alarms": _alarms(result),
-        "recipes": _recipes(result),
-    }
-    for name, lines in tables.items():
-        block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
-        page, n = re.subn(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _: block, page, flags=re.DOTALL)  # noqa: B023
-        assert n == 1, f"docs/watch.md has no place for {name}"
-    return page
+def page(result: Result) -> str:
+    """Rates, thresholds, each alarm and signal, oscillation, and every recipe."""
+    return f"""# The watch: how it was calibrated
 
+How a run was judged, and what the columns mean, is in [watch.md](../watch.md#how-it-was-calibrated).
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+## Detection and false alarms
+
+{_rates(result)}
+## Thresholds
+
+{_thresholds(result)}
+## How often each alarm rang
+
+In runs of both halves, as the first one and at all.
+
+{_alarms(result)}
+## What each signal tells
+
+The most extreme level that a signal kept for three checks in a row, after the first eight, in healthy and broken runs
+of the fit half; AUC is the probability that a broken run's is the worse.
+
+{_information(result)}
+## Oscillation
+
+The bilinear game and the Dirac-GAN, by simultaneous and alternating steps, at three rates, with 4, 8 and 16 cycles in
+the window, with and without noise of the gradients, damped (consensus optimisation, R1) and not.
+
+{_oscillation(result)}
+## Every recipe
+
+{_recipes(result)}"""
 
 
 def _share(group: dict[str, Any]) -> str:
@@ -35,7 +49,7 @@ def _share(group: dict[str, Any]) -> str:
     return f"{group['alarmed']} of {group['runs']} = {share:.1%} ({group['low']:.0%} to {group['high']:.0%})"
 
 
-def _rates(result: Result) -> list[str]:
+def _rates(result: Result) -> str:
     rows = []
     for half in ("fit", "held out"):
         of = result["rates"][half]
@@ -57,21 +71,21 @@ def _rates(result: Result) -> list[str]:
         "healthy runs with an alarm",
         "median delay in images (share of the budget)",
     ]
-    return _table([*head, "ended in NaN", "in between, with an alarm"], rows)
+    return table([*head, "ended in NaN", "in between, with an alarm"], rows)
 
 
-def _thresholds(result: Result) -> list[str]:
+def _thresholds(result: Result) -> str:
     rows = []
     for alarm, groups in result["thresholds"].items():
-        told = [
+        conditions = [
             " and ".join(f"`{s['signal']}` {'<' if s['below'] else '>'} {s['threshold']:g}" for s in group)
             for group in groups
         ]
-        rows.append([f"`{alarm}`", "; or ".join(told)])
-    return _table(["alarm", "at three checks in a row"], rows)
+        rows.append([f"`{alarm}`", "; or ".join(conditions)])
+    return table(["alarm", "at three checks in a row"], rows)
 
 
-def _information(result: Result) -> list[str]:
+def _information(result: Result) -> str:
     ranked = sorted(result["information"].items(), key=lambda pair: -max(pair[1]["auc"], 1 - pair[1]["auc"]))
     rows = []
     for signal, about in ranked:
@@ -79,10 +93,10 @@ def _information(result: Result) -> list[str]:
         rows.append(
             [f"`{signal}`", about["side"], f"{about['auc']:.2f}", *spread, f"{about['runs'][0]}, {about['runs'][1]}"]
         )
-    return _table(["signal", "trouble is", "AUC", "healthy: least / median / most", "broken", "runs"], rows)
+    return table(["signal", "trouble is", "AUC", "healthy: least / median / most", "broken", "runs"], rows)
 
 
-def _oscillation(result: Result) -> list[str]:
+def _oscillation(result: Result) -> str:
     rows = []
     for name, group in result["oscillation"]["groups"].items():
         peaks = group["peaks"]
@@ -95,17 +109,17 @@ def _oscillation(result: Result) -> list[str]:
                 f"{low:.2f} / {middle:.2f} / {high:.2f}",
             ]
         )
-    lines = _table(
+    peaks = table(
         ["game", "with an alarm", "median rows of training until then", "`spectral_peak`: least / median / most"], rows
     )
-    lines += ["", *_table(
+    angles = table(
         ["game without damping", "angle of a step in closed form", "measured"],
         [[name, f"{a:.5f}", f"{b:.5f}"] for name, (a, b) in result["oscillation"]["angles"].items()],
-    )]  # fmt: skip
-    return lines
+    )
+    return f"{peaks}\n{angles}"
 
 
-def _alarms(result: Result) -> list[str]:
+def _alarms(result: Result) -> str:
     first: dict[str, Counter[str]] = defaultdict(Counter)
     anywhere: dict[str, Counter[str]] = defaultdict(Counter)
     for run in result["runs"]:
@@ -119,10 +133,10 @@ def _alarms(result: Result) -> list[str]:
         [f"`{name}`", *(f"{first[name][truth]} / {anywhere[name][truth]}" for truth in truths)]
         for name in result["thresholds"]
     ]
-    return _table(["alarm", *(f"{truth}: first / at all" for truth in truths)], rows)
+    return table(["alarm", *(f"{truth}: first / at all" for truth in truths)], rows)
 
 
-def _recipes(result: Result) -> list[str]:
+def _recipes(result: Result) -> str:
     by_recipe: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for run in result["runs"]:
         by_recipe[run["half"], run["meant"], run["recipe"]].append(run)
@@ -136,7 +150,7 @@ def _recipes(result: Result) -> list[str]:
         rows.append(
             [recipe, half, meant, ", ".join(run["truth"] for run in runs), ", ".join(distances), ", ".join(alarms)]
         )
-    return _table(
+    return table(
         [
             "recipe",
             "half",

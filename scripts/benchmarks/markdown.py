@@ -1,0 +1,19 @@
+"""Tables and figures as Markdown."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; each row has as many cells as the head."""
+    lines = [head, ["---"] * len(head), *rows]
+    assert {len(cells) for cells in lines} == {len(head)}, lines
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def median_and_spread(values: Sequence[float]) -> str:
+    """Median ± standard deviation over seeds; nothing without values."""
+    if not values:
+        return ""
+    spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+    return f"{statistics.median(values):.4g} ± {spread:.2g}"

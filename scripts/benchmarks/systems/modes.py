@@ -1,0 +1,55 @@
+"""Mode coverage over three seeds, and a classical rival on digits (docs/results/modes.md).
+
+    python -m scripts.benchmarks.systems.modes [--root runs/modes] [--seeds 0 1 2] [--only ring8 …] [--workers 2]
+                                               [--table-only]
+
+One thread a run. The same command is the same run, so that this can be stopped and started again.
+"""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+from forger.data.images import Data, digits
+from forger.metrics.extractors import DigitsExtractor
+from forger.metrics.reference import Reference
+from forger.metrics.scores import Scores
+from scripts.benchmarks import pages
+from scripts.benchmarks.systems.recipes import COVERAGE, PICTURES, SCORES
+from scripts.benchmarks.systems.training import options, summary, train
+
+
+def rival(seed: int) -> dict[str, float]:
+    """Scores on test of as many draws from a Gaussian mixture on principal components, fitted on train."""
+    data = digits()
+    train = data.train.arrays["image"]
+    pixels = train.flatten(1).numpy() / 255
+    components = PCA(32, random_state=seed).fit(pixels)
+    mixture = GaussianMixture(50, random_state=seed).fit(components.transform(pixels))
+    drawn = components.inverse_transform(mixture.sample(len(data.test))[0])
+    grey = torch.from_numpy(np.round(drawn.clip(0, 1) * 255).astype(np.uint8))
+    scores = judge(data)
+    scores.update(grey.reshape(-1, *train.shape[1:]))
+    values = scores.compute()
+    return {name: values[name] for name in SCORES if name in values}
+
+
+def judge(data: Data) -> Scores:
+    """The scores of `metrics=conditional` that look at images alone."""
+    extractor = DigitsExtractor()
+    parts = {name: data.splits[name].arrays["image"] for name in ("train", "test")}
+    known = {name: Reference.build(extractor, images, split=f"digits/{name}") for name, images in parts.items()}
+    return Scores(extractor, known["test"], ["fd", "is", "memorisation"], train=known["train"])
+
+
+def main() -> None:
+    given = options(__doc__, "modes").parse_args()
+    if not given.table_only:
+        train(COVERAGE + PICTURES, given)
+    found = {system.name: summary(system, given.root, "modes") for system in COVERAGE + PICTURES}
+    pages.publish("modes", {"systems": found, "rival": {str(seed): rival(seed) for seed in given.seeds}})
+
+
+if __name__ == "__main__":
+    main()
