@@ -13,13 +13,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torch import nn
 from torchvision.datasets import CIFAR10
 
 from forger import cli
 from forger.data.downloads import cifar10
-from forger.errors import ConfigError
-from forger.exported import load_exported
 from forger.runs.redaction import HIDDEN, redacted
 from test_bad_input import TINY
 
@@ -145,63 +142,6 @@ def test_whoever_trusts_a_run_may_build_it(
 class Code:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch ran",)
-
-
-# Exported programs --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A harmless exported network with a dynamic batch."""
-    path = tmp_path_factory.mktemp("exported") / "generator.pt2"
-    shape = ({0: torch.export.Dim("n", min=2)},)
-    exported = torch.export.export(nn.Sequential(nn.Linear(4, 4)), (torch.zeros(3, 4),), dynamic_shapes=shape)
-    torch.export.save(exported, path)
-    return path
-
-
-def rewritten(source: Path, target: Path, old: str, new: str, member: str = ".json") -> Path:
-    """The archive with one text in its JSON files replaced."""
-    with zipfile.ZipFile(source) as read, zipfile.ZipFile(target, "w") as write:
-        for name in read.namelist():
-            content = read.read(name)
-            if name.endswith(member):
-                content = content.decode().replace(old, new).encode()
-            write.writestr(name, content)
-    return target
-
-
-def test_exported_programs_are_read(program: Path) -> None:
-    assert load_exported(program).module()(torch.zeros(5, 4)).shape == (5, 4)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("torch.ops.aten.linear.default", "torch.hub.load"),
-        ("torch.ops.aten.linear.default", "torch.ops.evil.run.default"),
-        ("torch.ops.aten.linear.default", "_operator.os.system"),
-        ("positive=True, integer=True)", "positive=True).__class__"),
-        ("Symbol(", "exec("),
-        ("Symbol(", "__import__("),
-    ],
-)
-def test_programs_that_could_run_code_are_refused(program: Path, tmp_path: Path, old: str, new: str) -> None:
-    with pytest.raises(ConfigError, match="could run code"):
-        load_exported(rewritten(program, tmp_path / "evil.pt2", old, new))
-
-
-def test_pickles_in_programs_are_refused(program: Path, here: Path) -> None:
-    pickle = io.BytesIO()
-    torch.save(Code(), pickle)
-    with zipfile.ZipFile(program) as read, zipfile.ZipFile("evil.pt2", "w") as write:
-        for name in read.namelist():
-            write.writestr(name, pickle.getvalue() if "sample_inputs" in name else read.read(name))
-    before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
-    with pytest.raises(ConfigError, match="can't be read as an exported program"):
-        load_exported(Path("evil.pt2"))
-    assert not Path("ran").exists()
-    assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") == before
 
 
 # Archives -----------------------------------------------------------------------------------------------------

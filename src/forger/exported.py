@@ -1,10 +1,10 @@
 """Exported programs (`torch.export.save`) of strangers: read as data, refused where they could run code."""
 
+import io
 import json
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +12,18 @@ from typing import Any
 
 import torch
 
+from forger.archives import whole_archive
 from forger.errors import ConfigError
 
+#: What `torch.export.save` writes, and no more: no compiled code, which torch would load without a question.
+_ENTRY = re.compile(
+    r"([\w.-]+/)?(models/\w+\.json|data/sample_inputs/\w+\.pt|data/(weights|constants)/[\w.]+|extra/.*|"
+    r"archive_format|archive_version|byteorder|version|\.data/\w+|\.format_version|\.storage_alignment)"
+)
+#: Constants of other kinds than tensors are pickles that torch reads whatever `weights_only` says.
+_PAYLOAD = re.compile(r"(weight|tensor)_\w+")
+#: Structures of arguments, JSON in a text; torch imports what these words go with.
+_STRUCTURE = re.compile(r"(?!.*(default_factory|__enum__|\\u)).*", re.S)
 #: Operators that a graph may call; torch looks other names up in its own modules, `torch.hub.load` among them.
 _OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|_operator\.\w+|math\.\w+|torch\.sym_\w+|#.*"
@@ -26,6 +36,14 @@ _FUNCTIONS = (
     "positive|nonnegative|negative|nonpositive|zero|integer|real|finite|precision"
 )
 _EXPRESSION = re.compile(rf"(?:(?:[su]\d+|\d+(?:\.\d+)?|{_FUNCTIONS})\b|'[\w.]+'|\*\*|[-+*/%(),<>=&|~\s])*")
+#: What the texts under these keys of a JSON document must be, wherever they stand.
+_ALLOWED = {
+    "target": _OPERATOR,
+    "expr_str": _EXPRESSION,
+    "path_name": _PAYLOAD,
+    "in_spec": _STRUCTURE,
+    "out_spec": _STRUCTURE,
+}
 
 
 def load_exported(path: Path) -> torch.export.ExportedProgram:
@@ -34,12 +52,12 @@ def load_exported(path: Path) -> torch.export.ExportedProgram:
     Raises ConfigError for any other file, and for one that would run code when it is read or called: pickles of
     more than tensors, operators from outside torch's own, expressions that are more than arithmetic.
     """
-    if not zipfile.is_zipfile(path):
-        raise ConfigError(f"{path}: no exported program; write one with torch.export.save")
     try:
-        _refuse_code(path)
+        content = path.read_bytes()
+        _refuse_code(content, path)
         with _data_only():
-            return torch.export.load(path)
+            # These very bytes: what the file holds by now is not asked again.
+            return torch.export.load(io.BytesIO(content))
     except ConfigError:
         raise
     except Exception as error:  # whatever a damaged or foreign archive brings up
@@ -47,16 +65,18 @@ def load_exported(path: Path) -> torch.export.ExportedProgram:
         raise ConfigError(f"{path}: can't be read as an exported program ({detail})") from error
 
 
-def _refuse_code(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.endswith((".so", ".py", ".pyd", ".dll", ".o", ".cpp", ".cubin")):
-                raise ConfigError(f"{path}: holds compiled code ({name}); write one with torch.export.save")
-            if name.endswith(".json"):
-                for key, text in _texts(json.loads(archive.read(name))):
-                    allowed = {"target": _OPERATOR, "expr_str": _EXPRESSION}.get(key)
-                    if allowed is not None and not allowed.fullmatch(text):
-                        raise ConfigError(f"{path}: refused, {text[:80]!r} could run code")
+def _refuse_code(content: bytes, path: Path) -> None:
+    try:
+        archive = whole_archive(content)
+    except ValueError as error:
+        raise ConfigError(f"{path}: no exported program ({error}); write one with torch.export.save") from None
+    for name in archive.namelist():
+        if not _ENTRY.fullmatch(name):
+            raise ConfigError(f"{path}: holds {name[:80]!r}, which could run code; write it with torch.export.save")
+        if name.endswith(".json"):
+            for key, text in _texts(json.loads(archive.read(name).decode())):
+                if key in _ALLOWED and not _ALLOWED[key].fullmatch(text):
+                    raise ConfigError(f"{path}: refused, {text[:80]!r} could run code")
 
 
 def _texts(node: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from pytorch_lightning import Trainer
 
+from forger.archives import whole_archive
 from forger.callbacks.clock import Punctual, due, next_due
 from forger.errors import ConfigError, Diverged, unreadable
 from forger.files import atomic_file, fsync_folder
@@ -67,6 +68,7 @@ class VerifiedCheckpointIO(CheckpointIO):
         if trailer != _MARK + hashlib.sha256(body).hexdigest().encode():
             raise BadCheckpoint(f"{path}: damaged or cut short (its SHA-256 trailer does not match)")
         try:
+            whole_archive(body)
             checkpoint = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
         except Exception as error:  # a pickle can fail in any way
             raise BadCheckpoint(f"{path}: not loaded, {unreadable(error)}") from None

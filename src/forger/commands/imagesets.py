@@ -1,5 +1,6 @@
 """Sets of images that come from outside a run: folders, arrays, data sets by name, exported generators."""
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from forger.archives import whole_archive
 from forger.cli import conf_folder, config_groups
 from forger.console import say
 from forger.data.decoding import decode, listing
@@ -132,8 +134,9 @@ def _arrays(path: Path) -> ImageSet:
 
 def _opened(path: Path) -> dict[str, Any]:
     try:
-        # Opened here, since NumPy leaves a damaged file open.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        content = path.read_bytes()
+        whole_archive(content)
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except Exception as error:  # zip, zlib, pickle and header errors alike
         raise ConfigError(f"{path}: can't be read as .npz ({' '.join(str(error).split())[:200]})") from error
