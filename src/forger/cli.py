@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from forger import standard_streams
 from forger.commands import help
 from forger.commands.options import local, with_options, without_flags
 
@@ -42,6 +43,7 @@ def _process() -> int:
     Python would go on to take torch and its like apart, piece by piece: two seconds of a processor, and far more where
     that is busy, while somebody waits for the end of an interrupted run.
     """
+    standard_streams.settle()
     codes: list[int] = []
 
     def leave() -> None:

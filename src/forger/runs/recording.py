@@ -118,7 +118,7 @@ def typed_arguments() -> list[str]:
     places = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     fork = [place for place in places if Path(place).name.startswith(FORK)]
     own = [place for place in places if place != str(conf_folder()) and place not in fork]
-    origin = [f"--from={(Path(place) / 'origin').read_text()}" for place in fork]
+    origin = [f"--from={(Path(place) / 'origin').read_text(encoding='utf-8')}" for place in fork]
     return [*origin, *(f"--config-dir={path}" for path in own), *hydra.overrides.task]
 
 

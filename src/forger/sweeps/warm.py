@@ -20,6 +20,7 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from forger import standard_streams
 from forger.runs.trial import PARENT
 
 #: What makes a start slow: torch and Lightning, Hydra, and the package that holds the built-in data.
@@ -117,4 +118,5 @@ def _nothing(number: int, frame: FrameType | None) -> None: ...
 
 
 if __name__ == "__main__":
+    standard_streams.settle()
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
