@@ -1,5 +1,6 @@
 """Evaluations with their errors: what stands in a record beside the value."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from forger.data.images import Data, Split, digits
 from forger.data.ranges import to_float
 from forger.metrics.autoencoding import Reconstruction
-from forger.metrics.evaluation import DRAWS, Evaluation, SampleQuality, halved
+from forger.metrics.classes import ClassCoverage
+from forger.metrics.evaluation import DRAWS, Evaluation, SampleQuality, halved, proportional
 
 DATA = digits()
 
@@ -116,3 +118,66 @@ def test_a_module_of_ones_own_with_its_preprocessing():
     passport = evaluation.passport(Game(), DATA, "validation", n=50, seed=0)
     assert passport["preprocessing"] == "uint8 / 255, 1 channels, bilinear to 6 with antialias, range (-1, 1)"
     assert list(evaluation.evaluate(Game(), DATA, "validation", n=50, seed=0)) == ["fd_recorder"]
+
+
+class Conditional(Game):
+    """Draws real training digits of the class that is asked for."""
+
+    def __init__(self, rank=0, world=1):
+        super().__init__(classes=10)
+        self.rank, self.world, self.labels = rank, world, []
+
+    def sample(self, n, labels=None, generator=None, *, only=None, raw=False):
+        self.labels.append(labels)
+        only = torch.arange(n) if only is None else only
+        places = torch.rand(n, generator=generator)
+        arrays = DATA.train.arrays
+        members = [(arrays["label"] == label).nonzero().flatten() for label in range(10)]
+        rows = [members[k][int(places[i] * len(members[k]))] for i, k in zip(only, labels[only].tolist(), strict=True)]
+        return to_float(arrays["image"][torch.stack(rows)])
+
+
+def in_order(order):
+    """The digits, their test split in another order."""
+    return replace(DATA, test=Split({name: array[order] for name, array in DATA.test.arrays.items()}))
+
+
+BY_CLASS = in_order(DATA.test.arrays["label"].argsort(stable=True))  # as a folder of classes is
+
+
+def test_labels_follow_the_proportions_by_the_seed_and_not_the_order():
+    labels = torch.tensor([0] * 50 + [1] * 30 + [3] * 20)
+    for n in (100, 300):
+        assert proportional(labels, n, 0).bincount().tolist() == [n // 2, 3 * n // 10, 0, n // 5]
+    some = proportional(labels, 30, 0)
+    assert all(abs(a - b) <= 1 for a, b in zip(some.bincount().tolist(), (15, 9, 0, 6), strict=True))
+    assert torch.equal(some, proportional(labels[torch.randperm(100)], 30, 0))
+    assert not torch.equal(some, proportional(labels, 30, 1))
+    first_half = proportional(labels, 1000, 0)[:500].bincount()
+    assert 220 < first_half[0] < 280  # in random order, so that ranks and halves of them are alike
+    rare = torch.stack([proportional(labels, 2, seed) for seed in range(400)])
+    assert rare.flatten().bincount().double().div(800).tolist() == pytest.approx([0.5, 0.3, 0, 0.2], abs=0.05)
+
+
+def test_scores_of_a_conditional_game_do_not_depend_on_the_order_of_the_data():
+    evaluate = quality("fd", "is", "accuracy").evaluate
+    how = {"n": 120, "seed": 0}
+    found = evaluate(Conditional(), DATA, "test", **how)
+    assert quality("fd", "is", "accuracy").evaluate(Conditional(), BY_CLASS, "test", **how) == pytest.approx(found)
+    assert found["is_digits"] > 8  # all ten classes were asked for
+    assert found["accuracy_digits"] > 0.98
+
+
+def test_ranks_ask_for_their_share_of_the_same_labels():
+    asked = []
+    for rank in (0, 1):
+        game = Conditional(rank, world=2)
+        list(quality("fd")._fakes(game, BY_CLASS, "test", 60, 0))
+        asked += game.labels
+    assert torch.equal(*asked)
+
+
+def test_modes_are_counted_among_classes_asked_for_as_often_as_they_are_trained_on():
+    rows = (DATA.train.arrays["label"] < 2) | (torch.arange(1100) % 10 == 0)  # mostly zeros and ones
+    data = replace(DATA, train=Split({name: array[rows] for name, array in DATA.train.arrays.items()}))
+    assert ClassCoverage().evaluate(Conditional(), data, "test", n=400, seed=0)["kl_modes"] < 0.02

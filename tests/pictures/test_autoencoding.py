@@ -1,5 +1,6 @@
 """Pictures of autoencoders: what is on them, and for whom."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -84,6 +85,14 @@ def test_the_map_of_codes(latent):
     assert picture.size == (960, 840)
     colours = {tuple(pixel) for pixel in np.asarray(picture).reshape(-1, 3)}
     assert (31, 119, 180) in colours  # label 0, "tab:blue"
+
+
+def test_the_map_of_codes_shows_every_class_of_a_large_sorted_split():
+    data = digits()
+    order = data.test.arrays["label"].argsort(stable=True).repeat_interleave(5)
+    large = replace(data, test=Split({name: array[order] for name, array in data.test.arrays.items()}))
+    (picture,) = codes(game(2), large, Request())
+    assert (23, 190, 207) in {tuple(pixel) for pixel in np.asarray(picture).reshape(-1, 3)}  # label 9, "tab:cyan"
 
 
 def test_the_map_of_codes_without_labels():

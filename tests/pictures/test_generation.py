@@ -1,6 +1,7 @@
 """Pictures from latents, of a generator that shows its latents as grey levels."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from forger.data.images import digits
+from forger.data.images import Split, digits
 from forger.data.points import gaussian_1d, grid25
 from forger.data.ranges import to_float
 from forger.games.adversarial import AdversarialGame
@@ -169,6 +170,22 @@ def test_copies_stand_above_their_originals():
     top = next(y for y in range(found.shape[0]) if (found[y : y + pairs.height] == np.asarray(pairs)).all())
     assert top > 0  # words above
     assert found.shape[0] > top + pairs.height  # and below
+
+
+def test_unseen_images_are_drawn_from_the_whole_test_split(monkeypatch):
+    copies = torch.zeros(500, 1, 8, 8, dtype=torch.uint8)  # a folder's split is sorted by class
+    test = Split({"image": torch.cat([copies, copies + 200, copies + 200, copies + 200])})
+    compared = []
+
+    def listening(images, among):
+        compared.append(images)
+        return nearest_images(images, among)
+
+    monkeypatch.setattr(generation, "nearest_images", listening)
+    neighbours(game(), replace(DIGITS, test=test), Request(n=4))
+    unseen = compared[1]
+    assert len(unseen) == 500
+    assert 0.65 < (unseen == 200).double().mean() < 0.85
 
 
 def test_words_do_not_hide_the_samples_of_points():

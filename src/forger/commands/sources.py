@@ -11,6 +11,7 @@ from torch import Tensor
 from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
+from forger.metrics.evaluation import proportional
 from forger.metrics.passport import Weights, weights_of
 from forger.randomness import generator
 from forger.runs.listing import list_runs
@@ -82,7 +83,7 @@ def _of_run(read: Restored) -> Source:
     game, metrics = read.game, read.settings["metrics"]
 
     def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
-        labels = _labels(getattr(game, "classes", 0), n, real)
+        labels = _labels(getattr(game, "classes", 0), n, real, seed)
         parts = []
         for only in torch.arange(n).split(_CHUNK):
             try:
@@ -108,13 +109,13 @@ def _of_run(read: Restored) -> Source:
     )
 
 
-def _labels(classes: int, n: int, real: ImageSet) -> Tensor | None:
+def _labels(classes: int, n: int, real: ImageSet, seed: int) -> Tensor | None:
     """Labels to ask for: in the proportions of the real images where these have the same classes."""
     if not classes:
         return None
     if real.labels is None or int(real.labels.max()) >= classes:
         return torch.arange(n) % classes
-    return real.labels.repeat(-(-n // len(real)))[:n]
+    return proportional(real.labels, n, seed)
 
 
 def reference_of(source: Source, name: str | None) -> ImageSet:

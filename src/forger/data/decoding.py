@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,19 +15,10 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from forger.data.images import hashed
-
 Channels = Literal[1, 3, 4]
 MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-SPLIT_NAMES = ("train", "validation", "test")
-SPLITS = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
+#: Formats of pictures, by Pillow's names: where it was built without one of them, files of that one are left out.
+FORMATS = {"AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"}
 log = logging.getLogger(__name__)
 
 
@@ -121,43 +113,37 @@ def decode_each(paths: Sequence[Path], channels: int, size: int) -> Iterator[tup
             yield from pool.map(lambda path: decode(path, channels, size), paths[start : start + 256])
 
 
+@cache
+def suffixes() -> frozenset[str]:
+    """The suffixes of files that are read as pictures, in small letters."""
+    Image.init()
+    known = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, format in known if format in FORMATS and format in Image.OPEN)
+
+
 def listing(root: Path) -> list[Path]:
     """The picture files below a folder, relative to it, sorted; hidden ones left out.
 
+    One line in the log counts the files that are left out since their suffix is none of a picture.
     Raises FileNotFoundError where there is no folder, ValueError where no picture is in it.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")
-    found = []
+    found: list[Path] = []
+    others = Counter[str]()
     for place, _, names in os.walk(root, followlinks=True):  # Path.rglob skips linked subfolders
-        found += [(Path(place) / name).relative_to(root) for name in names if name.lower().endswith(SUFFIXES)]
-    paths = [path for path in found if not any(part.startswith(".") for part in path.parts)]
-    if not paths:
-        raise ValueError(f"no pictures in {root} (looked for {' '.join(SUFFIXES)}, in subfolders too)")
-    return sorted(paths, key=Path.as_posix)
-
-
-def partition(root: Path, *, fraction: float = 0.1) -> dict[str, list[Path]]:
-    """The pictures below a folder as "train", "validation" and "test", relative paths.
-
-    A folder with a subfolder `train` is split by its subfolders train, validation (or valid, val) and test.
-    What has no subfolder is `fraction` of the training pictures, at least one, chosen by a hash of their
-    relative paths.
-    """
-    parts: dict[str, list[Path]] = {"train": [], "validation": [], "test": []}
-    paths = listing(root)
-    declared = (root / "train").is_dir()
-    for path in paths:
-        if declared and path.parts[0] not in SPLITS:
-            raise ValueError(f"{root / path} lies beside {root / 'train'}: put it into train, validation or test")
-        parts[SPLITS[path.parts[0]] if declared else "train"].append(path)
-    wanting = [name for name in ("test", "validation") if not parts[name]]
-    count = max(1, round(fraction * len(parts["train"])))
-    if len(parts["train"]) <= count * len(wanting):
-        raise ValueError(f"{root} has {len(paths)} pictures; train, validation and test need at least one each")
-    # The rank of the hash, and not its value, so that no split of a small folder is empty.
-    order = sorted(parts["train"], key=lambda path: hashed(path.as_posix()))
-    for name in wanting:
-        parts[name], order = sorted(order[:count]), order[count:]
-    parts["train"] = sorted(order)
-    return parts
+        for name in names:
+            path = (Path(place) / name).relative_to(root)
+            if any(part.startswith(".") for part in path.parts):
+                continue
+            if path.suffix.lower() in suffixes():
+                found.append(path)
+            else:
+                others[path.suffix.lower() or "without a suffix"] += 1
+    left_out = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+    if not found:
+        has = f"; it has {left_out}" if others else ""
+        raise ValueError(f"no pictures in {root} (looked for {' '.join(sorted(suffixes()))}, in subfolders too){has}")
+    if others:
+        log.info("%s: left out what is no picture by its suffix: %s", root, left_out)
+    return sorted(found, key=Path.as_posix)

@@ -72,7 +72,7 @@ def stored(
     Raises:
         ValueError: a picture can't be read.
     """
-    folder = (cache or default_cache()) / _known_by(root, paths, SCHEMA, channels, size)
+    folder = (cache or default_cache()) / known_by(root, paths, SCHEMA, channels, size)
     shape = (len(paths), channels, size, size)
     need = len(paths) * channels * size * size
     try:
@@ -92,7 +92,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "decoded"
 
 
-def _known_by(root: Path, paths: Sequence[Path], *how: int) -> str:
+def known_by(root: Path, paths: Sequence[Path], *how: int) -> str:
     """SHA-256 over the paths, sizes and times of files; of a million of them no list is made."""
     digest = hashlib.sha256(repr(how).encode())
     for path in paths:

@@ -28,9 +28,12 @@ ACTIVE = 1e-2
 def chosen(data: Data, split: str, n: int, seed: int) -> Tensor:
     """All images of a split, uint8, or ``n`` of them drawn at random where it has more."""
     images = data.splits[split].arrays["image"]
-    if len(images) <= n:
-        return images
-    return images[torch.randperm(len(images), generator=generator(seed, "chosen"))[:n].sort().values]
+    return images if len(images) <= n else images[chosen_rows(len(images), n, seed)]
+
+
+def chosen_rows(count: int, n: int, seed: int) -> Tensor:
+    """Which rows of ``count`` those are, int64, in order."""
+    return torch.randperm(count, generator=generator(seed, "chosen"))[:n].sort().values
 
 
 class Reconstruction(OfRealImages):

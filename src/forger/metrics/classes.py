@@ -9,7 +9,7 @@ from torch import Tensor
 from forger.data.images import Data
 from forger.data.ranges import to_uint8
 from forger.metrics import extractors
-from forger.metrics.evaluation import Evaluation
+from forger.metrics.evaluation import Evaluation, proportional
 from forger.metrics.features import extract
 from forger.metrics.modes import class_modes, stacked_classes
 from forger.randomness import generator
@@ -19,7 +19,8 @@ class ClassCoverage(Evaluation):
     """Metz et al. 2017, section 3.3.1: `modes`, the classes seen among `n` images, and `kl_modes` to their true shares.
 
     With as many channels as the classes have digits (`data=stacked_digits`) the classifier reads one digit in
-    each: 1,000 modes. The true shares are those of the training labels. By the weights that the game samples
+    each: 1,000 modes. The true shares are those of the training labels, in which a conditional game is asked for
+    its classes, too. By the weights that the game samples
     with by default; where those are a moving average, `modes_raw` and `kl_modes_raw` are those of the live
     weights.
 
@@ -41,7 +42,8 @@ class ClassCoverage(Evaluation):
             values = class_modes(stacked_classes(self.classifier, to_uint8(samples).cpu()), truth)
             return {"modes": values["modes"], "kl_modes": values["kl"]}
 
-        return of_both_weights(game, scores, n=n, seed=seed)
+        labels = proportional(data.train.arrays["label"], n, seed) if getattr(game, "classes", 0) else None
+        return of_both_weights(game, scores, labels, n=n, seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
         return not name.startswith("kl_modes")
@@ -64,13 +66,15 @@ class ClassCoverage(Evaluation):
         }
 
 
-def of_both_weights(game: Any, scores: Callable[[Tensor], dict[str, float]], *, n: int, seed: int) -> dict[str, float]:
+def of_both_weights(
+    game: Any, scores: Callable[[Tensor], dict[str, float]], labels: Tensor | None = None, *, n: int, seed: int
+) -> dict[str, float]:
     """Scores of ``n`` samples, and, of a game with a moving average, `NAME_raw` of its live weights' ones.
 
-    Both from the same latents.
+    Both from the same latents and the same ``labels``; without labels the game chooses them.
     """
-    values = scores(game.sample(n, None, generator(seed, "scores")))
+    values = scores(game.sample(n, labels, generator(seed, "scores")))
     if getattr(game, "average", None) is not None:
-        live = scores(game.sample(n, None, generator(seed, "scores"), raw=True))
+        live = scores(game.sample(n, labels, generator(seed, "scores"), raw=True))
         values |= {f"{name}_raw": value for name, value in live.items()}
     return values

@@ -124,7 +124,8 @@ class SampleQuality(Evaluation):
         with kept.sync_context():
             rows = kept.gathered()
         features = Features(rows["features"], rows.get("logits"))
-        labels = self._labels(data, split, n).to(game.device) if getattr(game, "classes", 0) else None
+        labels = self._labels(game, data, split, n, seed)
+        labels = None if labels is None else labels.to(game.device)
         values, errors = scores.of(features, labels), scores.errors(features, labels, seed=seed)
         values.pop(score_name("kd_error", self.extractor.name), None)  # it stands beside its value
         return measured(values, errors)
@@ -146,7 +147,7 @@ class SampleQuality(Evaluation):
 
     def _fakes(self, game: Any, data: Data, split: str, n: int, seed: int) -> Iterator[tuple[Features, Tensor | None]]:
         """Features of this rank's fakes and the labels that were asked for, a chunk at a time."""
-        labels = self._labels(data, split, n) if getattr(game, "classes", 0) else None
+        labels = self._labels(game, data, split, n, seed)
         for mine in share(n, game.rank, game.world).split(CHUNK):
             fakes = as_uint8(game.sample(n, labels, generator(seed, "scores"), only=mine))
             asked = None if labels is None else labels[mine].to(fakes.device)
@@ -172,10 +173,29 @@ class SampleQuality(Evaluation):
         return self._scores[split]
 
     @staticmethod
-    def _labels(data: Data, split: str, n: int) -> Tensor:
-        """Labels in the proportions of the split, repeated where ``n`` is larger."""
-        labels = data.splits[split].arrays["label"]
-        return labels.repeat(-(-n // len(labels)))[:n]
+    def _labels(game: Any, data: Data, split: str, n: int, seed: int) -> Tensor | None:
+        """Labels to ask a conditional game for."""
+        return proportional(data.splits[split].arrays["label"], n, seed) if getattr(game, "classes", 0) else None
+
+
+def proportional(labels: Tensor, n: int, seed: int) -> Tensor:
+    """``n`` labels in the proportions of those given, drawn by the seed; the order of those given plays no part.
+
+    Each class is drawn as often as its share says, up to one; where ``n`` is a multiple of their number, exactly.
+
+    Args:
+        labels: int64 (m,), those of the real images.
+        n: how many to draw.
+        seed: of the metric.
+
+    Returns:
+        int64 (n,), in random order.
+    """
+    stream = generator(seed, "labels")
+    start = torch.rand((), generator=stream, dtype=torch.float64)
+    rows = (torch.arange(n) + start) * (len(labels) / n)  # evenly spaced
+    drawn = labels.sort().values[rows.long().clamp(max=len(labels) - 1)]
+    return drawn[torch.randperm(n, generator=stream)]
 
 
 def measured(values: Mapping[str, float], errors: Mapping[str, float] = {}) -> dict[str, Measured]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from forger.data.decoding import decode_all, listing
 from forger.data.images import Data
 from forger.data.ranges import to_float, to_uint8
-from forger.metrics.autoencoding import chosen, pixel_error, with_noise
+from forger.metrics.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.factors import FACTORS, LatentFactors, applied
 from forger.metrics.functional import decibels
 from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
@@ -51,12 +51,12 @@ def codes(game: Any, data: Data, request: Request) -> list[Image.Image]:
     Coloured by label, and, turned, thickened and scaled at random, by how much of that each image got; with the
     R² of reading it linearly from the whole code, and from PCA of equal width.
     """
-    split = data.test
-    images = chosen(data, "test", _SHOWN, request.seed)
-    plane = _Plane(game, to_float(split.arrays["image"]))
+    rows = chosen_rows(len(data.test), _SHOWN, request.seed)
+    images = data.test.arrays["image"][rows]
+    plane = _Plane(game, to_float(data.test.arrays["image"]))
     figure = Figure((9.6, 8.4), dpi=100, layout="constrained")
     first, *others = figure.subplots(2, 2).flat
-    _by_label(first, data, *plane.points(to_float(split.arrays["image"][:_SHOWN])))
+    _by_label(first, data, rows, *plane.points(to_float(images)))
     known = LatentFactors().evaluate(game, data, "test", n=_SHOWN, seed=request.seed)
     for axes, factor in zip(others, FACTORS, strict=True):
         changed, amounts = applied(factor, to_float(images), generator(request.seed, "codes", factor))
@@ -122,12 +122,12 @@ def _reconstructed(game: Any, data: Data, images: Tensor, seed: int) -> tuple[di
     return rows, title
 
 
-def _by_label(axes: Axes, data: Data, x: np.ndarray, y: np.ndarray) -> None:
+def _by_label(axes: Axes, data: Data, rows: Tensor, x: np.ndarray, y: np.ndarray) -> None:
     axes.set_title(f"{len(x)} test images of {data.name}", fontsize=10)
     if not data.classes:
         axes.scatter(x, y, s=7, color="0.4")
         return
-    labels = data.test.arrays["label"][: len(x)].numpy()
+    labels = data.test.arrays["label"][rows].numpy()
     marks = axes.scatter(x, y, c=labels, s=7, cmap="tab10" if data.classes <= 10 else "turbo")
     if data.classes <= 10:
         axes.legend(

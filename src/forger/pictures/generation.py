@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.images import Data
+from forger.metrics.autoencoding import chosen
 from forger.pictures.files import tiles
 from forger.pictures.latents import asked_labels, decoded, places, samples
 from forger.pictures.layout import captioned, stacked
@@ -89,7 +90,7 @@ def neighbours(game: Any, data: Data, request: Request) -> list[Image.Image]:
     made = samples(game, request)
     train = data.train.arrays["image"]
     distance, nearest = nearest_images(made, train)
-    unseen = nearest_images(data.test.arrays["image"][: max(len(made), 500)], train)[0]
+    unseen = nearest_images(chosen(data, "test", max(len(made), 500), request.seed), train)[0]
     columns = min(_PAIRS, len(made))
     title = (
         "samples, and below each its nearest training image with their RMS difference of 255 grey levels: "

@@ -1,0 +1,133 @@
+"""Which pictures train, which validate, which test: by the folders they lie in, or each by what is in its file."""
+
+import hashlib
+import logging
+from collections.abc import Buffer, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from forger.data.decoding import listing
+from forger.data.store import IN_MEMORY, default_cache, known_by
+from forger.files import write_atomically
+
+SPLIT_NAMES = ("train", "validation", "test")
+#: What names of splits mean, in any capitals.
+_MEANING = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+#: Share of the pictures that a split gets which is not given.
+FRACTION = 0.1
+
+log = logging.getLogger(__name__)
+
+
+def split_meant(name: str) -> str | None:
+    """The split that a name means (`Training`, `val`, …): one of `SPLIT_NAMES`, or None."""
+    return _MEANING.get(name.lower())
+
+
+def split_folders(root: Path) -> dict[str, str]:
+    """The subfolders that are splits, by name, and which; empty for a folder without splits of its own.
+
+    Raises:
+        ValueError: there is one to validate or to test, but none to train on.
+    """
+    names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    found = {name: split for name in names if (split := split_meant(name)) is not None}
+    if found and "train" not in found.values():
+        raise ValueError(
+            f"{root} has {' and '.join(found)}, but no folder train: put the pictures to train on there, "
+            f"or rename {' and '.join(found)}"
+        )
+    return found
+
+
+def partition(root: Path, paths: Sequence[Path] | None = None) -> dict[str, list[Path]]:
+    """The pictures below a folder as "train", "validation" and "test", relative paths.
+
+    A folder with subfolders of such names (training, valid, val, testing too, in any capitals) is split by them.
+    A split that has no subfolder gets those of the training pictures that `assigned` gives it, by a hash of each
+    file's content: whatever is added to the folder later, no training picture becomes one of the others.
+
+    Args:
+        root: the folder.
+        paths: its `listing`, where that is known.
+
+    Raises:
+        ValueError: a picture lies beside the splits, or a split would be empty.
+    """
+    paths = listing(root) if paths is None else paths
+    parts: dict[str, list[Path]] = {name: [] for name in SPLIT_NAMES}
+    declared = split_folders(root)
+    for path in paths:
+        if declared and path.parts[0] not in declared:
+            train = next(name for name, split in declared.items() if split == "train")
+            raise ValueError(f"{root / path} lies beside {root / train}: put it into train, validation or test")
+        parts[declared[path.parts[0]] if declared else "train"].append(path)
+    wanting = [name for name in SPLIT_NAMES if not parts[name] and name != "train"]
+    if wanting:
+        candidates = parts["train"]
+        rows = assigned(_contents(root, candidates), wanting, str(root))
+        parts |= {name: [candidates[row] for row in found] for name, found in rows.items()}
+    return parts
+
+
+def assigned(hashes: Sequence[int], wanting: Sequence[str], where: str) -> dict[str, list[int]]:
+    """Rows of pictures for the splits that are wanting, and for "train" what is left.
+
+    A picture's hash alone decides: the lowest tenth of all possible ones is test, the next tenth validation. Where
+    nothing falls into a split, it gets the training picture of the lowest hash, so that adding pictures can bring
+    that one back to training, but none the other way.
+
+    Args:
+        hashes: of the pictures' contents, as `content_hash` gives them.
+        wanting: "test", "validation" or both.
+        where: the pictures' place, for the error.
+
+    Raises:
+        ValueError: too few pictures.
+    """
+    bounds = {"test": (0.0, FRACTION), "validation": (FRACTION, 2 * FRACTION)}
+    rows: dict[str, list[int]] = {}
+    left = set(range(len(hashes)))
+    for name in wanting:
+        low, high = bounds[name]
+        rows[name] = [row for row, value in enumerate(hashes) if low <= value / 2**64 < high]
+        left -= set(rows[name])
+    for name in sorted(wanting):  # test first
+        if not rows[name] and left:
+            rows[name] = [min(left, key=lambda row: (hashes[row], row))]
+            left -= set(rows[name])
+    rows["train"] = sorted(left)
+    if not all(rows.values()):
+        raise ValueError(
+            f"{where} has {len(hashes)} pictures, too few to take {' and '.join(sorted(wanting))} from: train, "
+            "validation and test need at least one each; add pictures, or give each split a folder"
+        )
+    return rows
+
+
+def content_hash(content: Buffer) -> int:
+    """64 bits of what is in a picture, the same for ever."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+
+
+def _contents(root: Path, paths: Sequence[Path]) -> list[int]:
+    """`content_hash` of files; of many bytes it is kept on disk, known again by their paths, sizes and times."""
+    large = sum((root / path).stat().st_size for path in paths) > IN_MEMORY
+    kept = default_cache().with_name("splits") / f"{known_by(root, paths)}.u64"
+    if large and kept.is_file() and kept.stat().st_size == 8 * len(paths):
+        return np.fromfile(kept, ">u8").tolist()
+    with ThreadPoolExecutor(16) as pool:
+        hashes = list(pool.map(lambda path: content_hash((root / path).read_bytes()), paths))
+    if large:
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(kept, np.array(hashes, ">u8").tobytes())
+        except OSError as error:
+            log.warning("which picture is in which split can't be kept in %s (%s)", kept, error)
+    return hashes
