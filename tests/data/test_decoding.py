@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from PIL import Image
 
 from data.pictures import deep_png, write
-from forger.data.decoding import decode, decode_all, listing, partition
+from forger.data.decoding import decode, decode_all, listing, suffixes
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):
@@ -129,46 +130,32 @@ def test_a_listing_is_sorted_and_leaves_out_what_is_hidden_or_no_picture(tmp_pat
     assert names == ["a.webp", "b/1.png", "b/2.JPG", "c/1.png", "c/2.JPG"]
 
 
+def test_what_is_no_picture_by_its_suffix_is_counted_in_one_line(tmp_path, caplog):
+    for name in ("a.png", "b.heic", "c.HEIC", "more/notes.txt", "LICENSE", ".hidden.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with caplog.at_level(logging.INFO, "forger"):
+        assert listing(tmp_path) == [Path("a.png")]
+    assert caplog.messages == [
+        f"{tmp_path}: left out what is no picture by its suffix: 2 .heic, 1 .txt, 1 without a suffix"
+    ]
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(ValueError, match=r"no pictures in .*; it has 2 .heic"):
+        listing(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".avif", ".jfif", ".jpe"])
+def test_what_pillow_reads_is_read(tmp_path, suffix):
+    if suffix not in suffixes():
+        pytest.skip(f"this Pillow has no {suffix}")
+    pixels = write(tmp_path / f"a{suffix}", size=(16, 16), **({"quality": 95} if suffix != ".jp2" else {}))
+    assert listing(tmp_path) == [Path(f"a{suffix}")]
+    found = decode(tmp_path / f"a{suffix}", 3)[0].permute(1, 2, 0).numpy().astype(int)
+    assert abs(found - pixels).mean() < 60  # the colours of noise are lost
+
+
 def test_folders_without_pictures_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         listing(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="no pictures in"):
         listing(tmp_path)
-
-
-def touch(root, *names):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-
-
-def test_a_partition_depends_on_relative_paths_alone(tmp_path):
-    for root in (tmp_path / "x", tmp_path / "y"):
-        touch(root, *(f"{i}.png" for i in range(50)))
-    parts = partition(tmp_path / "x")
-    assert [len(parts[name]) for name in ("train", "validation", "test")] == [40, 5, 5]
-    assert len(set().union(*parts.values())) == 50
-    assert parts == partition(tmp_path / "y")
-
-
-def test_subfolders_can_say_what_is_for_what(tmp_path):
-    touch(tmp_path, *(f"train/{i}.png" for i in range(20)), "val/a.png", "test/b.png", "test/c.png")
-    parts = partition(tmp_path)
-    assert {name: len(paths) for name, paths in parts.items()} == {"train": 20, "validation": 1, "test": 2}
-    (tmp_path / "val" / "a.png").unlink()
-    assert {name: len(paths) for name, paths in partition(tmp_path).items()} == {
-        "train": 18,
-        "validation": 2,
-        "test": 2,
-    }
-    touch(tmp_path, "more/d.png")
-    with pytest.raises(ValueError, match=r"more/d.png lies beside .*/train"):
-        partition(tmp_path)
-
-
-def test_small_folders_give_one_picture_to_each_split_or_are_refused(tmp_path):
-    touch(tmp_path, "a.png", "b.png")
-    with pytest.raises(ValueError, match="has 2 pictures; train, validation and test need at least one"):
-        partition(tmp_path)
-    touch(tmp_path, "c.png")
-    assert [len(paths) for paths in partition(tmp_path).values()] == [1, 1, 1]

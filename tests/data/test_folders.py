@@ -14,7 +14,7 @@ def test_a_folder_of_any_pictures(tmp_path):
         write(tmp_path / "faces" / f"{i}.png", size=(8 + i, 20), seed=i)
     data = image_folder(str(tmp_path / "faces"), size=8, channels=3)
     assert data.name == "faces"
-    assert [len(split) for split in data.splits.values()] == [16, 2, 2]
+    assert sum(len(split) for split in data.splits.values()) == 20
     assert data.shape == (3, 8, 8)
     assert data.classes == 0
     assert set(data.train.arrays) == {"image"}
@@ -23,18 +23,18 @@ def test_a_folder_of_any_pictures(tmp_path):
     assert image_folder(str(tmp_path / "faces"), size=8).fingerprint != data.fingerprint
 
 
-@pytest.mark.parametrize("declared", [False, True])
+@pytest.mark.parametrize("declared", [(), ("train", "validation", "test"), ("Training", "Val", "Testing")])
 def test_class_subfolders_become_labels(tmp_path, declared):
     levels = {"cat": 0, "dog": 90, "emu": 180}
-    for part in ("train", "validation", "test") if declared else ("",):
+    for part in declared or ("",):
         for name, level in levels.items():
             for i in range(10):
                 path = tmp_path / part / name / "deep" / f"{i}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.new("L", (9, 9), level).save(path)
+                Image.new("L", (9, 9), level + i).save(path)
     data = image_folder(str(tmp_path), size=4, channels=1, classes=3)
     assert data.classes == 3
-    assert len(data.train) == (30 if declared else 24)
+    assert [len(split) for split in data.splits.values()] == [30, 30, 30] or not declared
     for split in data.splits.values():
         assert torch.equal(split.arrays["image"][:, 0, 0, 0] // 90, split.arrays["label"])
 
@@ -124,14 +124,34 @@ def test_a_saved_hugging_face_set_is_read(tmp_path):
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "set"))
     data = huggingface(str(tmp_path / "set"), size=10, classes=3)
     assert data.name == "set"
-    assert [len(split) for split in data.splits.values()] == [36, 4, 7]
+    assert sum(len(split) for split in (data.train, data.validation)) == 40
+    assert len(data.test) == 7
     assert data.test.arrays["label"].tolist() == [0, 1, 2, 0, 1, 2, 0]
     first = np.asarray(parts["test"][0]["image"])[:, 1:11]
     assert np.array_equal(data.test.arrays["image"][0].permute(1, 2, 0), first)
     assert data.fingerprint == huggingface(str(tmp_path / "set"), size=10, classes=3).fingerprint
     swapped = huggingface(str(tmp_path / "set"), size=10, split="test")
-    assert [len(split) for split in swapped.splits.values()] == [5, 1, 1]
+    assert sum(len(split) for split in swapped.splits.values()) == 7
     assert swapped.classes == 0
+
+
+def test_a_hugging_face_set_that_grows_moves_no_row_and_names_its_splits_as_it_likes(tmp_path):
+    datasets = pytest.importorskip("datasets")
+
+    def splits(n):
+        parts = {"Train": table(n), "Val": table(7, 1)}
+        datasets.DatasetDict(parts).save_to_disk(str(tmp_path / str(n)))
+        data = huggingface(str(tmp_path / str(n)), size=10, classes=3)
+        assert len(data.validation) == 7
+        rows = [
+            (image.numpy().tobytes(), name) for name in ("train", "test") for image in data.splits[name].arrays["image"]
+        ]
+        assert len(rows) == n
+        return dict(rows)
+
+    few, many = splits(100), splits(160)
+    assert all(many[image] == split for image, split in few.items())
+    assert {*few.values()} == {"train", "test"}
 
 
 def test_a_hugging_face_set_that_does_not_fit_is_refused(tmp_path):

@@ -26,10 +26,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from forger.data.decoding import decode_all, partition
+from forger.data.decoding import decode_all
 from forger.data.images import Split
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
+from forger.data.splitting import partition
 from forger.data.store import SHARD, Undecoded, stored
 from scripts.benchmarks.speed.children import environment
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed

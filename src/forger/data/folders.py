@@ -10,16 +10,14 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.decoding import (
-    SPLIT_NAMES,
-    SPLITS,
     Channels,
     as_tensor,
     converted,
     decode_all,
-    partition,
     square,
 )
-from forger.data.images import Data, Split, permutation
+from forger.data.images import Data, Split
+from forger.data.splitting import SPLIT_NAMES, assigned, content_hash, partition, split_folders, split_meant
 from forger.data.store import IN_MEMORY, SHARD, Undecoded, stored
 from forger.errors import closest
 
@@ -29,7 +27,8 @@ def image_folder(
 ) -> Data:
     """Any pictures below `root`: centred square, antialiased resize to `size`, `channels` 1, 3 or 4.
 
-    Splits are the subfolders train, validation and test, or else a tenth each by a hash of the relative path.
+    Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
+    (`forger.data.splitting.partition`).
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
     labels. A split of more than 256 MB of pixels is decoded once, into a file (`forger.data.store`).
     Raises FileNotFoundError without a folder, ValueError for an empty one, for subfolders that don't fit and for
@@ -37,11 +36,11 @@ def image_folder(
     """
     folder = Path(root)
     parts = partition(folder)
-    declared = (folder / "train").is_dir()
-    names = _class_names(folder, parts, int(declared), classes) if classes else []
+    depth = 1 if split_folders(folder) else 0
+    names = _class_names(folder, parts, depth, classes) if classes else []
 
     def split(paths: Sequence[Path]) -> Split:
-        labels = {"label": torch.tensor([names.index(path.parts[int(declared)]) for path in paths])} if classes else {}
+        labels = {"label": torch.tensor([names.index(path.parts[depth]) for path in paths])} if classes else {}
         if len(paths) * channels * size * size <= IN_MEMORY:
             return Split({"image": decode_all([folder / path for path in paths], channels, size), **labels})
         images, digest = stored(folder, paths, channels, size)
@@ -124,42 +123,39 @@ def huggingface(
     """A Hugging Face data set, by its name on the hub (and `config`), or a folder that `save_to_disk` wrote.
 
     Pictures of any size become squares of `size`. `split` is trained on; the splits validation (or valid,
-    val) and test are used where the set has them, and else are a tenth of `split` each. Labels 0..`classes`-1
-    are read from `label_key` if `classes` > 0. Raises ValueError for a set that doesn't fit, by column, split
-    or row, and without the package `datasets`; FileNotFoundError for a set that can't be had.
+    val) and test are used where the set has them, and else are about a tenth of `split` each, by the pictures' pixels
+    (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0. Raises
+    ValueError for a set that doesn't fit, by column, split or row, and without the package `datasets`;
+    FileNotFoundError for a set that can't be had.
     """
     tables = _tables(path, config)
+    alike = [name for name in tables if split_meant(split) is not None and split_meant(name) == split_meant(split)]
+    split = split if split in tables or not alike else alike[0]
     if split not in tables:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(tables)}")
     columns = tables[split].column_names
     for key in [image_key] + ([label_key] if classes else []):
         if key not in columns:
             raise ValueError(f"{path} has no column {key!r}; it has {', '.join(columns)}")
-    parts = {SPLITS[name]: table for name, table in tables.items() if name in SPLITS and name != split}
-    order, count = permutation(len(tables[split]), "huggingface"), max(1, len(tables[split]) // 10)
-    for name in ("test", "validation"):
-        if name not in parts:
-            parts[name], order = tables[split].select(order[:count].tolist()), order[count:]
-    if not len(order):
-        raise ValueError(
-            f"{path} has {len(tables[split])} rows in {split!r}; train, validation and test need some each"
-        )
-    parts["train"] = tables[split].select(order.sort().values.tolist())
+    tables = {split_meant(name): table for name, table in tables.items() if name != split} | {"train": tables[split]}
 
-    def read(part: str) -> Split:
+    def read(part: str) -> tuple[dict[str, Tensor], list[int]]:
         where = f"{path}, {part}"
-        arrays = {"image": _pictures(parts[part], image_key, channels, size, where)}
-        if classes:
-            labels = parts[part][label_key]
-            unfit = [label for label in labels if not isinstance(label, int) or not 0 <= label < classes]
-            if unfit:
-                raise ValueError(
-                    f"{where}: {label_key}={unfit[0]!r}, but data.classes={classes} allows 0..{classes - 1}"
-                )
-            arrays["label"] = torch.tensor(list(labels))
-        return Split(arrays)
+        images, hashes = _pictures(tables[part], image_key, channels, size, where)
+        if not classes:
+            return {"image": images}, hashes
+        labels = tables[part][label_key]
+        unfit = [label for label in labels if not isinstance(label, int) or not 0 <= label < classes]
+        if unfit:
+            raise ValueError(f"{where}: {label_key}={unfit[0]!r}, but data.classes={classes} allows 0..{classes - 1}")
+        return {"image": images, "label": torch.tensor(list(labels))}, hashes
 
-    return Data(Path(path).name, read("train"), read("validation"), read("test"), classes=classes)
+    arrays, hashes = read("train")
+    parts = {name: read(name)[0] for name in SPLIT_NAMES if name in tables and name != "train"}
+    wanting = [name for name in SPLIT_NAMES if name not in tables]
+    rows = assigned(hashes, wanting, f"{path}, {split}") if wanting else {"train": list(range(len(hashes)))}
+    parts |= {name: {key: array[found] for key, array in arrays.items()} for name, found in rows.items()}
+    return Data(Path(path).name, *(Split(parts[name]) for name in SPLIT_NAMES), classes=classes)
 
 
 def _tables(path: str, config: str | None) -> dict[str, Any]:
@@ -181,15 +177,17 @@ def _tables(path: str, config: str | None) -> dict[str, Any]:
     return dict(found) if isinstance(found, dict) else {"train": found}
 
 
-def _pictures(table: Any, key: str, channels: int, size: int, where: str) -> Tensor:
+def _pictures(table: Any, key: str, channels: int, size: int, where: str) -> tuple[Tensor, list[int]]:
+    """A column's pictures as squares, and the `content_hash` of each as it was."""
     column = table.select_columns([key])
-    result = torch.empty(len(table), channels, size, size, dtype=torch.uint8)
+    result, hashes = torch.empty(len(table), channels, size, size, dtype=torch.uint8), []
     for row in range(len(table)):
         try:
             picture = column[row][key]
             if not isinstance(picture, Image.Image):
                 raise ValueError(f"{key} is a {type(picture).__name__}, not a picture")
             result[row] = as_tensor(square(converted(picture, channels)[0], size))
+            hashes.append(content_hash(repr((picture.mode, picture.size)).encode() + picture.tobytes()))
         except Exception as error:  # as in `decode`: a damaged picture fails in many ways
             raise ValueError(f"{where}, row {row}: {' '.join(str(error).split())}") from error
-    return result
+    return result, hashes

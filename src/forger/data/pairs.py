@@ -9,8 +9,9 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from forger.data.decoding import SPLIT_NAMES, Channels, decode, decode_all, listing, partition
+from forger.data.decoding import Channels, decode, decode_all, listing
 from forger.data.images import Data, Split, digits, permutation, stratified
+from forger.data.splitting import SPLIT_NAMES, partition
 from forger.randomness import generator
 
 
@@ -109,7 +110,7 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
             return Split({"image": a}, {"target": b})
         return Split({"image": a, "truth": b[order.argsort()]}, {"target": b})
 
-    parts = partition(folder / "A")
+    parts = partition(folder / "A", names_a)
     if len(parts["train"]) < 2:
         raise ValueError(f"{folder} has {len(names_a)} pairs; it needs two to train on, and one each to measure")
     train, validation, test = (split(parts[name], hidden=name == "train") for name in SPLIT_NAMES)

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -105,13 +105,13 @@ def assigned(hashes: Sequence[int], wanting: Sequence[str], where: str) -> dict[
     rows["train"] = sorted(left)
     if not all(rows.values()):
         raise ValueError(
-            f"{where} has {len(hashes)} pictures, too few to take {' and '.join(sorted(wanting))} from: train, "
-            "validation and test need at least one each; add pictures, or give each split a folder"
+            f"{where} has {len(hashes)} pictures; train, validation and test need at least one each, and not all "
+            "alike: add some, or give each split a folder of its own"
         )
     return rows
 
 
-def content_hash(content: Buffer) -> int:
+def content_hash(content: bytes) -> int:
     """64 bits of what is in a picture, the same for ever."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
