@@ -123,6 +123,30 @@ def test_a_damaged_checkpoint_is_named_and_refused_if_it_was_asked_for(run, capl
     assert "last.ckpt is used" in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["a link out", "a link inside", "a run", "other files"])
+def test_what_reproduce_did_not_make_is_left_alone(run, tmp_path, capsys, kind):
+    """Not removed, not trained in, and not taken for an interrupted reproduction."""
+    there, mine = run.path / "reproduction", tmp_path / "mine"
+    if kind == "a run":
+        shutil.copytree(run.path, tmp_path / "copy")
+        shutil.move(tmp_path / "copy", there)
+        changed(RunFolder(there), status="interrupted")
+        (there / "made-here").write_text(str(run.path.stat().st_ino))
+    elif kind == "a link inside":
+        there.symlink_to("samples")
+    else:
+        (mine if kind == "a link out" else there).mkdir()
+        (mine if kind == "a link out" else there).joinpath("thesis.tex").write_text("years of work")
+        if kind == "a link out":
+            there.symlink_to(mine)
+    before = {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))}
+    assert cli.main(["reproduce", str(run.path)]) == 2
+    said = capsys.readouterr().err
+    assert str(there) in said
+    assert said.count("\n") == 1
+    assert {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))} == before
+
+
 # Forking ----------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from re import Pattern
 from typing import IO, Any
 
 
@@ -18,6 +19,22 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def links_out(folder: Path, spare: Pattern[str]) -> Iterator[Path]:
+    """The symbolic links below a folder that lead out of it.
+
+    Args:
+        folder: itself a link or not.
+        spare: paths below the folder that may, whole.
+    """
+    home = os.path.realpath(folder)
+    for place, folders, files in os.walk(home):
+        for path in (Path(place, name) for name in [*folders, *files]):
+            inside = path.relative_to(home)
+            leads_out = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home)
+            if leads_out and not spare.fullmatch(inside.as_posix()):
+                yield folder / inside
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file to write to; it appears under ``path`` whole, or not at all.
@@ -26,7 +43,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of a dead process with the same number
+        with temporary.open("xb") as file:  # new: whatever else has this name is not written to
             yield file
             file.flush()
             os.fsync(file.fileno())

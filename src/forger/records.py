@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -11,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from forger.errors import RunLocked
+from forger.errors import ConfigError, RunLocked
 from forger.files import (
     append_row,
     as_line,
     atomic_file,
     finite,
     fsync_folder,
+    links_out,
     read_rows,
     rows_with_bytes,
     write_atomically,
@@ -68,6 +70,14 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 #: Columns of ``metrics.jsonl`` that tell the time: all others are the same in a run that is repeated.
 WALL_CLOCK = ("seconds",)
+#: What a run makes in its folder, and nobody else does.
+_MADE = (
+    "config.yaml", "record.json", "metrics.jsonl", "alerts.jsonl", "log.txt", "checkpoints", "samples", "wandb", "csv",
+    "tensorboard", "profile",
+)  # fmt: skip
+_UNFINISHED = re.compile(r"\..+\.\d+|\.next\.ckpt|\.previous")
+#: W&B's client links its own log into each of its folders, which are new each time.
+_OF_WANDB = re.compile(r"wandb/[^/]+/logs/debug-core\.log")
 STATUSES = ("running", "finished", "interrupted", "pruned", "stopped", "diverged", "failed")
 
 
@@ -113,9 +123,11 @@ class RunFolder:
 
         Raises:
             RunLocked: another process holds it; the message names that process and its machine.
+            ConfigError: a link leads out of the folder.
             OSError: the folder can't be made or written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        self.refuse_links_out()
         descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._acquire(descriptor)
@@ -155,8 +167,18 @@ class RunFolder:
     def _remove_leftovers(self) -> None:
         for folder in (self.path, self.checkpoints, self.samples):
             for file in folder.glob(".*"):
-                if file != self._lock_file and file.is_file():
+                if _UNFINISHED.fullmatch(file.name) and not file.is_dir():
                     file.unlink()
+
+    def refuse_links_out(self) -> None:
+        """Have nothing written or removed elsewhere: a folder that came from somebody else may hold links.
+
+        Raises:
+            ConfigError: a link leads out of the folder.
+        """
+        for link in links_out(self.path, spare=_OF_WANDB):
+            place = os.path.realpath(link)
+            raise ConfigError(f"{link}: a link out of the run folder, to {place}; nothing is written there: remove it")
 
     # The record
 
@@ -233,11 +255,20 @@ class RunFolder:
         write_atomically(self.record_file, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
     def clear(self) -> None:
-        """Remove all that the run has left, to start over."""
-        for entry in self.path.iterdir():
-            if entry != self._lock_file:
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        """Remove all that the run has made, to start over; other files stay."""
+        for entry in (self.path / name for name in _MADE):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
         self.metrics_rows = 0
+
+    def remove(self) -> None:
+        """Remove all that the run has made, and the folder if nothing else is in it."""
+        self.clear()
+        self._lock_file.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     # Rows
 

@@ -1,9 +1,10 @@
 """`forger reproduce`: train a run again from its record alone, and compare bit by bit."""
 
 import logging
-import shutil
+import os
 from collections.abc import Mapping
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from forger.config.placement import rank
@@ -24,15 +25,17 @@ _ENDED = ("finished", "diverged", "stopped")
 def reproduce(path: str, *, trust: bool = False) -> int:
     """Train a run again in ``RUN/reproduction`` and compare; 0 if every bit is the same, 1 if not.
 
-    What is the same is removed, what differs stays to be looked at. Interrupted, the same command goes on. The
-    run's own number of threads is used, and its images as the budget where minutes ended it.
+    What is the same is removed, what differs stays to be looked at. Interrupted, the same command goes on; a folder
+    of that name that it did not make is left alone. The run's own number of threads is used, and its images as the
+    budget where minutes ended it.
 
     Args:
         path: the run folder.
         trust: build whatever the run's config names.
 
     Raises:
-        ConfigError: no run there, one that has not ended, or a config that is not to be trusted.
+        ConfigError: no run there, one that has not ended, a config that is not to be trusted, a link out of the run
+            folder, or a ``reproduction`` that came with the run.
     """
     show_lines()
     run = run_at(path)
@@ -40,8 +43,12 @@ def reproduce(path: str, *, trust: bool = False) -> int:
     if record["status"] not in _ENDED:
         raise ConfigError(f"{run}: {record['status']}, so there is no end to compare; {record['command']} continues it")
     again = RunFolder(run.path / "reproduction")
+    _refuse_what_was_there(run, again)
     settings = _as_it_was(settings, record)
     before = _reasons(run, settings, record)
+    if rank() == 0:
+        again.path.mkdir(exist_ok=True)
+        _mark(again).write_text(_place(again))
     if again.record_file.exists() and again.read()["status"] != "interrupted":
         settings["run"]["restart"] = True
     code = train(settings, again)
@@ -50,13 +57,34 @@ def reproduce(path: str, *, trust: bool = False) -> int:
     found = first_difference(run, again)
     if found is None:
         rows = len(read_rows(run.metrics_file))
-        shutil.rmtree(again.path)
+        _mark(again).unlink()
+        again.remove()
         say(f"identical: weights, {rows} rows and {len(record['scores']['final'])} scores of {run}")
         return 0
     say(f"different: {found}")
     say(f"  {before or 'code, versions, data and hardware are the same as far as can be told'}")
     say(f"  what was made this time: {again}")
     return ForgerError.exit_code
+
+
+def _refuse_what_was_there(run: RunFolder, again: RunFolder) -> None:
+    """Neither remove nor go on with what came along with a run: a reproduction that somebody else made says nothing."""
+    run.refuse_links_out()
+    if not os.path.lexists(again.path) or rank() != 0:
+        return
+    empty = again.path.is_dir() and not any(again.path.iterdir())
+    made_here = _mark(again).is_file() and _mark(again).read_text() == _place(again)
+    if again.path.is_symlink() or not (empty or made_here):
+        raise ConfigError(f"{again}: not made by this command on this machine; move it away, or remove it")
+
+
+def _mark(again: RunFolder) -> Path:
+    """A file that tells a folder made here from a copy: it holds the folder's number in its file system."""
+    return again.path / "made-here"
+
+
+def _place(again: RunFolder) -> str:
+    return str(again.path.stat().st_ino)
 
 
 def _as_it_was(settings: dict[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:

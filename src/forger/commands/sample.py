@@ -43,6 +43,8 @@ def sample(run: str, options: Mapping[str, str], *, raw_weights: bool = False, t
     name = _picture_name(read.game, read.data, options)
     request = _request(read, options, name, raw_weights)
     out = options.get("out")
+    if not out:
+        read.folder.refuse_links_out()
     path = Path(out) if out else read.folder.samples / _file_name(name)
     if (out and out.endswith("/")) or path.is_dir():
         _write_folder(path, read, name, request)
