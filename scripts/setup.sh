@@ -26,3 +26,11 @@ export PATH="$PWD/.venv/bin:$PATH"
 # Importing PyTorch without its bytecode costs ten seconds a process.
 unset PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX="$PWD/.cache/bytecode"
+
+# debian_packages NAME...: installs what is missing of them, as far as that can be done here.
+debian_packages() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || dpkg -s "$@" >/dev/null 2>&1; then return; fi
+    echo "setup: installing $*" >&2
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"; } \
+        >/dev/null 2>&1 || echo "setup: could not install $*" >&2
+}

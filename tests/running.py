@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
@@ -31,6 +33,14 @@ def trained(root: Path, *overrides: str, code: int = 0) -> RunFolder:
     after = sorted(root.glob("*/*/record.json"), key=lambda path: path.stat().st_mtime)
     new = [path for path in after if path not in before]
     return RunFolder((new or after)[-1].parent)
+
+
+def without(what: str, package: str) -> NoReturn:
+    """Skip a test that needs what this machine lacks; in CI, which installs it (scripts/test.sh), fail."""
+    reason = f"no {what} here (apt-get install {package})"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def command(*arguments: str, cwd: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,11 +1,12 @@
 """One headless Chromium for all tests of the page, gone before other tests begin: it holds an event loop."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from running import without
 
 #: Nothing leaves the machine, and nothing waits for a network.
 ARGUMENTS = [
@@ -19,10 +20,7 @@ def browser() -> Iterator[Any]:
     """A browser; without one the tests are skipped, and fail in CI."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        reason = "no Chromium on the PATH (apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        without("Chromium", "chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

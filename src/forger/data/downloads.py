@@ -1,11 +1,15 @@
 """The published sets that torchvision can download: read once, held as one uint8 tensor."""
 
+import gzip
+import math
 import tarfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from annotated_types import Ge
 from filelock import FileLock
@@ -13,6 +17,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from forger.data.images import Data, Split, labelled, permutation
+
+#: Where Debian's package dataset-fashion-mnist puts its files.
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 def mnist(
@@ -24,8 +31,8 @@ def mnist(
     """MNIST (LeCun et al. 1998), grey, 28×28 or resized to `size`.
 
     The official test split; `validation` of the training images, always the same, are set aside. The files
-    lie in `root`/MNIST/raw. Raises FileNotFoundError, saying what to put where, when they are missing and
-    can't be downloaded; ValueError when they are damaged.
+    lie in `root`/MNIST/raw or in `root` itself, each as it is or as .gz. Raises FileNotFoundError, saying what to
+    put where, when they are missing and can't be downloaded; ValueError when they are damaged.
     """
     return _idx("mnist", "MNIST", root, size, download, validation)
 
@@ -36,11 +43,12 @@ def fashion_mnist(
     download: bool = True,
     validation: Annotated[int, Ge(1)] = 5000,
 ) -> Data:
-    """Fashion-MNIST (Xiao et al. 2017), grey, 28×28 or resized to `size`; files in `root`/FashionMNIST/raw.
+    """Fashion-MNIST (Xiao et al. 2017), grey, 28×28 or resized to `size`.
 
-    Splits and errors as for `mnist`.
+    Files (in `root`/FashionMNIST/raw, `root`, or else where Debian's package dataset-fashion-mnist has them), splits
+    and errors as for `mnist`.
     """
-    return _idx("fashion_mnist", "FashionMNIST", root, size, download, validation)
+    return _idx("fashion_mnist", "FashionMNIST", root, size, download, validation, DEBIAN_FASHION_MNIST)
 
 
 def cifar10(
@@ -57,39 +65,90 @@ def cifar10(
 
     folder = Path(root) / CIFAR10.base_folder
     place = f"data_batch_1 to 5, test_batch and batches.meta into {folder} (or {CIFAR10.filename} into {root})"
-    official = _official(CIFAR10, root, download, place)
+
+    def load(download: bool) -> list[Any]:
+        return [CIFAR10(root, train=train, download=download) for train in (True, False)]
+
+    try:
+        official = load(download=False)
+    except Exception as error:  # torchvision's reader asserts, reshapes and unpacks as the damage has it
+        if "not found" not in str(error):
+            raise ValueError(f"damaged files below {root} ({_line(error)}): delete them") from error
+        with _downloading(root, download, place):
+            official = load(download=True)
     parts = [(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in official]
     return _with_validation("cifar10", parts, size, validation)
 
 
-def _idx(name: str, dataset_name: str, root: str, size: int, download: bool, validation: int) -> Data:
-    from torchvision import datasets
-
+def _idx(name: str, dataset_name: str, root: str, size: int, download: bool, validation: int, *more: Path) -> Data:
+    raw = Path(root) / dataset_name / "raw"
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-    place = f"{', '.join(names)} (or each as .gz) into {Path(root) / dataset_name / 'raw'}"
-    official = _official(getattr(datasets, dataset_name), root, download, place)
-    parts = [(part.data.unsqueeze(1), part.targets) for part in official]
+    files = _found(names, raw, Path(root), *more)
+    if files is None:
+        place = f"{', '.join(names)} (or each as .gz) into {raw}"
+        place += ", or apt-get install dataset-fashion-mnist" if more else ""
+        with _downloading(root, download, place):
+            files = _found(names, raw)
+            if files is None:  # nobody downloaded them while this process waited
+                from torchvision import datasets
+
+                getattr(datasets, dataset_name)(root, download=True)
+                files = _found(names, raw)
+        assert files is not None
+    parts = [_images_and_labels(*files[:2]), _images_and_labels(*files[2:])]
     return _with_validation(name, parts, size, validation)
 
 
-def _official(dataset: Callable[..., Any], root: str, download: bool, place: str) -> list[Any]:
-    """torchvision's train and test part of a set, downloaded if need be, by one process at a time."""
+def _found(names: list[str], *folders: Path) -> list[Path] | None:
+    """The files of these names, as they are or as .gz, in the first folder that has them all."""
+    for folder in folders:
+        candidates = [[folder / name, folder / f"{name}.gz"] for name in names]
+        files = [next((path for path in pair if path.is_file()), None) for pair in candidates]
+        if all(files):
+            return [file for file in files if file]
+    return None
 
-    def load(download: bool) -> list[Any]:
-        return [dataset(root, train=train, download=download) for train in (True, False)]
 
+def _images_and_labels(*files: Path) -> tuple[Tensor, Tensor]:
+    """uint8 (n, 1, 28, 28) and int64 (n,) of two IDX files."""
+    images, labels = map(_read_idx, files)
+    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or labels.max() > 9:
+        found = f"{tuple(images.shape)} and {tuple(labels.shape)}"
+        raise ValueError(
+            f"{files[0]} and {files[1].name} are damaged: {found} instead of n images of 28x28 and n labels 0 to 9"
+        )
+    return images.unsqueeze(1), labels.long()
+
+
+def _read_idx(path: Path) -> Tensor:
+    """The uint8 array of an IDX file (yann.lecun.com/exdb/mnist), unpacked if it is a .gz, whoever packed it.
+
+    Raises:
+        ValueError: it can't be unpacked, or is not as long as its header says.
+    """
     try:
-        return load(download=False)
-    except Exception as error:  # torchvision's readers assert, reshape and unpack as the damage has it
-        if "not found" not in str(error):
-            raise ValueError(f"damaged files below {root} ({_line(error)}): delete them") from error
-        why = "download=false"
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({_line(error)}): replace it") from error
+    dimensions = content[3] if content[:3] == bytes([0, 0, 8]) and len(content) > 3 else 0  # 8: unsigned bytes
+    start = 4 + 4 * dimensions
+    shape = [int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4)]
+    if not dimensions or len(content) - start != math.prod(shape):
+        raise ValueError(f"{path} is damaged: its {len(content)} bytes don't fit its header; replace it")
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
+
+
+@contextmanager
+def _downloading(root: str, download: bool, place: str) -> Iterator[None]:
+    """Around a download by torchvision: by one process at a time, and what fails says what to put where."""
+    why = "download=false"
     if download:
         Path(root).mkdir(parents=True, exist_ok=True)
         try:
             # One at a time: ranks of one run, or the runs of a sweep.
             with FileLock(Path(root) / ".download.lock"), _inside_their_folder():
-                return load(download=True)
+                yield
+            return
         except tarfile.TarError as error:
             raise ValueError(
                 f"the archive in {root} is damaged or not the published one ({_line(error)}): delete it"
