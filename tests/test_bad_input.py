@@ -209,7 +209,7 @@ DATA = [
           said=("data.flip=true", "points")),
     train("patch larger than a picture", "data=photo_folder", "data.root=pictures",
           said=("pictures/00.png is 8 x 8", "patch of 48", "data.size"), prepare=lambda _: pictures()),
-    train("damaged data set", "data=mnist", "data.root=here", said=("damaged files below here", "delete them"),
+    train("damaged data set", "data=mnist", "data.root=here", said=("train-images-idx3-ubyte is damaged", "replace"),
           prepare=lambda _: [written(f"here/MNIST/raw/{part}-{kind}-ubyte", b"\0\0\x08\x03\0") for part in
                              ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]),
     train("data set that is not there", "data=cifar10", "data.root=here", "data.source.download=false",

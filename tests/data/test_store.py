@@ -20,12 +20,13 @@ from PIL import Image
 from rich.console import Console
 
 from data.pictures import write
-from forger.data import decoding, folders, loader, store
+from forger.data import decoding, folders, loader, pairs, store
 from forger.data.decoding import decode_all
-from forger.data.folders import image_folder
+from forger.data.folders import celeba, image_folder
 from forger.data.images import Split
 from forger.data.loader import Batches, by_blocks
-from forger.data.store import Undecoded, stored
+from forger.data.pairs import paired_folder, patches_of_folder, unpaired_folders
+from forger.data.store import Undecoded, decoded, stored
 from running import trained
 
 
@@ -62,6 +63,78 @@ def test_second_time_nothing_is_decoded_and_changed_files_are(pictures, monkeypa
     images, other = stored(pictures, names(pictures), 3, 8)
     assert other != digest
     assert images[4].max() == 0
+
+
+@pytest.mark.parametrize("source", ["folder", "pair", "patches", "domains", "celeba"])
+def test_small_sets_are_decoded_once_too(tmp_path, monkeypatch, source):
+    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "pictures"
+    for index in range(30):
+        for side in ("A", "B"):
+            write(root / side / f"{index}.png", size=(20, 16), seed=index)
+    if source == "celeba":
+        (root / "A").rename(root / "img_align_celeba")
+        (root / "list_eval_partition.txt").write_text("".join(f"{i}.png {i % 3}\n" for i in range(30)))
+    make = {
+        "folder": lambda: image_folder(str(root), 8, 3, classes=2),
+        "pair": lambda: paired_folder(str(root), 8),
+        "patches": lambda: patches_of_folder(str(root), 16, crops=2),
+        "domains": lambda: unpaired_folders(str(root / "A"), str(root / "B"), 8),
+        "celeba": lambda: celeba(str(root), 8, label=None),
+    }[source]
+    fingerprint = make().fingerprint
+    for module in (decoding, store, pairs):
+        monkeypatch.setattr(module, "decode", lambda *_: pytest.fail("decoded again"), raising=False)
+    assert make().fingerprint == fingerprint
+
+
+def test_a_changed_picture_is_noticed_whatever_its_size_and_time(pictures):
+    first = decoded(pictures, names(pictures), 3, 8)
+    times = (pictures / "004.png").stat()
+    Image.new("RGB", (12, 10)).save(pictures / "004.bmp")
+    (pictures / "004.bmp").rename(pictures / "004.png")
+    os.truncate(pictures / "004.png", times.st_size)
+    os.utime(pictures / "004.png", ns=(times.st_atime_ns, times.st_mtime_ns))
+    second = decoded(pictures, names(pictures), 3, 8)
+    assert second[4].max() == 0
+    assert torch.equal(second[5:], first[5:])
+
+
+@pytest.mark.parametrize("damage", ["another byte", "cut", "another header", "empty"])
+def test_a_damaged_cache_is_not_believed(pictures, tmp_path, caplog, damage):
+    whole = decoded(pictures, names(pictures), 3, 8)
+    (cache,) = tmp_path.glob("cache/decoded/*.u8")
+    content = bytearray(cache.read_bytes())
+    content[-5] ^= 1
+    cache.write_bytes(
+        {"another byte": content, "cut": content[:-1], "another header": b"[]\n" + content}.get(damage, b"")
+    )
+    assert torch.equal(decoded(pictures, names(pictures), 3, 8), whole)
+    assert caplog.messages == [f"{cache} is damaged: decoding again"]
+    assert torch.equal(decoded(pictures, names(pictures), 3, 8), whole)
+    assert len(caplog.messages) == 1
+
+
+def test_a_map_of_another_length_is_decoded_again(pictures, tmp_path):
+    images, digest = stored(pictures, names(pictures), 3, 8)
+    whole = images.clone()
+    (file,) = tmp_path.glob("cache/decoded/*/images.u8")
+    os.truncate(file, 100)
+    images, again = stored(pictures, names(pictures), 3, 8)
+    assert again == digest
+    assert torch.equal(images, whole)
+
+
+def test_without_a_cache_small_sets_are_decoded_in_memory(pictures, tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert len(decoded(pictures, names(pictures), 3, 8)) == 30
+
+
+def test_what_was_converted_is_told_at_every_start(pictures, caplog):
+    with caplog.at_level(logging.INFO, "forger"):
+        for _ in range(2):
+            decoded(pictures, names(pictures), 1, 8)
+    assert caplog.messages == [f"30 pictures from {pictures}: 30 colour reduced to luma"] * 2
 
 
 #: Asks for the map; writes down every picture that it decodes; killed once the shard of that number is noted.
@@ -149,6 +222,7 @@ def test_large_folder_is_dealt_with_its_labels_from_any_position(pictures, tmp_p
     in_memory = image_folder(str(pictures), 8, 3, classes=2)
     monkeypatch.setattr(folders, "IN_MEMORY", 0)
     if not room:
+        shutil.rmtree(tmp_path / "cache")
         (tmp_path / "cache").write_text("")
     data = image_folder(str(pictures), 8, 3, classes=2)
     assert torch.equal(data.test.arrays["image"], in_memory.test.arrays["image"])

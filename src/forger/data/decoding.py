@@ -89,13 +89,19 @@ def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, 
 
 def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
     """Picture files as uint8 (n, channels, size, size); one line in the log says what was converted."""
+    result, notes = decode_noting(paths, channels, size)
+    told(notes, len(paths), paths[0].parent)
+    return result
+
+
+def decode_noting(paths: Sequence[Path], channels: int, size: int) -> tuple[Tensor, Counter[str]]:
+    """Picture files as uint8 (n, channels, size, size), and what was converted in how many of them."""
     result = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
     notes = Counter[str]()
     for index, (pixels, done) in enumerate(decode_each(paths, channels, size)):
         result[index] = pixels
         notes.update(done)
-    told(notes, len(paths), paths[0].parent)
-    return result
+    return result, notes
 
 
 def told(notes: Mapping[str, int], n: int, folder: Path) -> None:

@@ -13,12 +13,11 @@ from forger.data.decoding import (
     Channels,
     as_tensor,
     converted,
-    decode_all,
     square,
 )
 from forger.data.images import Data, Split
 from forger.data.splitting import SPLIT_NAMES, assigned, content_hash, partition, split_folders, split_meant
-from forger.data.store import IN_MEMORY, SHARD, Undecoded, stored
+from forger.data.store import IN_MEMORY, SHARD, Undecoded, decoded, stored
 from forger.errors import closest
 
 
@@ -30,7 +29,7 @@ def image_folder(
     Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
     (`forger.data.splitting.partition`).
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
-    labels. A split of more than 256 MB of pixels is decoded once, into a file (`forger.data.store`).
+    labels. Pictures are decoded once, into a file that a split of more than 256 MB stays in (`forger.data.store`).
     Raises FileNotFoundError without a folder, ValueError for an empty one, for subfolders that don't fit and for
     a picture that can't be read, by its path.
     """
@@ -42,7 +41,7 @@ def image_folder(
     def split(paths: Sequence[Path]) -> Split:
         labels = {"label": torch.tensor([names.index(path.parts[depth]) for path in paths])} if classes else {}
         if len(paths) * channels * size * size <= IN_MEMORY:
-            return Split({"image": decode_all([folder / path for path in paths], channels, size), **labels})
+            return Split({"image": decoded(folder, paths, channels, size), **labels})
         images, digest = stored(folder, paths, channels, size)
         if isinstance(images, Undecoded) and paths is not parts["train"]:
             images = images[:]  # scores read the other splits again and again
@@ -89,7 +88,7 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
         names = [name for name, part in rows if part == number]
         if not names:
             raise ValueError(f"{tables[0]} has no picture of split {number} (0 train, 1 validation, 2 test)")
-        arrays = {"image": decode_all([folder / "img_align_celeba" / name for name in names], 3, size)}
+        arrays = {"image": decoded(folder / "img_align_celeba", [Path(name) for name in names], 3, size)}
         if label:
             unknown = [name for name in names if name not in attribute]
             if unknown:

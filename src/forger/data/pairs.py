@@ -9,9 +9,10 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from forger.data.decoding import Channels, decode, decode_all, listing
+from forger.data.decoding import Channels, decode, listing
 from forger.data.images import Data, Split, digits, permutation, stratified
 from forger.data.splitting import SPLIT_NAMES, partition
+from forger.data.store import decoded, kept
 from forger.randomness import generator
 
 
@@ -73,11 +74,14 @@ def unpaired_folders(
         raise ValueError(f"root_a and root_b are the same folder, {root_a}: a translation needs two domains")
 
     def domain(root: str, test: str | None) -> dict[str, Tensor]:
-        paths = {name: [Path(root) / path for path in part] for name, part in partition(Path(root)).items()}
+        paths = {name: [(Path(root), part)] for name, part in partition(Path(root)).items()}
         if test is not None:
             paths["train"] += paths["test"]
-            paths["test"] = [Path(test) / path for path in listing(Path(test))]
-        return {name: decode_all(part, channels, size) for name, part in paths.items()}
+            paths["test"] = [(Path(test), listing(Path(test)))]
+        return {
+            name: torch.cat([decoded(place, part, channels, size) for place, part in parts])
+            for name, parts in paths.items()
+        }
 
     a, b = domain(root_a, test_a), domain(root_b, test_b)
     train, validation, test = (Split({"image": a[name]}, {"target": b[name]}) for name in SPLIT_NAMES)
@@ -104,8 +108,8 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
     def split(paths: list[Path], hidden: bool) -> Split:
         order = permutation(len(paths), "paired_folder")
         of_a, of_b = order.tensor_split(2) if hidden else (torch.arange(len(paths)), order)
-        a = decode_all([folder / "A" / paths[i] for i in of_a], channels, size)
-        b = decode_all([folder / "B" / paths[i] for i in of_b], channels, size)
+        a = decoded(folder / "A", [paths[i] for i in of_a], channels, size)
+        b = decoded(folder / "B", [paths[i] for i in of_b], channels, size)
         if hidden:
             return Split({"image": a}, {"target": b})
         return Split({"image": a, "truth": b[order.argsort()]}, {"target": b})
@@ -161,7 +165,7 @@ def patches_of_folder(
     """
     folder = Path(root)
 
-    def split(paths: list[Path]) -> Split:
+    def cut(paths: list[Path]) -> tuple[Tensor, dict[str, int]]:
         result = torch.empty(len(paths), crops, channels, patch, patch, dtype=torch.uint8)
         for path, out in zip(paths, result, strict=True):
             picture, _ = decode(folder / path, channels)
@@ -174,7 +178,10 @@ def patches_of_folder(
             corners = torch.rand(crops, 2, generator=generator(0, "patches_of_folder", path.as_posix()))
             for crop, (top, left) in zip(out, (corners * torch.tensor(room)).long().tolist(), strict=True):
                 crop.copy_(picture[:, top : top + patch, left : left + patch])
-        return Split({"image": result.flatten(0, 1)})
+        return result.flatten(0, 1), {}
+
+    def split(paths: list[Path]) -> Split:
+        return Split({"image": kept(folder, paths, ("patches", channels, patch, crops), lambda: cut(paths))[0]})
 
     parts = partition(folder)
     train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)

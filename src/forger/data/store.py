@@ -1,4 +1,4 @@
-"""Picture sets too large for memory: decoded once into a memory-mapped file, or while training where disk is short."""
+"""Picture files, decoded once: small sets into a file that is read whole, large ones into one that is mapped."""
 
 import hashlib
 import json
@@ -6,25 +6,26 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from forger.console import console
-from forger.data.decoding import decode_each, told
-from forger.files import append_row, read_rows, write_atomically
+from forger.data.decoding import decode_each, decode_noting, told
+from forger.files import append_row, atomic_file, read_rows, write_atomically
 
 #: Up to here a set is decoded into memory: that takes seconds, and fits everywhere.
 IN_MEMORY = 256 * 2**20
 #: Images of a shard: what a kill while decoding may cost, and what lies together when batches are dealt.
 SHARD = 1024
-SCHEMA = 1  # raise it when decoding or the layout changes
+SCHEMA = 2  # raise it when decoding or the layout changes
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,64 @@ class Undecoded:
         for row, (pixels, _) in enumerate(pictures):
             result[row] = pixels
         return result
+
+
+def decoded(root: Path, paths: Sequence[Path], channels: int, size: int) -> Tensor:
+    """`decode_all` of the picture files ``paths`` below ``root``, in memory; the second time from the cache."""
+    made = kept(
+        root, paths, ("squares", channels, size), lambda: decode_noting([root / p for p in paths], channels, size)
+    )
+    told(made[1], len(paths), (root / paths[0]).parent)
+    return made[0]
+
+
+def kept(
+    root: Path, paths: Sequence[Path], how: Sequence[Any], make: Callable[[], tuple[Tensor, Mapping[str, int]]]
+) -> tuple[Tensor, Mapping[str, int]]:
+    """Pixels that ``make`` decodes of these files, and its notes; from a file in the cache if it did so before.
+
+    ``how`` says what is made of the files. They are known again by their paths, sizes and times. A file of the cache
+    whose pixels are not those that were written is made anew. Where the cache can't be used, nothing is kept.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+    """
+    cache = default_cache() / f"{known_by(root, paths, SCHEMA, *how)}.u8"
+    made = None
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_suffix(".lock")):  # one process decodes, the others wait
+            made = _read(cache)
+            if made is None:
+                made = make()
+                _write(cache, *made)
+    except OSError as error:
+        log.info("decoded pictures can't be kept in %s (%s)", cache.parent, error)
+    return make() if made is None else made
+
+
+def _write(cache: Path, pixels: Tensor, notes: Mapping[str, int]) -> None:
+    content = pixels.contiguous().numpy().data
+    about = {"shape": pixels.shape, "notes": notes, "sha256": hashlib.sha256(content).hexdigest()}
+    with atomic_file(cache) as file:
+        file.write(json.dumps(about).encode() + b"\n")
+        file.write(content)
+
+
+def _read(cache: Path) -> tuple[Tensor, Mapping[str, int]] | None:
+    """What `_write` wrote; None if there is nothing, or something else."""
+    if not cache.is_file():
+        return None
+    try:
+        with cache.open("rb") as file:
+            about = json.loads(file.readline())
+            content = np.fromfile(file, np.uint8)
+        if hashlib.sha256(content.data).hexdigest() == about["sha256"]:
+            return torch.from_numpy(content).reshape(about["shape"]), about["notes"]
+    except (ValueError, KeyError, TypeError, RuntimeError):
+        pass
+    log.warning("%s is damaged: decoding again", cache)
+    return None
 
 
 def stored(
@@ -92,24 +151,38 @@ def default_cache() -> Path:
     return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "decoded"
 
 
-def known_by(root: Path, paths: Sequence[Path], *how: int) -> str:
-    """SHA-256 over the paths, sizes and times of files; of a million of them no list is made."""
-    digest = hashlib.sha256(repr(how).encode())
+def known_by(root: Path, paths: Sequence[Path], *how: Any) -> str:
+    """SHA-256 over the paths, sizes and times of files; of a million of them no list is made.
+
+    The folder counts as well, since files of another one may agree in all of these, and the time of the last change
+    of any kind, since programs that copy set the other as they like.
+    """
+    digest = hashlib.sha256(repr((*how, str(root.resolve()))).encode())
     for path in paths:
-        facts = (root / path).stat()
-        digest.update(f"{path.as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+        try:
+            facts = (root / path).stat()
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{root / path} is missing") from None
+        times = f"{facts.st_mtime_ns}\0{facts.st_ctime_ns}"
+        digest.update(f"{path.as_posix()}\0{facts.st_size}\0{times}\0".encode())
     return digest.hexdigest()
 
 
 def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, ...], need: int) -> str:
     """Fill the file with what is missing; SHA-256 over the shards'."""
-    manifest = folder / "manifest.json"
+    manifest, pixels_file = folder / "manifest.json", folder / "images.u8"
     if manifest.exists():
-        return json.loads(manifest.read_text())["sha256"]
+        if (
+            pixels_file.exists() and pixels_file.stat().st_size == need
+        ):  # 50 GB are not read again to be sure of each byte
+            return json.loads(manifest.read_text())["sha256"]
+        log.warning("%s is damaged: decoding again", folder)
+        for left in (manifest, folder / "shards.jsonl"):
+            left.unlink(missing_ok=True)
     done = {row["shard"]: row for row in read_rows(folder / "shards.jsonl")}
     shards = range(0, len(paths), SHARD)
     room = torch.empty(min(SHARD, len(paths)), *shape[1:], dtype=torch.uint8)
-    with (folder / "images.u8").open("r+b" if done else "wb") as file, _bar(len(paths)) as advance:
+    with pixels_file.open("r+b" if done else "wb") as file, _bar(len(paths)) as advance:
         if not done:
             _reserve(file, need, folder)
         for shard, start in enumerate(shards):
