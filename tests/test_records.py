@@ -244,6 +244,10 @@ def test_an_updated_record_still_obeys_the_schema(tmp_path: Path) -> None:
         ({"scores": {"final": {}}}, "'scores' has the wrong type"),
         ({"scores": {"final": {"fid": 3.0}, "best": {}}}, "'scores' has the wrong type"),
         ({"scores": {"final": {"fid": {"value": "low", "passport": {}}}, "best": {}}}, "'scores' has the wrong type"),
+        ({"scores": {"final": {}, "best": {"fid": {"value": 1, "passport": []}}}}, "'scores' has the wrong type"),
+        ({"scores": {"final": {"f": {"value": 1, "passport": {}, "error": "x"}}, "best": {}}}, "'scores' has the"),
+        ({"alerts": ["collapse"]}, "'alerts' has the wrong type"),
+        ({"iterations": -1}, "a negative count"),
         ({"versions": None}, "'versions' has the wrong type"),
     ],
 )

@@ -1,13 +1,20 @@
 """Files that are whole or absent, and JSON Lines that a kill can't spoil."""
 
+import errno
 import json
 import math
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from re import Pattern
 from typing import IO, Any
+
+#: A file of a run that is larger than this is none of ours.
+MOST_BYTES = 1 << 30
+#: Of the longest number of 64 bits, with its sign.
+_DIGITS = 20
 
 
 def fsync_folder(folder: Path) -> None:
@@ -65,21 +72,76 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def content_of(path: Path, most: int) -> bytes:
+    """The bytes of a file that anybody may have put there: nothing is waited for, or read without end.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: it can't be read, is no regular file (but a pipe, a device or a folder), or is larger.
+    """
+    # A pipe would keep whoever opens it waiting.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        check_plain(path, os.fstat(file.fileno()), most)
+        return file.read(most)
+
+
+def check_plain(path: Path, found: os.stat_result, most: int = MOST_BYTES) -> None:
+    """Refuse what is no regular file of at most so many bytes, by an OSError that says so."""
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+
+
+def parsed_json(content: bytes) -> Any:
+    """JSON in which every number is finite, no whole one needs more than 64 bits, and every text is Unicode.
+
+    Raises:
+        ValueError, RecursionError: it is none.
+    """
+    value = json.loads(content, parse_constant=_no_number, parse_float=_float, parse_int=_int)
+    if b"\\ud" in content or b"\\uD" in content:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a pair can't be written anywhere
+    return value
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text[:20]} is no number of JSON")
+
+
+def _float(text: str) -> float:
+    return value if math.isfinite(value := float(text)) else _no_number(text)
+
+
+def _int(text: str) -> int:
+    return value if len(text) <= _DIGITS and -(2**63) <= (value := int(text)) < 2**64 else _no_number(text)
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON Lines file, [] if there is none; a line that a kill left unfinished is no row."""
+    """Rows of a JSON Lines file, [] if there is none; a line that a kill left unfinished is no row.
+
+    Raises:
+        OSError: it is there and can't be read, or is no regular file.
+    """
     return [row for _, row in rows_with_bytes(path)]
 
 
 def rows_with_bytes(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Each whole row with the line it was read from."""
-    if path.exists():
-        for line in path.read_bytes().splitlines(keepends=True):
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and line.endswith(b"\n"):
-                yield line, row
+    try:
+        content = content_of(path, MOST_BYTES)
+    except FileNotFoundError:
+        return
+    for line in content.splitlines(keepends=True):
+        try:
+            row = parsed_json(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict) and line.endswith(b"\n"):
+            yield line, row
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:

@@ -17,9 +17,11 @@ from forger.files import (
     append_row,
     as_line,
     atomic_file,
+    content_of,
     finite,
     fsync_folder,
     links_out,
+    parsed_json,
     read_rows,
     rows_with_bytes,
     write_atomically,
@@ -78,7 +80,22 @@ _MADE = (
 _UNFINISHED = re.compile(r"\..+\.\d+|\.next\.ckpt|\.previous")
 #: W&B's client links its own log into each of its folders, which are new each time.
 _OF_WANDB = re.compile(r"wandb/[^/]+/logs/debug-core\.log")
+#: A record that is larger than this is none of ours.
+_MOST_BYTES = 64 << 20
 STATUSES = ("running", "finished", "interrupted", "pruned", "stopped", "diverged", "failed")
+
+
+_NUMBER = (int, float, type(None))
+_OF_A_SCORE: dict[str, tuple[type, ...]] = {
+    "value": _NUMBER,
+    "error": _NUMBER,
+    "gap": _NUMBER,
+    "last": _NUMBER,
+    "images": (int,),
+    "passport": (dict,),
+    "higher_is_better": (bool,),
+    "chosen": (bool,),
+}
 
 
 class BrokenRecord(ValueError):
@@ -153,7 +170,7 @@ class RunFolder:
     def locked(self) -> bool:
         """Whether a process is at work on the run at this moment."""
         try:
-            descriptor = os.open(self._lock_file, os.O_RDONLY)
+            descriptor = os.open(self._lock_file, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return False
         try:
@@ -229,11 +246,12 @@ class RunFolder:
             BrokenRecord: there is none, it can't be read, or it is no record of this schema.
         """
         try:
-            record = json.loads(self.record_file.read_bytes())
+            record = parsed_json(content_of(self.record_file, _MOST_BYTES))
         except FileNotFoundError:
             raise BrokenRecord(f"{self.path}: no record.json; this is no run folder") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise BrokenRecord(f"{self.record_file}: not readable ({error})") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise BrokenRecord(f"{self.record_file}: not readable ({reason})") from None
         if problem := record_problem(record):
             raise BrokenRecord(f"{self.record_file}: {problem}")
         return record
@@ -329,6 +347,10 @@ def record_problem(record: Any) -> str | None:
             return f"field '{field}' has the wrong type"
     if record["status"] not in STATUSES:
         return f"no such status: {record['status']!r}"
+    if any(record[field] < 0 for field in ("seed", "images", "iterations", "seconds")):
+        return "a negative count"
+    if not all(isinstance(alert, dict) for alert in record["alerts"]):
+        return "field 'alerts' has the wrong type"
     final, best = (record["scores"].get(moment) for moment in ("final", "best"))
     if not all(isinstance(scores, dict) and all(map(_is_score, scores.values())) for scores in (final, best)):
         return "field 'scores' has the wrong type"
@@ -336,4 +358,11 @@ def record_problem(record: Any) -> str | None:
 
 
 def _is_score(score: Any) -> bool:
-    return isinstance(score, dict) and isinstance(score.get("value"), int | float | None)
+    """Whether what is known of a score has its type; all but the value may be missing."""
+    if not isinstance(score, dict) or "value" not in score:
+        return False
+    return all(_of(score.get(key), kinds) for key, kinds in _OF_A_SCORE.items() if key in score)
+
+
+def _of(value: Any, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))

@@ -169,11 +169,13 @@ def test_folders_that_are_no_runs(tmp_path):
     (tmp_path / "foreign" / "x" / "notes.txt").write_text("hello")
     broken = write_run(tmp_path, "broken", 0, 1.0)
     (broken / "record.json").write_text("{")
-    (write_run(tmp_path, "torn", 0, 1.0) / "config.yaml").write_text("a: [")
+    torn = write_run(tmp_path, "torn", 0, 1.0)
+    (torn / "config.yaml").write_text("a: [")
+    (write_run(tmp_path, "bare", 0, 1.0) / "config.yaml").unlink()
     collection = read([tmp_path])
-    assert {run.name for run in collection.runs} == {"one", "torn"}
-    assert [run.notes for run in collection.runs if run.name == "torn"] == [("config.yaml can't be read",)]
-    assert {entry.path.name for entry in collection.problems} == {"x", broken.name}
+    assert {run.name for run in collection.runs} == {"one", "bare"}
+    assert [run.notes for run in collection.runs if run.name == "bare"] == [("config.yaml is missing",)]
+    assert {entry.path.name for entry in collection.problems} == {"x", broken.name, torn.name}
     assert all(entry.problem for entry in collection.problems)
     with pytest.raises(ConfigError, match="no such folder"):
         read([tmp_path / "nowhere"])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from forger.report.serving import Server
+from forger.report.serving import Server, _Handler
 from report.folders import write_run
 
 
@@ -60,8 +60,14 @@ def test_a_browser_that_goes_away_is_no_error(server, capfd):
 
 def test_only_this_machine_and_under_its_own_names(server):
     assert server.server_address[0] == "127.0.0.1"
-    assert get(server.address, Host=f"localhost:{server.server_address[1]}")
-    for path, headers, code in (("", {"Host": "evil.example:80"}, 403), ("x", {}, 404), ("../etc/passwd", {}, 404)):
+    for host in (f"localhost:{server.server_address[1]}", "127.0.0.1", "localhost"):  # port 80 is not in an address
+        assert get(server.address, Host=host)
+    for path, headers, code in (
+        ("", {"Host": "evil.example:80"}, 403),
+        ("", {"Host": "evil.example"}, 403),
+        ("x", {}, 404),
+        ("../etc/passwd", {}, 404),
+    ):
         with pytest.raises(urllib.error.HTTPError) as refused:
             get(server.address + path, **headers)
         assert refused.value.code == code
@@ -70,6 +76,16 @@ def test_only_this_machine_and_under_its_own_names(server):
     connection.request("POST", "/")
     assert connection.getresponse().status == 501
     connection.close()
+
+
+def test_a_silent_connection_is_closed(server, monkeypatch, capfd):
+    assert _Handler.timeout <= 30
+    monkeypatch.setattr(_Handler, "timeout", 0.3)
+    for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"):
+        with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+            connection.sendall(sent)
+            assert connection.recv(1) == b""
+    assert capfd.readouterr().err == ""
 
 
 def test_a_folder_that_is_gone_is_told(server, tmp_path):

@@ -55,6 +55,8 @@ class Passport:
 
 # Not a difference in kind: another seed is another draw, and versions are for finding out about a last digit.
 _NOT_COMPARED = ("seed", "versions")
+#: Generator weights that compare.
+_ALIKE = (("only", "ema"), ("only", "raw"))
 _WORDS = {
     "extractor": "extractors",
     "weights_sha256": "weights of the extractor",
@@ -82,7 +84,7 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """`comparable` for passports as they stand in a record, where an evaluation may have added fields."""
     for name in [*one, *(name for name in other if name not in one)]:
         a, b = one.get(name), other.get(name)
-        if name == "weights" and {a, b} in ({"only", "ema"}, {"only", "raw"}):
+        if name == "weights" and ((a, b) in _ALIKE or (b, a) in _ALIKE):
             continue  # whether to keep an average is the variant's own choice
         if name not in _NOT_COMPARED and a != b:
             shown = [str(value)[:12] if name in ("weights_sha256", "fingerprint") else value for value in (a, b)]

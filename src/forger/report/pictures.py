@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,12 +100,14 @@ def _moments(run: Run) -> list[tuple[int, Path]]:
 
 def _picture(path: Path) -> dict[str, Any] | None:
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:
         return None
-    key = (path, stat.st_mtime_ns, stat.st_size)
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for a writer
+        return None
+    key = (path, found.st_mtime_ns, found.st_size)
     if key not in _encoded:
-        _encoded[key] = _encode(path, stat.st_size)
+        _encoded[key] = _encode(path, found.st_size)
     return _encoded[key]
 
 

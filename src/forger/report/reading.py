@@ -6,25 +6,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
-import yaml
 
 from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.runs.identity import determining
 from forger.runs.listing import Entry, list_runs
+from forger.runs.stored_config import stored_config
 
 #: Rows are read once a file's size or time changes: `--serve` looks at the same folders again and again.
 _series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}
-#: The C loader is ten times as fast, and just as safe.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What merely observes a run, or places it: two runs that differ in nothing else are of one variant.
 _OBSERVING = {"seed", "metrics", "samples", "log", "checkpoint", "progress"}
 _PREFIXES = ("score/", "train/", "watch/")
 #: Alarms a page shows of one run.
 _MOST_ALARMS = 50
+#: Beyond it the square of a number overflows, and with it its mean and spread: as good as infinite.
+_LARGEST = 1e100
+_MOST_IMAGES = 2**53
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Run:
     def value(self, score: str, moment: str = "final") -> float | None:
         """A score of the record: ``final`` on the test split, or ``best`` on validation."""
         value = self.record["scores"][moment].get(score, {}).get("value")
-        return None if value is None or not np.isfinite(value) else float(value)
+        return float(value) if _within(value, _LARGEST) else None
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,11 @@ def read(folders: Iterable[str | Path]) -> Collection:
             key = entry.path.resolve()
             if entry.record is None:
                 problems[key] = entry
-            else:
+                continue
+            try:
                 runs[key] = _run(entry.path, entry.status, entry.record)
+            except ValueError as error:
+                problems[key] = Entry(entry.path, None, f"config.yaml: {error}", entry.alive)
     if not runs and not problems:
         raise ConfigError(f"report {' '.join(map(str, folders))}: no runs in there; `forger train` makes one")
     return Collection(list(runs.values()), list(problems.values()))
@@ -132,13 +136,9 @@ def read(folders: Iterable[str | Path]) -> Collection:
 
 def _run(path: Path, status: str, record: dict[str, Any]) -> Run:
     try:
-        config = yaml.load((path / "config.yaml").read_bytes(), Loader=_Loader)
-        note = None if isinstance(config, dict) else "config.yaml is no config"
-    except OSError:
-        config, note = None, "config.yaml is missing"
-    except (yaml.YAMLError, ValueError, RecursionError):
-        config, note = None, "config.yaml can't be read"
-    return Run(path, status, record, config if isinstance(config, dict) else {}, (note,) if note else ())
+        return Run(path, status, record, stored_config(path / "config.yaml"))
+    except FileNotFoundError:
+        return Run(path, status, record, {}, ("config.yaml is missing",))
 
 
 def _series(path: Path) -> Series:
@@ -159,9 +159,9 @@ def _columns(rows: Iterable[Mapping[str, Any]]) -> Series:
     seconds_at: list[float] = []
     for row in rows:
         images = row.get("images")
-        if not isinstance(images, int | float):
+        if not _within(images, _MOST_IMAGES):
             continue
-        if isinstance(seconds := row.get("seconds"), int | float):
+        if _within(seconds := row.get("seconds"), _LARGEST):
             images_at.append(images)
             seconds_at.append(seconds)
         for key, value in row.items():
@@ -175,6 +175,10 @@ def _columns(rows: Iterable[Mapping[str, Any]]) -> Series:
             if value is None or isinstance(value, int | float):
                 xs, ys = columns[key]
                 xs.append(images)
-                ys.append(np.nan if value is None else value)
+                ys.append(value if _within(value, _LARGEST) else np.nan)
     curves = {key: (np.asarray(xs, float), np.asarray(ys, float)) for key, (xs, ys) in columns.items()}
     return Series(curves, (np.asarray(images_at, float), np.asarray(seconds_at, float)))
+
+
+def _within(value: Any, largest: float) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest

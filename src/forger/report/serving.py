@@ -81,9 +81,12 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
+    #: Seconds that a connection may be silent, or not take what it is sent, before it is closed.
+    timeout = 10.0
 
     def do_GET(self) -> None:
-        if self.headers.get("Host", "").rpartition(":")[0] not in _LOCAL_NAMES:
+        # The port is left out of the address where it is HTTP's own, 80.
+        if self.headers.get("Host", "").partition(":")[0] not in _LOCAL_NAMES:
             return self.send_error(403)
         try:
             if self.path == "/":

@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor, nn
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
@@ -14,6 +13,7 @@ from forger.errors import ConfigError
 from forger.records import RunFolder
 from forger.runs.identity import weights_sha256
 from forger.runs.listing import list_runs
+from forger.runs.stored_config import stored_config
 from forger.schema import validate
 
 logger = logging.getLogger(__name__)
@@ -54,14 +54,12 @@ def settings_of(folder: RunFolder, *, trust: bool = False) -> dict[str, Any]:
         ConfigError: there is none, it is no config, or it is not to be trusted.
     """
     file = folder.config_file
-    if not file.is_file():
-        raise ConfigError(f"{folder}: no config.yaml, so the run can't be built again")
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:200]})") from None
-    if not isinstance(config, dict):
-        raise ConfigError(f"{file}: not the config of a run")
+        config = stored_config(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{folder}: no config.yaml, so the run can't be built again") from None
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from None
     if (text := _interpolation(config)) is not None:
         raise ConfigError(f"{file}: {text!r} is not resolved, as a run's config is")
     try:

@@ -1,10 +1,12 @@
 """The runs in a folder, broken and foreign ones included."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forger.files import check_plain
 from forger.records import BrokenRecord, RunFolder
 from forger.runs.identity import run_id
 
@@ -62,9 +64,15 @@ def _looks_like_run(folder: Path) -> bool:
 def _entry(folder: Path) -> Entry:
     run = RunFolder(folder)
     try:
-        return Entry(folder, run.read(), None, run.locked)
+        record = run.read()
+        for file in (run.config_file, run.metrics_file, run.alerts_file):
+            with suppress(FileNotFoundError):
+                check_plain(file, file.stat())
+        return Entry(folder, record, None, run.locked)
     except BrokenRecord as error:
         return Entry(folder, None, str(error).removeprefix(f"{folder}: "), False)
+    except OSError as error:
+        return Entry(folder, None, f"{error.filename}: {error.strerror}", False)
 
 
 def unfinished_under_other_version(
