@@ -34,7 +34,7 @@ def compared(rows: list[Row]) -> str:
         show = _share if row["percent"] else _number
         middle = f"{show(value[quarter])} to {show(value[-1 - quarter])}" if len(value) > 1 else "once"
         costs = "; ".join(f"{name} {_costs(costs, row['scale'])}" for name, costs in row["sides"].items())
-        note = " ".join(filter(None, [f"{costs} {row['unit']}" if costs else "", row["note"]]))
+        note = "; ".join(filter(None, [f"{costs} {row['unit']}" if costs else "", row["note"]]))
         cells.append((row["what"], row["against"], f"**{show(statistics.median(value))}**", middle, row["goal"], note))
     return table(COMPARED, cells)
 
