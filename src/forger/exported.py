@@ -49,8 +49,9 @@ _ALLOWED = {
 def load_exported(path: Path) -> torch.export.ExportedProgram:
     """The program of a file that `torch.export.save` wrote.
 
-    Raises ConfigError for any other file, and for one that would run code when it is read or called: pickles of
-    more than tensors, operators from outside torch's own, expressions that are more than arithmetic.
+    Raises:
+        ConfigError: any other file, or one that would run code when it is read or called (pickles of more than
+            tensors, operators that are not torch's own, expressions that are more than arithmetic).
     """
     try:
         content = path.read_bytes()

@@ -64,8 +64,10 @@ class ImageSet:
 def image_set(path: Path) -> ImageSet:
     """The images of a folder (subfolders included) or of an `.npz` file.
 
-    Raises ValueError for what scores would be wrong of: sizes that differ, floats, NaN, values of 0 and 1
-    alone, no images, a file that can't be read, by its name. FileNotFoundError where nothing is.
+    Raises:
+        FileNotFoundError: there is no such place.
+        ValueError: images whose scores would be wrong: sizes that differ, floats, NaN, only values of 0 and 1, no
+            images, or a file, which the message names, that can't be read.
     """
     if path.suffix.lower() == ".npz" and path.is_file():
         found = _arrays(path)
@@ -148,7 +150,8 @@ def _opened(path: Path) -> dict[str, Any]:
 def named_set(name: str) -> ImageSet | None:
     """A split of a shipped data set, `digits` (its test split) or `digits/train`; None for any other name.
 
-    Raises ConfigError where the data set has no such split, or no images.
+    Raises:
+        ConfigError: the data set has no such split, or no images.
     """
     group, _, split = name.partition("/")
     if group not in config_groups()["data"] or split.count("/"):
@@ -174,8 +177,10 @@ def split_of(data: Data, split: str) -> ImageSet:
 class ExportedGenerator:
     """A generator in a file of `torch.export.save`: z float (n, latent), standard normal → images in [-1, 1].
 
-    The size of the latents is read from its signature. Raises ConfigError for a file that is no exported
-    program, could run code, or takes anything else.
+    The size of the latents is read from its signature.
+
+    Raises:
+        ConfigError: a file that is no exported program, could run code, or takes anything else.
     """
 
     def __init__(self, path: Path) -> None:

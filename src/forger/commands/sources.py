@@ -48,7 +48,9 @@ class Source:
 def source_at(path: Path, *, trust: bool = False) -> Source:
     """What lies at a path.
 
-    Raises ConfigError (or ValueError) for what can't be read or must not be scored; `trust` as in `restored`.
+    Raises:
+        ConfigError: it can't be read, or needs `trust`, as in `restored`.
+        ValueError: its images must not be scored.
     """
     if path.is_file() and path.suffix == ".ckpt":
         if path.resolve().parent.name != "checkpoints":

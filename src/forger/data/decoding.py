@@ -26,7 +26,10 @@ def converted(picture: Image.Image, channels: int) -> tuple[Image.Image, str | N
     """A picture as 8-bit grey (1 channel), RGB (3) or RGBA (4); and a note where that loses something.
 
     EXIF orientation is applied. Transparency is composited on white (kept with 4 channels), a palette looked
-    up. Raises ValueError for more than 8 bits a channel, which Pillow would cut or clip in silence.
+    up.
+
+    Raises:
+        ValueError: more than 8 bits a channel, which Pillow would cut or clip in silence.
     """
     stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "RGB;16B" where the mode says RGB
     if picture.mode.startswith(("I", "F")) or any(re.search(r";16[BLN]", raw) for raw in stored):
@@ -68,8 +71,9 @@ def as_tensor(picture: Image.Image) -> Tensor:
 def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, list[str]]:
     """One picture file as uint8 (channels, h, w), made a square of `size` if given; notes on what was done.
 
-    Raises ValueError with the path for what is no readable 8-bit picture, FileNotFoundError for what is not
-    there.
+    Raises:
+        ValueError: the file, which the message names, is no readable 8-bit picture.
+        FileNotFoundError: there is no such file.
     """
     try:
         with Image.open(path) as opened:
@@ -131,7 +135,10 @@ def listing(root: Path) -> list[Path]:
     """The picture files below a folder, relative to it, sorted; hidden ones left out.
 
     One line in the log counts the files that are left out since their suffix is none of a picture.
-    Raises FileNotFoundError where there is no folder, ValueError where no picture is in it.
+
+    Raises:
+        FileNotFoundError: there is no folder.
+        ValueError: no picture is in it.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")

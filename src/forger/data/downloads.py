@@ -31,8 +31,11 @@ def mnist(
     """MNIST (LeCun et al. 1998), grey, 28×28 or resized to `size`.
 
     The official test split; `validation` of the training images, always the same, are set aside. The files
-    lie in `root`/MNIST/raw or in `root` itself, each as it is or as .gz. Raises FileNotFoundError, saying what to
-    put where, when they are missing and can't be downloaded; ValueError when they are damaged.
+    lie in `root`/MNIST/raw or in `root` itself, each as it is or as .gz.
+
+    Raises:
+        FileNotFoundError: saying what to put where, when they are missing and can't be downloaded.
+        ValueError: they are damaged.
     """
     return _idx("mnist", "MNIST", root, size, download, validation)
 

@@ -30,8 +30,10 @@ def image_folder(
     (`forger.data.splitting.partition`).
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
     labels. Pictures are decoded once, into a file that a split of more than 256 MB stays in (`forger.data.store`).
-    Raises FileNotFoundError without a folder, ValueError for an empty one, for subfolders that don't fit and for
-    a picture that can't be read, by its path.
+
+    Raises:
+        FileNotFoundError: without a folder.
+        ValueError: an empty one, for subfolders that don't fit and for a picture that can't be read, by its path.
     """
     folder = Path(root)
     parts = partition(folder)
@@ -67,8 +69,11 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
     """CelebA (Liu et al. 2015), aligned faces: centred square, resized to `size`; official splits.
 
     `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none.
-    `root` holds img_align_celeba/*.jpg, list_eval_partition.txt and list_attr_celeba.txt. Raises
-    FileNotFoundError for what is missing there, ValueError for an unknown attribute.
+    `root` holds img_align_celeba/*.jpg, list_eval_partition.txt and list_attr_celeba.txt.
+
+    Raises:
+        FileNotFoundError: one of them is missing.
+        ValueError: an unknown attribute.
     """
     folder = Path(root)
     tables = [folder / "list_eval_partition.txt"] + ([folder / "list_attr_celeba.txt"] if label else [])
@@ -123,9 +128,11 @@ def huggingface(
 
     Pictures of any size become squares of `size`. `split` is trained on; the splits validation (or valid,
     val) and test are used where the set has them, and else are about a tenth of `split` each, by the pictures' pixels
-    (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0. Raises
-    ValueError for a set that doesn't fit, by column, split or row, and without the package `datasets`;
-    FileNotFoundError for a set that can't be had.
+    (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0.
+
+    Raises:
+        ValueError: the set doesn't fit (the message names the column, split or row), or `datasets` is not installed.
+        FileNotFoundError: the set is neither here nor to be downloaded.
     """
     tables = _tables(path, config)
     alike = [name for name in tables if split_meant(split) is not None and split_meant(name) == split_meant(split)]

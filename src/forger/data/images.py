@@ -85,7 +85,10 @@ class Data:
     def check(self, declared: Mapping[str, Any]) -> None:
         """Compare what a config declares (size, channels, dimension, classes) with the data themselves.
 
-        `classes: 0` is always right: labels are not used then. Raises ValueError on the first difference.
+        `classes: 0` is always right: labels are not used then.
+
+        Raises:
+            ValueError: they differ; the message has the first difference.
         """
         if self.kind == "points":
             facts = {"dimension": self.shape[0], "classes": self.classes}

@@ -33,7 +33,8 @@ class Batches:
 
     Lightning takes it as it is: it has no length, and is no DataLoader whose sampler could be replaced.
 
-    Raises ValueError for a batch larger than the data or not divisible by `world`, and for flipped points.
+    Raises:
+        ValueError: a batch larger than the data or not divisible by `world`, or flipped points.
     """
 
     def __init__(

@@ -66,7 +66,11 @@ def unpaired_folders(
     """Two folders of pictures of any size, domain A ("image") and domain B ("target"), without partners.
 
     Each is split like an `image_folder`; with `test_a` and `test_b` (CycleGAN's trainA, trainB, testA, testB)
-    the tests are those folders. Raises ValueError or FileNotFoundError for a folder that doesn't fit.
+    the tests are those folders.
+
+    Raises:
+        FileNotFoundError: a folder is missing.
+        ValueError: a folder's pictures don't fit.
     """
     if (test_a is None) != (test_b is None):
         raise ValueError("test_a and test_b come together: name both folders or neither")
@@ -92,8 +96,10 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
     """`root`/A and `root`/B with the same file names: an unpaired task with a hidden truth.
 
     As in `digits_inverted`, one half of the training pairs lends its A, the other its B, and only validation
-    and test show partners ("image" and "truth"). Raises ValueError, by its path, for a picture without a
-    partner.
+    and test show partners ("image" and "truth").
+
+    Raises:
+        ValueError: a picture, named by its path, has no partner.
     """
     folder = Path(root)
     names_a, names_b = listing(folder / "A"), listing(folder / "B")
@@ -160,8 +166,10 @@ def patches_of_folder(
 ) -> Data:
     """`crops` random patches, always the same, of each picture below `root`, for super-resolution.
 
-    Split by picture, as an `image_folder`; nothing is resized. Raises ValueError for a picture smaller than a
-    patch.
+    Split by picture, as an `image_folder`; nothing is resized.
+
+    Raises:
+        ValueError: a picture smaller than a patch.
     """
     folder = Path(root)
 

@@ -145,7 +145,9 @@ def distance_kept(images: Tensor, translated: Tensor, domain: Tensor) -> Tensor:
 
     d is the L1 distance of two images in units of their domain: its mean and deviation over the pairs of real images
     are taken off, those of `images` themselves and of `domain` on the other side. All have shape (n, c, h, w).
-    Raises ValueError for fewer than 3 images.
+
+    Raises:
+        ValueError: fewer than 3 images.
     """
     if len(images) < 3:
         raise ValueError(

@@ -45,7 +45,8 @@ class Reconstruction(OfRealImages):
     Args:
         pca: compare with PCA.
 
-    Raises ValueError for a comparison in which PCA would be perfect: a code as wide as the image.
+    Raises:
+        ValueError: a code as wide as the image, with which PCA has no error to compare with.
     """
 
     def __init__(self, pca: bool = True) -> None:

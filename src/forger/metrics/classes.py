@@ -28,7 +28,8 @@ class ClassCoverage(Evaluation):
         extractor: whose logits classify one channel: ``digits``, or any other that gives logits.
         weights: file of the extractor's weights, where it needs one.
 
-    Raises ValueError for data without labels, or with other classes than the classifier tells apart.
+    Raises:
+        ValueError: data without labels, or with other classes than the classifier tells apart.
     """
 
     def __init__(self, extractor: str = "digits", weights: str | None = None) -> None:

@@ -31,7 +31,10 @@ class ConditionalAccuracy(Evaluation):
         weights: file of the extractor's weights, where it needs one.
         n: number of fakes, whatever the other evaluations take.
 
-    An unconditional game has none of them, which is said once. Raises ValueError for data without classes.
+    An unconditional game has none of these scores; one line in the log says so.
+
+    Raises:
+        ValueError: data without classes.
     """
 
     def __init__(self, extractor: str = "digits", weights: str | None = None, n: Annotated[int, Ge(2)] = 2000) -> None:

@@ -19,8 +19,11 @@ class DINOv2Extractor(Extractor):
 
     Takes 1 or 3 channels of any size; grey is repeated. `weights`: torch.hub's or timm's file of any of its
     ViT-S/B/L with patches of 14 (papers take ViT-L, width 1024), of which the architecture is read; None looks
-    where torch.hub keeps that of ViT-L. Nothing is downloaded. Raises FileNotFoundError or ValueError with one
-    line that says what to do: no such file, another one, or no timm (`pip install 'forger[dinov2]'`).
+    where torch.hub keeps that of ViT-L. Nothing is downloaded.
+
+    Raises:
+        FileNotFoundError: the file is missing; the message says what to do.
+        ValueError: it is another file, or timm is missing (`pip install 'forger[dinov2]'`).
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:

@@ -103,7 +103,9 @@ class ModuleExtractor(Extractor):
     bilinearly, with `antialias` or without (0 keeps the size); stretched to `range`, as (-1, 1), or else
     (x − mean) / std per channel. `weights`: a state dict, `.safetensors` or a file that
     `torch.load(weights_only=True)` reads. `name`: names the scores; by default the last part of `target`.
-    Raises ValueError for what does not fit.
+
+    Raises:
+        ValueError: module, weights or preprocessing do not fit each other.
     """
 
     def __init__(
@@ -164,7 +166,10 @@ class ModuleExtractor(Extractor):
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
     """`digits`, `inception`, `dinov2`, else ModuleExtractor of that import path or `.pt2` file.
 
-    `preprocessing` is for the last, as its arguments. Raises ValueError for what does not fit.
+    `preprocessing` is for the last, as its arguments.
+
+    Raises:
+        ValueError: there is no such extractor, or it does not fit its weights or preprocessing.
     """
     if target == "digits":
         if weights is not None or preprocessing:

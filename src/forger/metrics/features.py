@@ -25,7 +25,8 @@ class Features(NamedTuple):
 def as_uint8(images: Tensor) -> Tensor:
     """What a game made, float in [-1, 1], as scores take it: uint8 in [0, 255].
 
-    Raises ValueError for NaN and infinity, which as uint8 would look like any other grey.
+    Raises:
+        ValueError: values that are not finite, which uint8 cannot show.
     """
     if not bool(torch.isfinite(images).all()):
         raise ValueError("the images to score hold NaN or infinity: the generator has diverged")

@@ -14,7 +14,9 @@ def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -
     """Heusel et al. 2017, equation 6: |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½), in float64.
 
     Means (d,), covariances (d, d), symmetric and positive semidefinite. Never below 0.
-    Raises ValueError when anything is not finite or the sizes differ.
+
+    Raises:
+        ValueError: a value is not finite, or the sizes differ.
     """
     mean1, cov1, mean2, cov2 = (moment.detach().double().cpu() for moment in (mean1, cov1, mean2, cov2))
     _same_width(mean1, mean2)
@@ -46,8 +48,10 @@ def extrapolated_frechet_distance(
 
     `sizes` seeded subsets without replacement, evenly spaced in 1/n between `smallest`·n and all n fakes, and
     a least-squares line through their distances to the reference (mean, cov). Unlike the distance itself it
-    may fall a little below 0. Raises ValueError with too few images for a straight line: subsets no larger
-    than the number of dimensions leave the linear regime.
+    may fall a little below 0.
+
+    Raises:
+        ValueError: too few images; the distance is not linear for subsets no larger than the number of dimensions.
     """
     n, d = features.shape
     least = int(smallest * n)
@@ -70,7 +74,8 @@ def extrapolated_frechet_distance(
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (d,) and unbiased covariance (d, d) of features (n, d), in float64.
 
-    Raises ValueError for fewer than two rows or values that are not finite.
+    Raises:
+        ValueError: fewer than two rows or values that are not finite.
     """
     mean, scaled = _centred(features)
     return mean, scaled.T @ scaled

@@ -16,7 +16,10 @@ def inception_score(logits: Tensor, splits: int = 1, *, seed: int | None = None)
     """Salimans et al. 2016, section 4: exp E KL(p(y|x) ‖ p(y)) of logits (n, k); mean and spread over splits.
 
     `seed` shuffles the rows with the stream that torch-fidelity uses (its default seed is 2020), None keeps
-    their order. Raises ValueError for fewer images than splits.
+    their order.
+
+    Raises:
+        ValueError: fewer images than splits.
     """
     n = len(logits)
     if n < max(2, splits):
@@ -44,7 +47,10 @@ def kernel_distance(
 
     All images at once: the error is the jackknife's, which at equality overstates it a little. With
     `subsets`, the mean over that many pairs of subsets, drawn as torch-fidelity draws them; the error is then
-    only that of drawing. Raises ValueError for fewer than 3 images, or fewer than `subset_size`.
+    only that of drawing.
+
+    Raises:
+        ValueError: fewer than 3 images, or fewer than `subset_size`.
     """
     fake, real = fake.double(), real.double()
     for features in (fake, real):

@@ -26,7 +26,10 @@ class InceptionExtractor(Extractor):
     Features (n, 2048) of the last pooling, logits (n, 1008) without bias as the Inception Score uses them.
     Takes 1 or 3 channels of any size; grey is repeated, and the network resizes to 299×299 as TensorFlow 1
     did, without antialiasing. `weights`: a file; None looks where torch-fidelity keeps it, then downloads.
-    Raises FileNotFoundError or ValueError with one line that names the file, its place and its hash.
+
+    Raises:
+        FileNotFoundError: the file is missing; the message names it, its place and its hash.
+        ValueError: it is another file; the message likewise.
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:

@@ -15,13 +15,16 @@ LEAST = 0.25  # a mode counts as covered from this share of its true share on
 def point_modes(points: Tensor, means: Tensor, std: Tensor | float, weights: Tensor | None = None) -> dict[str, float]:
     """Srivastava et al. 2017 (VEEGAN), section 4.1: points (n, d) against a mixture of k isotropic Gaussians.
 
-    `means` (k, d), `std` one number or (k,), `weights` (k,) or None for equal ones. In 2-D a perfect sampler
-    has 98.89% of high quality. Returns - `modes`: modes with at least a quarter of their share of the n
-    points within 3σ (strict coverage); - `high_quality`: share of points within 3σ of their mode; - `kl`:
-    KL(points ‖ truth) between the histograms of nearest modes, in nats; - `spread`: width of the points of a
-    mode within 3σ, about their own centre, over that of a perfect sampler; mean over the covered modes, NaN
-    if there are none.
-    Raises ValueError for another dimension or values that are not finite.
+    `means` (k, d), `std` one number or (k,), `weights` (k,) or None for equal ones. Returns
+
+    - `modes`: modes with at least a quarter of their share of the n points within 3σ (strict coverage);
+    - `high_quality`: share of points within 3σ of their mode (in 2-D 98.89% for a perfect sampler);
+    - `kl`: KL(points ‖ truth) between the histograms of nearest modes, in nats;
+    - `spread`: width of the points of a mode within 3σ, about their own centre, over that of a perfect sampler; mean
+      over the covered modes, NaN if there are none.
+
+    Raises:
+        ValueError: points of another dimension, or values that are not finite.
     """
     if points.ndim != 2 or points.shape[1] != means.shape[1] or len(points) == 0:
         raise ValueError(f"points must have shape (n, {means.shape[1]}), got {tuple(points.shape)}")
@@ -57,7 +60,9 @@ def stacked_classes(classifier: Extractor, images: Tensor, batch_size: int = 409
     """The modes of stacked digits, int64 (n,) on the CPU: what the classifier reads in the channels.
 
     uint8 (n, c, h, w) → the c classes as the digits of one number, red first.
-    Raises ValueError for images whose channels the classifier does not take.
+
+    Raises:
+        ValueError: images whose channels the classifier does not take.
     """
     n, channels, height, width = images.shape
     logits = extract(classifier, images.reshape(n * channels, 1, height, width), batch_size).logits

@@ -15,7 +15,9 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
     """Kynkäänniemi et al. 2019, equation 1: share of fakes in the real manifold, of reals in the fake one.
 
     The manifold of a set (n, d) is the union of balls around its points, each reaching the k-th neighbour.
-    Raises ValueError for values that are not finite or no more than k images.
+
+    Raises:
+        ValueError: values that are not finite or no more than k images.
     """
     fake, real = _prepared(fake, real, k)
     real_radius, fake_radius = neighbour_radius(real, k), neighbour_radius(fake, k)
@@ -28,7 +30,10 @@ def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, flo
     """Naeem et al. 2020, equations 5 and 6: both with the balls of the reals, which no outlying fake widens.
 
     Density: real balls around a fake, over k (about 1 for the real distribution). Coverage: share of real
-    balls with a fake inside. Raises ValueError as `precision_recall`.
+    balls with a fake inside.
+
+    Raises:
+        ValueError: as for `precision_recall`.
     """
     fake, real = _prepared(fake, real, k)
     radius = neighbour_radius(real, k)

@@ -15,7 +15,10 @@ from forger.metrics.perceptual import Distance
 class Paired(FixedPrecision, Metric):
     """Mean over all images of a value each; `update(images, truth)` takes uint8 (n, c, h, w) twice.
 
-    `compute()` syncs over ranks first, so all ranks must call it. Raises ValueError for images that do not pair.
+    `compute()` syncs over ranks first, so all ranks must call it.
+
+    Raises:
+        ValueError: images that do not pair.
     """
 
     full_state_update = False

@@ -44,7 +44,10 @@ class LPIPS(Distance):
 
     `weights`: torchvision's file of the backbone (ImageNet); None looks where torch.hub keeps it, and nothing is
     downloaded. The weights of the layers come with torchmetrics. Grey images are repeated to three channels.
-    Raises FileNotFoundError or ValueError with one line that names the file, its place and its hash.
+
+    Raises:
+        FileNotFoundError: the file is missing; the message names it, its place and its hash.
+        ValueError: it is another file; the message likewise.
     """
 
     def __init__(self, backbone: Backbone = "alex", weights: str | None = None) -> None:

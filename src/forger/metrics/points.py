@@ -29,7 +29,8 @@ class DensityMatch(Evaluation):
         bins: of the histograms, over all modes with 5 σ on either side.
         reach: how far around its modes the data count as having mass, in σ.
 
-    Raises ValueError for data that are not points on a line.
+    Raises:
+        ValueError: data that are not points on a line.
     """
 
     def __init__(self, bins: Annotated[int, Ge(2)] = 200, reach: Annotated[float, Ge(0)] = 2.0) -> None:
@@ -63,7 +64,9 @@ class ModeCoverage(Evaluation):
     They are those of `forger.metrics.modes.point_modes`, by the weights that the game samples with by default;
     where those are a moving average, `modes_raw` and so on are those of the live weights. Of `high_quality`
     and `spread` a perfect sampler has 98.89% and 1: more of the one or less of the other are modes that shrank.
-    Raises ValueError for data without a known mixture.
+
+    Raises:
+        ValueError: data without a known mixture.
     """
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:

@@ -57,7 +57,9 @@ class Reference:
         `split` says which images these are ("digits/test"). The key covers pixels, split, extractor, weights
         and preprocessing. Several processes may ask at once: one extracts, the others wait for its file.
         Without `cache` nothing is read or written; `default_cache()` is the usual folder.
-        Raises ValueError for images that the extractor refuses, or fewer than two.
+
+        Raises:
+            ValueError: images that the extractor refuses, or fewer than two.
         """
         extractor.check(images)
         fingerprint = _fingerprint(images)

@@ -66,7 +66,8 @@ def score_name(name: str, extractor: str) -> str:
 def plain_name(name: str, extractor: str) -> str:
     """The other way round, and plain names stay: `fid`, `fd_digits`, `fd` → `fd`.
 
-    Raises ValueError for a name that no score has, or that belongs to another extractor.
+    Raises:
+        ValueError: a name that no score has, or that belongs to another extractor.
     """
     known = {score_name(plain, extractor): plain for plain in KINDS} | {plain: plain for plain in KINDS}
     if name in known:
@@ -128,7 +129,8 @@ class Scores(nn.Module):
     def update(self, images: Tensor, labels: Tensor | None = None) -> None:
         """Add fakes, uint8 (n, c, h, w), with the labels that were asked for, int64 (n,), if there were any.
 
-        Raises ValueError for what the extractor refuses: floats, other sizes or channels, NaN features.
+        Raises:
+            ValueError: the extractor does not take them: floats, other sizes or channels, NaN features.
         """
         if labels is not None and len(labels) != len(images):
             raise ValueError(f"{len(images)} images came with {len(labels)} labels")
@@ -142,7 +144,11 @@ class Scores(nn.Module):
             metric.update(features, labels)
 
     def compute(self) -> dict[str, float]:
-        """All scores by their public names. Raises ValueError for too few images."""
+        """All scores by their public names.
+
+        Raises:
+            ValueError: too few images.
+        """
         values: dict[str, float] = {}
         for metric in self._streams():
             with metric.sync_context():

@@ -18,7 +18,9 @@ def half_sample_errors(
     halves without replacement vary around the whole exactly as the whole varies around the truth. For a
     Fréchet distance near its floor, where it is quadratic, they overstate it by up to 2 (and halves / √2 by up
     to 1.4, but that understates everywhere else by 1.4). Best are several seeds of the generator.
-    Raises ValueError for fewer than 4 images.
+
+    Raises:
+        ValueError: fewer than 4 images.
     """
     if n < 4:
         raise ValueError(f"the error of a score needs at least 4 images, got {n}")

@@ -60,7 +60,8 @@ class HiddenTruth(OfTranslations):
     Args:
         distance: a perceptual distance from the right translation.
 
-    Raises ValueError for data that know no truth.
+    Raises:
+        ValueError: data without "truth".
     """
 
     def __init__(self, distance: Distance | None = None) -> None:
@@ -110,7 +111,8 @@ class ClassPreserved(OfTranslations):
         extractor: whose logits classify images of A.
         weights: file of the extractor's weights, where it needs one.
 
-    Raises ValueError for data or an extractor without classes.
+    Raises:
+        ValueError: data or an extractor without classes.
     """
 
     def __init__(self, undo: Undo = "nothing", extractor: str = "digits", weights: str | None = None) -> None:

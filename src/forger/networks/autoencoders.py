@@ -101,7 +101,10 @@ class Convolutional(Autoencoder):
     """Strided and transposed convolutions (kernel 4, stride 2), as DCGAN's, and one linear layer to the code.
 
     Images (N, channels, size, size), size 4 to 7 times a power of two from 8 to 256; channels double at each
-    halving up to `max_width`. Other parameters as in `MLP`. Raises ValueError for a size that does not fit.
+    halving up to `max_width`. Other parameters as in `MLP`.
+
+    Raises:
+        ValueError: a size that does not fit.
     """
 
     def __init__(

@@ -22,7 +22,8 @@ def halvings(size: int, smallest: int = 4) -> tuple[int, int]:
     A `smallest` below 4 goes on halving as long as the base is even and its half at least that: at size 8 a
     base of 4 leaves one hidden layer.
 
-    Raises ValueError, naming the nearest sizes that fit, for any other size and outside 8 to 256.
+    Raises:
+        ValueError: any other size, or one outside 8 to 256; the message names the nearest sizes that fit.
     """
     sizes = {base << k: (base, k) for base in range(4, 8) for k in range(1, 7) if base << k <= 256}
     if size not in sizes:

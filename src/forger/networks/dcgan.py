@@ -34,7 +34,9 @@ class Generator(nn.Module):
     """z (N, latent) and labels (N,) to images (N, channels, size, size) in [-1, 1].
 
     With classes, the embedded label is appended to z (Mirza & Osindero 2014), in `embedding` dimensions.
-    Raises ValueError for a size that does not fit.
+
+    Raises:
+        ValueError: a size that does not fit.
     """
 
     def __init__(
@@ -69,7 +71,10 @@ class Discriminator(nn.Module):
     With classes, `condition="projection"` (Miyato & Koyama 2018) adds <embed(y), φ(x)>, φ the last feature
     maps with their places, so that each class has its own last kernel; "embedding" appends the label's
     embedding to the image as `embedding` constant channels. `norm="spectral"` normalises all weights
-    instead of activations. Raises ValueError for a size that does not fit.
+    instead of activations.
+
+    Raises:
+        ValueError: a size that does not fit.
     """
 
     def __init__(

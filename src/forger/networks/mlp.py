@@ -28,7 +28,10 @@ class Generator(nn.Module):
 
     `depth` hidden layers of `width`, LeakyReLU 0.2. With classes, the embedded label is appended to z (Mirza
     & Osindero 2014). `components` > 0 puts a learned mixture of Gaussians between z and the network
-    (`MixtureLatent`), for data in separate clusters. Raises ValueError where a mixture has no room in z.
+    (`MixtureLatent`), for data in separate clusters.
+
+    Raises:
+        ValueError: `components` without a second coordinate of z.
     """
 
     def __init__(

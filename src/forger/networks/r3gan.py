@@ -19,7 +19,9 @@ class Generator(nn.Module):
 
     A learned image of base size, each channel scaled by a linear function of z (and of the embedded label),
     then `blocks` residual blocks at each resolution. Tanh is ours: the paper leaves the output unbounded.
-    Raises ValueError for a size that does not fit.
+
+    Raises:
+        ValueError: a size that does not fit.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, channels, size, size), labels (N,) to logits (N,): the generator mirrored.
 
-    With classes, a projection (Miyato & Koyama 2018) on the last features. Raises ValueError for a size
-    that does not fit.
+    With classes, a projection (Miyato & Koyama 2018) on the last features.
+
+    Raises:
+        ValueError: a size that does not fit.
     """
 
     def __init__(

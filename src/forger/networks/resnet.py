@@ -36,7 +36,10 @@ class Generator(nn.Module):
     """SNGAN's generator: z (N, latent), labels (N,) to images (N, channels, size, size) in [-1, 1].
 
     With classes, the embedded label is appended to z. `attention` is the height of the feature maps that get
-    self-attention, 0 for none. Raises ValueError for a size or an attention that does not fit.
+    self-attention, 0 for none.
+
+    Raises:
+        ValueError: a size or an attention that does not fit.
     """
 
     def __init__(
@@ -77,7 +80,10 @@ class Discriminator(nn.Module):
 
     With classes, `condition="projection"` adds <embed(y), φ(x)>, φ the features summed over places (Miyato &
     Koyama 2018); "embedding" appends the label's embedding to the image as constant channels. `attention` as
-    in the generator. Raises ValueError for a size or an attention that does not fit.
+    in the generator.
+
+    Raises:
+        ValueError: a size or an attention that does not fit.
     """
 
     def __init__(

@@ -114,7 +114,10 @@ class VGG19Features(nn.Module):
     The paper scales the features by 1/12.75, that is their squared error by 0.006, to match pixels.
     `weights` is torchvision's file vgg19-dcbb9e9d.pth (ImageNet), or any state dict with its `features.*`.
     Grey images count as three equal channels. Frozen, always in evaluation mode; images need 16 pixels.
-    Raises FileNotFoundError for a missing file, ValueError for one with other weights.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds other weights.
     """
 
     name = "vgg19"
@@ -147,8 +150,11 @@ class ConvFeatures(nn.Module):
 
     Images (N, channels, h, w) in [-1, 1] to features (N, width * 2^(depth - 1), h', w') after `depth` stages
     of two 3×3 convolutions with ReLU, halved between stages. Without `weights` it can be trained; with a path
-    it is loaded, frozen and always in evaluation mode. Raises FileNotFoundError for a missing file,
-    ValueError for one with other weights.
+    it is loaded, frozen and always in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds other weights.
     """
 
     name = "conv"

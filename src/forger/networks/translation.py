@@ -13,8 +13,10 @@ class Generator(nn.Module):
 
     7×7 convolution, `downsamplings` strided ones, `blocks` residual blocks, the way back, Tanh; reflection
     padding. The paper has width 64, 2 downsamplings and 9 blocks at 256×256; small pictures want 0 or 1.
-    `out_channels` defaults to `channels`. Raises ValueError for an image whose sides are not multiples of
-    2^downsamplings, or below 4 pixels where the blocks are.
+    `out_channels` defaults to `channels`.
+
+    Raises:
+        ValueError: an image whose sides are not multiples of 2^downsamplings, or below 4 pixels where the blocks are.
     """
 
     def __init__(
