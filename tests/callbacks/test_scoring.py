@@ -91,5 +91,5 @@ def test_published_scores_are_of_the_test_split_at_the_stated_n_with_errors():
     assert (final["up"]["higher_is_better"], final["down"]["higher_is_better"]) == (True, False)
     passport = final["up"]["passport"]
     assert (passport["split"], passport["n_fake"], passport["seed"]) == ("digits/test", 50, 7)
-    assert passport["fingerprint"] == DATA.fingerprint
+    assert passport["fingerprint"] == DATA.test.fingerprint
     assert saved == []

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from data.pictures import write
+from forger.data import folders
 from forger.data.folders import celeba, huggingface, image_folder
 
 
@@ -135,19 +136,32 @@ def test_a_saved_hugging_face_set_is_read(tmp_path):
     assert swapped.classes == 0
 
 
-def test_a_hugging_face_set_that_grows_moves_no_row_and_names_its_splits_as_it_likes(tmp_path):
-    datasets = pytest.importorskip("datasets")
+class Table:
+    """What is asked of a table of the package `datasets`."""
 
+    def __init__(self, n, seed=0):
+        noise = np.random.default_rng(seed).integers(256, size=(n, 10, 12, 3), dtype=np.uint8)
+        self.columns = {"image": [Image.fromarray(pixels) for pixels in noise], "label": [i % 3 for i in range(n)]}
+        self.column_names = list(self.columns)
+
+    def __len__(self):
+        return len(self.columns["image"])
+
+    def __getitem__(self, key):
+        return self.columns[key] if isinstance(key, str) else {name: rows[key] for name, rows in self.columns.items()}
+
+    def select_columns(self, names):
+        return self
+
+
+def test_a_hugging_face_set_that_grows_moves_no_row_and_names_its_splits_as_it_likes(monkeypatch):
     def splits(n):
-        parts = {"Train": table(n), "Val": table(7, 1)}
-        datasets.DatasetDict(parts).save_to_disk(str(tmp_path / str(n)))
-        data = huggingface(str(tmp_path / str(n)), size=10, classes=3)
-        assert len(data.validation) == 7
-        rows = [
-            (image.numpy().tobytes(), name) for name in ("train", "test") for image in data.splits[name].arrays["image"]
-        ]
-        assert len(rows) == n
-        return dict(rows)
+        monkeypatch.setattr(folders, "_tables", lambda path, config: {"Train": Table(n), "Val": Table(7, 1)})
+        data = huggingface("set", size=10, classes=3)
+        assert (len(data.validation), data.validation.arrays["label"].tolist()) == (7, [0, 1, 2, 0, 1, 2, 0])
+        parts = {name: data.splits[name].arrays["image"] for name in ("train", "test")}
+        assert sum(map(len, parts.values())) == n
+        return {image.numpy().tobytes(): name for name, images in parts.items() for image in images}
 
     few, many = splits(100), splits(160)
     assert all(many[image] == split for image, split in few.items())

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from forger.metrics.passport import Passport, comparable
+from forger.data.images import Split, digits
+from forger.metrics.autoencoding import Sparsity
+from forger.metrics.passport import Passport, comparable, difference
 
 PASSPORT = Passport(
     extractor="digits",
@@ -41,14 +43,36 @@ def test_the_only_weights_there_are_compare_with_those_that_were_chosen(kept):
         ({"preprocessing": "resized"}, "different preprocessing: uint8 (1, 8, 8) / 255 and resized"),
         ({"n_real": 10}, "different numbers of real images: 497 and 10"),
         ({"n_fake": 5000}, "different numbers of fakes: 497 and 5000"),
-        ({"split": "digits/train"}, "different reference splits: digits/test and digits/train"),
         ({"fingerprint": "d" * 64}, "different reference images: bbbbbbbbbbbb and dddddddddddd"),
+        (
+            {"split": "faces/test", "fingerprint": "d" * 64},
+            "different reference images: digits/test (bbbbbbbbbbbb) and faces/test (dddddddddddd)",
+        ),
         ({"weights": "raw"}, "different generator weights: ema and raw"),
         ({"truncation": 0.5}, "different truncation: 1.0 and 0.5"),
     ],
 )
 def test_every_other_difference_is_named(change, reason):
     assert comparable(PASSPORT, replace(PASSPORT, **change)) == reason
+
+
+def test_equal_pictures_compare_under_any_name():
+    assert comparable(PASSPORT, replace(PASSPORT, split="copy of digits")) is None
+
+
+def test_evaluations_without_an_extractor_know_their_split_by_its_contents():
+    data = digits()
+    passports = {
+        (name, split): Sparsity().passport(None, replace(data, name=name), split, n=50, seed=0)
+        for name in ("digits", "copy")
+        for split in ("validation", "test")
+    }
+    assert difference(passports["digits", "test"], passports["copy", "test"]) is None
+    told = difference(passports["digits", "test"], passports["digits", "validation"])
+    assert told is not None
+    assert "different reference images: digits/test (" in told
+    other = replace(data, test=Split({**data.test.arrays, "image": 255 - data.test.arrays["image"]}))
+    assert difference(passports["digits", "test"], Sparsity().passport(None, other, "test", n=50, seed=0)) is not None
 
 
 def test_through_json_and_back():

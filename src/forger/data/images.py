@@ -42,6 +42,21 @@ class Split:
     def __len__(self) -> int:
         return len(self.arrays["image"])
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the names, shapes, types and bytes of every array."""
+        digest = hashlib.sha256()
+        self.add_to(digest)
+        return digest.hexdigest()
+
+    def add_to(self, digest: "hashlib._Hash", *tags: str) -> None:
+        """Feed a digest the arrays' names, shapes, types and bytes; ``tags`` say whose they are."""
+        for table_name, table in (("arrays", self.arrays), ("independent", self.independent)):
+            for name, array in sorted(table.items()):
+                digest.update(repr((*tags, table_name, name, str(array.dtype), tuple(array.shape))).encode())
+                known = self.known.get(name) if table is self.arrays else None
+                digest.update(array.contiguous().numpy().data if known is None else known.encode())
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
@@ -73,13 +88,8 @@ class Data:
     def fingerprint(self) -> str:
         """sha256 over the names, shapes, types and bytes of every array of every split."""
         digest = hashlib.sha256()
-        for split_name, split in sorted(self.splits.items()):
-            for table_name, table in (("arrays", split.arrays), ("independent", split.independent)):
-                for name, array in sorted(table.items()):
-                    header = (split_name, table_name, name, str(array.dtype), tuple(array.shape))
-                    digest.update(repr(header).encode())
-                    known = split.known.get(name) if table is split.arrays else None
-                    digest.update(array.contiguous().numpy().data if known is None else known.encode())
+        for name, split in sorted(self.splits.items()):
+            split.add_to(digest, name)
         return digest.hexdigest()
 
     def check(self, declared: Mapping[str, Any]) -> None:

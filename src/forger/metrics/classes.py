@@ -64,6 +64,7 @@ class ClassCoverage(Evaluation):
         return super().passport(game, data, split, n=n, seed=seed) | {
             "extractor": self.classifier.name,
             "weights_sha256": self.classifier.weights_sha256,
+            "fingerprint": data.train.fingerprint,  # the true shares are its
         }
 
 

@@ -59,7 +59,7 @@ class Evaluation(ABC):
         """What must agree before two of these scores may be compared."""
         return {
             "split": f"{data.name}/{split}",
-            "fingerprint": data.fingerprint,
+            "fingerprint": data.splits[split].fingerprint,
             "n_fake": n,
             "seed": seed,
             "versions": installed_versions(),

@@ -24,9 +24,9 @@ def installed_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Passport:
-    """Where a score comes from. Scores compare when all fields but `seed` and `versions` agree.
+    """Where a score comes from. Scores compare when all fields but `split`, `seed` and `versions` agree.
 
-    `split` and `fingerprint`: the real images (fingerprint: sha256 of their pixels). `n_real`, `n_fake`:
+    `fingerprint`: of the real images, the sha256 of their pixels; `split` is what people call them. `n_real`, `n_fake`:
     counts, since most scores depend on them. `weights`: which of the generator's weights drew the fakes, "ema" or
     "raw", "only" for a game that keeps no average, which compares with both, "none" for images that come from
     elsewhere. `truncation`: factor on the latents, 1 for none.
@@ -86,7 +86,11 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
         a, b = one.get(name), other.get(name)
         if name == "weights" and ((a, b) in _ALIKE or (b, a) in _ALIKE):
             continue  # whether to keep an average is the variant's own choice
+        if name == "split" and one.get("fingerprint") and other.get("fingerprint"):
+            continue  # a name, where what it names is known
         if name not in _NOT_COMPARED and a != b:
             shown = [str(value)[:12] if name in ("weights_sha256", "fingerprint") else value for value in (a, b)]
+            if name == "fingerprint" and one.get("split") != other.get("split"):
+                shown = [f"{passport.get('split')} ({it})" for passport, it in zip((one, other), shown, strict=True)]
             return f"different {_WORDS.get(name, name)}: {shown[0]} and {shown[1]}"
     return None
