@@ -7,6 +7,8 @@ import pytest
 from hydra.utils import get_method
 from omegaconf import OmegaConf
 
+from running import without
+
 CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
 OFFLINE = [path for path in CONFIGS if "root:" not in path.read_text()]
 
@@ -35,7 +37,11 @@ def test_configs_fit_the_signature_of_their_source(path, monkeypatch):
 def test_offline_sets_are_what_their_config_declares(path):
     config = load(path)
     source = config["source"]
-    data = get_method(source.pop("_target_"))(**source)
+    try:
+        data = get_method(source.pop("_target_"))(**source)
+    except FileNotFoundError:
+        assert path.stem == "emoji"
+        without("emoji", "fonts-noto-color-emoji unicode-data")
     data.check(config)
     assert config["classes"] == data.classes
     assert len(data.train) >= config["batch_size"]
