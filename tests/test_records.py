@@ -198,6 +198,39 @@ def test_cut_back_drops_what_came_after_and_keeps_bytes(tmp_path: Path) -> None:
     assert run.metrics_file.read_bytes() == b""
 
 
+@pytest.mark.parametrize("gone", range(4))
+def test_a_lost_row_is_counted_and_none_is_written_twice(tmp_path: Path, gone: int) -> None:
+    """The state was saved after the first of two rows of round 3; whichever row is cut out, nothing follows it."""
+    run = RunFolder(tmp_path)
+    for iteration in (1, 2, 3):
+        run.append_metrics({"iterations": iteration, "train/x": 1 / iteration})
+    saved = {"metrics": run.metrics_rows, "last": run.last_row}
+    run.append_metrics({"iterations": 3, "score/y": 1})
+    lines = run.metrics_file.read_bytes().splitlines(keepends=True)
+    run.metrics_file.write_bytes(b"".join(line for number, line in enumerate(lines) if number != gone))
+    again = RunFolder(tmp_path)
+    assert again.cut_back(3, **saved) == (gone < 3)
+    assert run.metrics_file.read_bytes() == b"".join(line for number, line in enumerate(lines[:3]) if number != gone)
+    assert (again.metrics_rows, again.last_row) == tuple(saved.values())
+    again.append_metrics({"iterations": 3, "score/y": 1})
+    assert RunFolder(tmp_path).cut_back(3, metrics=again.metrics_rows, last=again.last_row) == (gone < 3)
+
+
+def test_all_rows_may_be_lost_and_the_record_says_how_many(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    new_run(run)
+    run.append_metrics({"iterations": 1})
+    run.metrics_file.unlink()
+    assert run.cut_back(1, metrics=1, last=run.last_row) == 1
+    record = run.update(lost_rows=1)
+    jsonschema.validate(record, SCHEMA)
+    assert run.read()["lost_rows"] == 1
+    for wrong in (-1, "1", None, True):
+        assert record_problem(record | {"lost_rows": wrong})
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(record | {"lost_rows": wrong}, SCHEMA)
+
+
 # The record -------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.metrics.evaluation import SampleQuality
 from forger.records import WALL_CLOCK, RunFolder
+from forger.report.reading import read
 from forger.run import train
 from running import SMALL, composed, trained
 
@@ -72,6 +73,48 @@ def test_a_record_that_somebody_removed_costs_no_training(tmp_path, undisturbed,
     before = (run.checkpoints / "last.ckpt").stat().st_mtime_ns
     assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
     assert (run.checkpoints / "last.ckpt").stat().st_mtime_ns == before
+
+
+def without_first_scores(run: RunFolder) -> list[dict]:
+    """The rows of a run, less those that `interrupted` leaves out."""
+    return [row for row in rows(run) if row["images"] != 320 or "score/fd_digits" not in row]
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:300], lambda _: "{}"])
+def test_a_damaged_record_blocks_no_run(tmp_path, undisturbed, damage, capsys):
+    run = interrupted(tmp_path)
+    damaged = damage(run.record_file.read_text())
+    run.record_file.write_text(damaged)
+    capsys.readouterr()
+    trained(tmp_path, *NARROW)
+    assert result(run)[:2] == result(undisturbed)[:2]
+    assert run.read()["scores"]["final"] == undisturbed.read()["scores"]["final"]
+    assert rows(run) == without_first_scores(undisturbed)
+    assert (run.path / "record.damaged").read_text() == damaged
+    said = capsys.readouterr().err
+    assert "record.json: " in said
+    assert "the run goes on without it, and it is now record.damaged" in said
+    assert f"continuing {run} at 384 images, from what its checkpoint knows" in said
+    assert run.read()["seconds"] > 0
+
+
+@pytest.mark.parametrize("lost", [1, 6])
+def test_lost_rows_are_said_and_marked(tmp_path, undisturbed, lost, capsys):
+    run = interrupted(tmp_path)
+    lines = run.metrics_file.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 6
+    run.metrics_file.write_bytes(b"".join(lines[:2] + lines[3:])) if lost == 1 else run.metrics_file.unlink()
+    capsys.readouterr()
+    trained(tmp_path, *NARROW)
+    said = capsys.readouterr().err
+    assert f"metrics.jsonl: {lost} of the 6 rows that the checkpoint knows of are gone" in said
+    assert f"lost: {lost} rows of {run.metrics_file}" in said
+    assert run.read()["lost_rows"] == lost
+    whole = without_first_scores(undisturbed)
+    assert rows(run) == (whole[:2] + whole[3:] if lost == 1 else whole[6:])
+    assert result(run)[:2] == result(undisturbed)[:2]
+    (told,) = read([tmp_path]).runs
+    assert told.notes == (f"{lost} rows of metrics.jsonl were lost when the run was interrupted",)
 
 
 def interrupted(root: Path) -> RunFolder:

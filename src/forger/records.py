@@ -1,6 +1,7 @@
 """The run folder: a run's record, its rows, and one writer at a time."""
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -70,6 +71,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "alerts": list,
     "parent": (dict, type(None)),
 }
+#: Fields that a record has where there is something to say.
+OPTIONAL: dict[str, type | tuple[type, ...]] = {"lost_rows": int}
 #: Columns of ``metrics.jsonl`` that tell the time: all others are the same in a run that is repeated.
 WALL_CLOCK = ("seconds",)
 #: What a run makes in its folder, and nobody else does.
@@ -118,8 +121,10 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
         self._lock_file = self.path / ".lock"
-        #: Rows of metrics written so far, those before an interruption included.
+        #: Rows of metrics written so far, those before an interruption and those lost since included.
         self.metrics_rows = 0
+        #: By which the last of them is found again: digits of the SHA-256 of its line; "" before the first.
+        self.last_row = ""
 
     @classmethod
     def of(cls, root: str | Path, name: str, identity: str) -> "RunFolder":
@@ -258,9 +263,9 @@ class RunFolder:
 
     def update(self, **fields: Any) -> dict[str, Any]:
         """Change fields of the record, which is returned. A finished run changes only by starting over."""
-        record = self.read()
+        record, known = self.read(), FIELDS.keys() | OPTIONAL.keys()
         status = fields.get("status", record["status"])
-        assert fields.keys() <= FIELDS.keys(), f"no such fields: {fields.keys() - FIELDS.keys()}"
+        assert fields.keys() <= known, f"no such fields: {fields.keys() - known}"
         assert record["status"] != "finished" or status == "finished", f"{self.path} is finished, not {status}"
         record |= fields
         self._write(record)
@@ -279,7 +284,7 @@ class RunFolder:
                 shutil.rmtree(entry)
             else:
                 entry.unlink(missing_ok=True)
-        self.metrics_rows = 0
+        self.metrics_rows, self.last_row = 0, ""
 
     def remove(self) -> None:
         """Remove all that the run has made, and the folder if nothing else is in it."""
@@ -294,6 +299,7 @@ class RunFolder:
         """Add a row with ``iterations`` and ``images``; NaN and infinity become null."""
         append_row(self.metrics_file, row)
         self.metrics_rows += 1
+        self.last_row = _mark(as_line(row))
 
     def append_alert(self, row: Mapping[str, Any]) -> None:
         """Add a row with ``iterations`` and what the watch saw."""
@@ -309,24 +315,42 @@ class RunFolder:
         iterations: int,
         *,
         metrics: int | None = None,
+        last: str | None = None,
         alerts: Sequence[Mapping[str, Any]] | None = None,
-    ) -> None:
-        """Drop the rows of metrics and alerts after an iteration from which the run goes on.
+    ) -> int:
+        """Drop the rows of metrics and alerts after an iteration from which the run goes on; how many were gone.
 
         Args:
             iterations: the iteration.
             metrics: how many rows of metrics there were at that moment, where that is known: some rows of an
                 iteration are written after its state is saved.
+            last: the last of them, as `last_row` gave it.
             alerts: what the alerts were at that moment, where that is known.
         """
-        kept = [line for line, row in rows_with_bytes(self.metrics_file) if row.get("iterations", 0) <= iterations]
-        self.metrics_rows = len(kept[:metrics])
-        _rewrite(self.metrics_file, b"".join(kept[:metrics]))
+        rows = [(line, _iteration(row)) for line, row in rows_with_bytes(self.metrics_file)]
+        kept = [line for line, iteration in rows if iteration <= iterations][:metrics]
+        if last is not None:
+            found = [number for number, (line, _) in enumerate(rows, start=1) if _mark(line) == last]
+            # Without it, nobody knows which rows of its iteration came later and will be written again.
+            kept = [line for number, (line, i) in enumerate(rows) if (number < found[-1] if found else i < iterations)]
+        self.metrics_rows = len(kept) if metrics is None else metrics
+        self.last_row = last or ""
+        _rewrite(self.metrics_file, b"".join(kept))
         if alerts is None:
-            kept = [line for line, row in rows_with_bytes(self.alerts_file) if row.get("iterations", 0) <= iterations]
+            warned = [line for line, row in rows_with_bytes(self.alerts_file) if _iteration(row) <= iterations]
         else:
-            kept = [as_line(row) for row in alerts]
-        _rewrite(self.alerts_file, b"".join(kept))
+            warned = [as_line(row) for row in alerts]
+        _rewrite(self.alerts_file, b"".join(warned))
+        return max(0, self.metrics_rows - len(kept))
+
+
+def _mark(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()[:16]
+
+
+def _iteration(row: Mapping[str, Any]) -> int:
+    iteration = row.get("iterations")
+    return iteration if isinstance(iteration, int) else 0
 
 
 def _rewrite(path: Path, content: bytes) -> None:
@@ -340,14 +364,16 @@ def record_problem(record: Any) -> str | None:
         return "not a JSON object"
     if record.get("schema") != SCHEMA:
         return f"schema {record.get('schema')!r}, but this forger reads {SCHEMA}"
-    for field, kind in FIELDS.items():
+    for field, kind in (FIELDS | OPTIONAL).items():
+        if field not in record and field in OPTIONAL:
+            continue
         if field not in record:
             return f"field '{field}' is missing"
         if not isinstance(record[field], kind) or isinstance(record[field], bool):
             return f"field '{field}' has the wrong type"
     if record["status"] not in STATUSES:
         return f"no such status: {record['status']!r}"
-    if any(record[field] < 0 for field in ("seed", "images", "iterations", "seconds")):
+    if any(record.get(field, 0) < 0 for field in ("seed", "images", "iterations", "seconds", "lost_rows")):
         return "a negative count"
     if not all(isinstance(alert, dict) for alert in record["alerts"]):
         return "field 'alerts' has the wrong type"

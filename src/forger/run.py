@@ -30,10 +30,10 @@ from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopp
 from forger.games.base import Game
 from forger.randomness import derived_seed
 from forger.ranks import lost
-from forger.records import RunFolder
+from forger.records import BrokenRecord, RunFolder
 from forger.runs.finding import Parent, parent_at
 from forger.runs.identity import run_id, weights_sha256
-from forger.runs.recording import begin, summary
+from forger.runs.recording import begin, former_record, summary
 from forger.runs.rehearsal import rehearse
 from forger.runs.rollback import roll_back, stopped_by, taken_up
 from forger.runs.trial import ending
@@ -67,10 +67,11 @@ def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = Non
         with folder.lock():
             if settings["run"]["restart"]:
                 folder.clear()
-            if folder.record_file.exists() and folder.read()["status"] == "finished":
+            record = former_record(folder)
+            if record is not None and record["status"] == "finished":
                 say(f"already finished: {folder} (run.restart=true starts over)")
                 return summary(folder)
-            if (verdict := stopped_by(folder)) is not None:
+            if (verdict := stopped_by(folder, record)) is not None:
                 say(f"stopped by the watch: {verdict}; {folder} (run.restart=true starts over)")
                 return Stopped.exit_code
             with keep_log(folder.log_file):
@@ -154,7 +155,7 @@ def fit(
             clock = {"images": game.shown, "iterations": game.iteration, "seconds": round(budget.seconds, 3)}
             try:
                 folder.update(status=status, **clock, **results)
-            except OSError as error:
+            except (OSError, BrokenRecord) as error:
                 logger.error("the record could not be brought up to date: %s", error)
             tracking.finish(trainer.loggers, code)
     verdict = watching.verdict

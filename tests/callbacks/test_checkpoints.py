@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, verified, of one run, and never of weights that are no numbers."""
 
 import os
+import shutil
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -57,7 +58,7 @@ def trainer(tmp_path) -> Any:
 @pytest.fixture
 def checkpoints(tmp_path) -> Checkpoints:
     (tmp_path / "checkpoints").mkdir()
-    record: Any = SimpleNamespace(metrics_rows=0, update=lambda **_: None)
+    record: Any = SimpleNamespace(metrics_rows=0, last_row="", update=lambda **_: None)
     return Checkpoints(tmp_path / "checkpoints", record, every_images=100)
 
 
@@ -193,9 +194,18 @@ def test_what_is_no_checkpoint_is_refused_even_with_a_right_hash(tmp_path, conte
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_said_to_be_kept_is_there(checkpoints, trainer):
+    assert checkpoints.kept == "no state had been saved yet"
+    play(checkpoints, trainer, 1_000)
+    last = checkpoints.folder / "last.ckpt"
+    assert checkpoints.kept == f"{last} holds the run up to 1,000 images"
+    shutil.rmtree(checkpoints.folder)
+    assert checkpoints.kept == f"{last}, which held the run up to 1,000 images, is gone"
+
+
 def test_an_unwritable_folder_is_an_error(tmp_path, trainer):
     (tmp_path / "checkpoints").write_text("a file")
-    record: Any = SimpleNamespace(metrics_rows=0, update=lambda **_: None)
+    record: Any = SimpleNamespace(metrics_rows=0, last_row="", update=lambda **_: None)
     with pytest.raises(OSError, match="checkpoints"):
         play(Checkpoints(tmp_path / "checkpoints", record, every_images=1), trainer)
 

@@ -174,15 +174,18 @@ class Checkpoints(Punctual):
         trainer.save_checkpoint(path)
 
     def _now(self, game: Game, observed: bool) -> None:
-        rows = self.record.metrics_rows
-        self._moment = {"observed": observed, "shown_before": game.shown_before, "rows": rows}
+        rows = {"rows": self.record.metrics_rows, "last_row": self.record.last_row}
+        self._moment = {"observed": observed, "shown_before": game.shown_before, **rows}
 
     @property
     def kept(self) -> str:
         """What is safe, in words."""
         if self._kept is None:
             return "no state had been saved yet"
-        return f"{self.folder / 'last.ckpt'} holds the run up to {self._kept:,} images"
+        last = self.folder / "last.ckpt"
+        if not last.is_file():
+            return f"{last}, which held the run up to {self._kept:,} images, is gone"
+        return f"{last} holds the run up to {self._kept:,} images"
 
     def state_dict(self) -> dict[str, Any]:
         return dict(self._moment)
@@ -235,6 +238,7 @@ def set_aside(folder: Path, used: Path) -> None:
         os.replace(last, folder / "last.damaged")
 
 
-def rows_at(checkpoint: dict[str, Any]) -> int:
-    """Rows of ``metrics.jsonl`` that a run had written when this checkpoint was saved."""
-    return checkpoint["callbacks"]["Crew"]["Checkpoints"]["rows"]
+def rows_at(checkpoint: dict[str, Any]) -> tuple[int, str | None]:
+    """Rows of ``metrics.jsonl`` that a run had written when this checkpoint was saved, and the last one's mark."""
+    moment = checkpoint["callbacks"]["Crew"]["Checkpoints"]
+    return moment["rows"], moment.get("last_row")

@@ -15,6 +15,7 @@ from forger.records import WALL_CLOCK, RunFolder
 from forger.run import load_data, prepare_torch, train
 from forger.runs.finding import run_at, settings_of
 from forger.runs.provenance import device_state, differences, git_state, versions
+from forger.runs.recording import former_record
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def reproduce(path: str, *, trust: bool = False) -> int:
     if rank() == 0:
         again.path.mkdir(exist_ok=True)
         _mark(again).write_text(_place(again))
-    if again.record_file.exists() and again.read()["status"] != "interrupted":
+    if again.record_file.exists() and (former_record(again) or {}).get("status") != "interrupted":
         settings["run"]["restart"] = True
     code = train(settings, again)
     if code >= 128 or rank() != 0:

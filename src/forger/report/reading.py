@@ -135,10 +135,14 @@ def read(folders: Iterable[str | Path]) -> Collection:
 
 
 def _run(path: Path, status: str, record: dict[str, Any]) -> Run:
+    lost = record.get("lost_rows")
+    notes = [f"{lost:,} rows of metrics.jsonl were lost when the run was interrupted"] if lost else []
     try:
-        return Run(path, status, record, stored_config(path / "config.yaml"))
+        config = stored_config(path / "config.yaml")
     except FileNotFoundError:
-        return Run(path, status, record, {}, ("config.yaml is missing",))
+        config = {}
+        notes.append("config.yaml is missing")
+    return Run(path, status, record, config, tuple(notes))
 
 
 def _series(path: Path) -> Series:

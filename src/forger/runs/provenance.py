@@ -76,7 +76,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
     git = record["git"]
-    code = {} if git is None else {"code": git["commit"][:12] + (" with changes" if git["dirty"] else "")}
+    code = {} if git is None else {"code": str(git.get("commit"))[:12] + (" with changes" if git.get("dirty") else "")}
     packages = {name: version for name, version in record["versions"].items() if name != "wandb"}
     device = {name: str(value) for name, value in record["device"].items() if name != "changed"}
     return {**packages, **code, **device}

@@ -1,6 +1,7 @@
 """What a run writes about itself: its record when it begins, goes on and ends."""
 
 import logging
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from forger.console import say
 from forger.data.images import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
-from forger.records import RunFolder
+from forger.records import BrokenRecord, RunFolder
 from forger.runs.finding import FORK, Parent
 from forger.runs.listing import how_to_continue, unfinished_under_other_version
 from forger.runs.provenance import device_state, differences, git_state, versions
@@ -47,7 +48,7 @@ def begin(
     """
     device = device_state(accelerator, devices)
     checkpoint = None if last is None else VerifiedCheckpointIO().load_checkpoint(last)
-    if checkpoint is not None and folder.record_file.exists():
+    if checkpoint is not None and _has_record(folder):
         take_up(settings, folder, checkpoint, device)
         return
     others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
@@ -68,10 +69,34 @@ def begin(
         parent=parent and parent.about,
     )
     _write_config(settings, folder)
-    if checkpoint is not None:  # somebody has removed the record
-        folder.update(alerts=_cut_back(folder, checkpoint))
+    if checkpoint is not None:
+        clock = checkpoint["clock"]
+        folder.update(images=clock["images"], iterations=clock["iteration"], **_cut_back(folder, checkpoint))
+        say(f"continuing {folder} at {clock['images']:,} images, from what its checkpoint knows")
+        return
     start = f" from {parent.about['path']} at {parent.about['images']:,} images" if parent else ""
     say(f"training {folder}{start}")
+
+
+def former_record(folder: RunFolder) -> dict[str, Any] | None:
+    """The record of a run that is there; None where there is none, or a damaged one, without which it can go on."""
+    try:
+        return folder.read()
+    except BrokenRecord:
+        return None
+
+
+def _has_record(folder: RunFolder) -> bool:
+    """Whether there is a record; a damaged one is put aside, and named."""
+    try:
+        folder.read()
+    except BrokenRecord as error:
+        if os.path.lexists(folder.record_file):
+            aside = folder.path / "record.damaged"
+            os.replace(folder.record_file, aside)
+            logger.warning("%s; the run goes on without it, and it is now %s", error, aside.name)
+        return False
+    return True
 
 
 def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, Any], device: dict[str, Any]) -> None:
@@ -94,16 +119,21 @@ def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, A
         device["changed"] = [*record["device"].get("changed", []), {"images": images, "what": changed}]
     elif "changed" in record["device"]:
         device["changed"] = record["device"]["changed"]
-    folder.update(status="running", **now, alerts=_cut_back(folder, checkpoint))
+    folder.update(status="running", **now, **_cut_back(folder, checkpoint))
     _write_config(settings, folder)
     say(f"continuing {folder} at {images:,} images")
 
 
-def _cut_back(folder: RunFolder, checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
-    """Bring rows and alerts back to the moment of a checkpoint; its alerts."""
+def _cut_back(folder: RunFolder, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Bring rows and alerts back to the moment of a checkpoint; the fields of the record that say what they are."""
     alerts = checkpoint["callbacks"]["Crew"].get("Watching", {}).get("alerts", [])
-    folder.cut_back(checkpoint["clock"]["iteration"], metrics=rows_at(checkpoint), alerts=alerts)
-    return alerts
+    rows, last = rows_at(checkpoint)
+    lost = folder.cut_back(checkpoint["clock"]["iteration"], metrics=rows, last=last, alerts=alerts)
+    if lost:
+        told = "%s: %s of the %s rows that the checkpoint knows of are gone; the record says so (lost_rows)"
+        logger.warning(told, folder.metrics_file, f"{lost:,}", f"{rows:,}")
+    marked = lost or "lost_rows" in folder.read()
+    return {"alerts": alerts, **({"lost_rows": lost} if marked else {})}
 
 
 def _write_config(settings: dict[str, Any], folder: RunFolder) -> None:
@@ -141,6 +171,8 @@ def summary(folder: RunFolder) -> int:
     if record["alerts"]:
         names = dict.fromkeys(alert["alarm"] for alert in record["alerts"])
         say(f"  alarms: {', '.join(names)}; {folder.alerts_file}")
+    if record.get("lost_rows"):
+        say(f"  lost: {record['lost_rows']:,} rows of {folder.metrics_file}, which were gone when the run went on")
     pictures = sorted(folder.samples.glob("[0-9]*")) + sorted(folder.samples.glob("training.gif"))
     if pictures:
         say(f"  pictures: {pictures[-1]}")

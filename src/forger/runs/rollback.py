@@ -41,9 +41,9 @@ def taken_up(settings: dict[str, Any], checkpoints: Path, build: Callable[[dict[
     return remedied(settings, verdict["changes"])
 
 
-def stopped_by(folder: RunFolder) -> str | None:
-    """What the watch said when it stopped the run; None if it did not."""
-    if not folder.record_file.exists() or folder.read()["status"] != "stopped":
+def stopped_by(folder: RunFolder, record: Mapping[str, Any] | None) -> str | None:
+    """What the watch said when it stopped the run of this record; None if it did not."""
+    if record is None or record["status"] != "stopped":
         return None
     members = _newest(folder.checkpoints)
     verdict = members and members["Watching"]["verdict"]
