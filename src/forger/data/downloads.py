@@ -34,7 +34,7 @@ def mnist(
     lie in `root`/MNIST/raw or in `root` itself, each as it is or as .gz.
 
     Raises:
-        FileNotFoundError: saying what to put where, when they are missing and can't be downloaded.
+        FileNotFoundError: they are missing and can't be downloaded; the message says what to put where.
         ValueError: they are damaged.
     """
     return _idx("mnist", "MNIST", root, size, download, validation)

@@ -29,11 +29,11 @@ def image_folder(
     Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
     (`forger.data.splitting.partition`).
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
-    labels. Pictures are decoded once, into a file that a split of more than 256 MB stays in (`forger.data.store`).
+    labels. Pictures are decoded once, into a file; a split of more than 256 MB is mapped from it (`forger.data.store`).
 
     Raises:
-        FileNotFoundError: without a folder.
-        ValueError: an empty one, for subfolders that don't fit and for a picture that can't be read, by its path.
+        FileNotFoundError: there is no such folder.
+        ValueError: the folder is empty, its subfolders don't fit, or a picture, named by its path, can't be read.
     """
     folder = Path(root)
     parts = partition(folder)

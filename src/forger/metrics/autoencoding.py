@@ -74,7 +74,7 @@ class Reconstruction(OfRealImages):
 class Sparsity(OfRealImages):
     """Activations of the code: `active`, the share above 1e-3, and `dead`, the share of units never above it.
 
-    Dead units are no sparsity: a code that uses half of its units always and the other half never is dense.
+    Dead units do not count as sparsity: a code that always uses the same half of its units is dense.
     """
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
@@ -90,7 +90,7 @@ class Denoising(OfRealImages):
 
     Both get the same input, Gaussian noise added and nothing clipped. `psnr_noisy`, `psnr_denoised`,
     `psnr_wiener` in dB, of the squared error averaged over pixels and images; `gain_over_wiener`, the
-    difference. The filter's output is clipped to [0, 1], which helps it: a network's output is in there anyway.
+    difference. The filter's output is clipped to [0, 1], the range of a network's output.
 
     Args:
         noise: standard deviation on the scale [0, 1].

@@ -19,10 +19,9 @@ class ClassCoverage(Evaluation):
     """Metz et al. 2017, section 3.3.1: `modes`, the classes seen among `n` images, and `kl_modes` to their true shares.
 
     With as many channels as the classes have digits (`data=stacked_digits`) the classifier reads one digit in
-    each: 1,000 modes. The true shares are those of the training labels, in which a conditional game is asked for
-    its classes, too. By the weights that the game samples
-    with by default; where those are a moving average, `modes_raw` and `kl_modes_raw` are those of the live
-    weights.
+    each: 1,000 modes. The true shares are those of the training labels; a conditional game is asked for its classes
+    in the same shares. Samples are drawn with the game's default weights; if those are a moving average, `modes_raw`
+    and `kl_modes_raw` are scores of the live weights.
 
     Args:
         extractor: whose logits classify one channel: ``digits``, or any other that gives logits.
@@ -33,7 +32,7 @@ class ClassCoverage(Evaluation):
     """
 
     def __init__(self, extractor: str = "digits", weights: str | None = None) -> None:
-        # Not `extractor`: whole images are not what it reads.
+        # Not named `extractor`, since it reads single channels, not whole images.
         self.classifier = extractors.build(extractor, weights)
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
@@ -71,9 +70,9 @@ class ClassCoverage(Evaluation):
 def of_both_weights(
     game: Any, scores: Callable[[Tensor], dict[str, float]], labels: Tensor | None = None, *, n: int, seed: int
 ) -> dict[str, float]:
-    """Scores of ``n`` samples, and, of a game with a moving average, `NAME_raw` of its live weights' ones.
+    """Scores of ``n`` samples; for a game with a moving average also `NAME_raw`, scores of samples by the live weights.
 
-    Both from the same latents and the same ``labels``; without labels the game chooses them.
+    Both use the same latents and ``labels``; without labels the game chooses them.
     """
     values = scores(game.sample(n, labels, generator(seed, "scores")))
     if getattr(game, "average", None) is not None:

@@ -1,4 +1,4 @@
-"""Evaluation of a conditional generator: does it make what it is asked for?"""
+"""Evaluation of a conditional generator: whether samples are of the class that was asked for."""
 
 import logging
 from typing import Annotated, Any

@@ -49,7 +49,7 @@ class DINOv2Extractor(Extractor):
     def extract(self, images: Tensor) -> tuple[Tensor, None]:
         pixels = images.expand(-1, 3, -1, -1).float() / 255
         pixels = nn.functional.interpolate(pixels, (SIZE, SIZE), mode="bicubic", antialias=True)
-        # Bicubic overshoots at edges, where a picture's values end.
+        # Bicubic interpolation overshoots at edges, beyond the range of the values.
         pixels = (pixels.clamp(0, 1) - self.get_buffer("mean")) / self.get_buffer("deviation")
         return self.network(pixels), None
 

@@ -22,19 +22,19 @@ from forger.metrics.perceptual import Distance
 class Enlargement(OfRealImages):
     """PSNR, SSIM, share of high frequencies and a perceptual distance of pictures that were shrunk and enlarged again.
 
-    The first three are of the luma, all with `scale` pixels cut off at the border, as is the custom (Ledig et al.
-    2017, section 3.1). Each has a score for the generator as it is (`psnr`), as it was at the end of the first stage
+    The first three are of the luma, all with `scale` pixels cut off at the border (Ledig et al. 2017, section 3.1).
+    Each has a score for the generator as it is (`psnr`), as it was at the end of the first stage
     (`psnr_first`) and for bicubic enlargement (`psnr_bicubic`):
 
     - `psnr` in dB, `ssim`: nearness to the large picture (`luma`, `similarity`);
     - `high_frequencies`: energy beyond what the small picture can hold, as a share of the large picture's. It
       measures how much texture there is, not whether it is the right one;
-    - the `distance`'s, where one is given, under its name (`lpips_alex`, `distance_photo`): of the colours, lower
-      is better. By the network that the game was trained with it flatters the game.
+    - the `distance`, where one is given, under its name (`lpips_alex`, `distance_photo`): of the colours, lower is
+      better. If the game was trained with the same network, the score is too good.
 
     The test split is measured on the data set's whole held-out pictures, `data.extra`, where it has any: scores
-    without further name are those of `main`, the others are never averaged in and end in their name
-    (`psnr_bicubic_flower`). Everything else is measured on the split's patches.
+    of `main` have plain names, those of the others end in the picture's name (`psnr_bicubic_flower`) and are not
+    averaged in. Other splits are measured on their patches.
 
     Args:
         main: name of the picture in `data.extra` that is the test.
@@ -53,7 +53,7 @@ class Enlargement(OfRealImages):
         return scores
 
     def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
-        if split == "test" and self.main in data.extra:  # of a single picture nobody knows the spread
+        if split == "test" and self.main in data.extra:  # the spread of a single picture is unknown
             return measured(self.evaluate(game, data, split, n=n, seed=seed))
         return super().measured(game, data, split, n=n, seed=seed)
 
@@ -142,7 +142,7 @@ def similarity(x: Tensor, y: Tensor) -> Tensor:
 def energy_beyond(x: Tensor, frequency: float) -> Tensor:
     """Spectral energy (n,) of images (n, h, w) from `frequency` up, in cycles per pixel of any direction.
 
-    Under a Hann window, since the jump from one border to the opposite one would count as sharpness.
+    Under a Hann window; otherwise the jump from one border to the opposite one would count as high frequencies.
     """
     height, width = x.shape[1:]
     window = torch.hann_window(height, dtype=x.dtype)[:, None] * torch.hann_window(width, dtype=x.dtype)

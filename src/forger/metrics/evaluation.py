@@ -27,7 +27,7 @@ CHUNK = 4096
 
 
 class Measured(NamedTuple):
-    """A score and its standard error: how far it would move if other images had been drawn; None if unknown."""
+    """A score and its standard error, which is its spread over other draws of images; None if unknown."""
 
     value: float
     error: float | None = None
@@ -179,9 +179,9 @@ class SampleQuality(Evaluation):
 
 
 def proportional(labels: Tensor, n: int, seed: int) -> Tensor:
-    """``n`` labels in the proportions of those given, drawn by the seed; the order of those given plays no part.
+    """``n`` labels in the proportions of those given, drawn by the seed; the order of those given does not matter.
 
-    Each class is drawn as often as its share says, up to one; where ``n`` is a multiple of their number, exactly.
+    Each class is drawn as often as its share says, to within one; exactly, if ``n`` is a multiple of their number.
 
     Args:
         labels: int64 (m,), those of the real images.
@@ -204,7 +204,7 @@ def measured(values: Mapping[str, float], errors: Mapping[str, float] = {}) -> d
 
 
 def halved(data: Data, split: str, *, seed: int) -> Data:
-    """The data with a random half of one split, its tables each by itself; all else as it is."""
+    """The data with a random half of one split, drawn for each of its tables; the other splits are unchanged."""
     part = data.splits[split]
 
     def half(table: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ __all__ = [
     "build",
 ]
 
-#: Names of forger's own, which nobody else's extractor may have.
+#: Names of forger's own extractors, which no other may have.
 NAMES = EXTRACTORS
 
 DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
@@ -70,7 +70,10 @@ class DigitsNetwork(nn.Module):
 class DigitsExtractor(Extractor):
     """The extractor behind `fd_digits`: DigitsNetwork, trained on the training split and shipped with forger.
 
-    Takes grey 8×8 images only. Everybody's weights are the same: a file with another hash raises ValueError.
+    Takes grey 8×8 images only.
+
+    Raises:
+        ValueError: the file of weights has another hash than the shipped one.
     """
 
     def __init__(self) -> None:

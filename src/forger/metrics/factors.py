@@ -1,4 +1,4 @@
-"""Latent factors: how much of what was done to an image can be read linearly from its code."""
+"""Latent factors: how well a change of an image can be read linearly from its code."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ def scaled(images: Tensor, factors: Tensor) -> Tensor:
 def thickened(images: Tensor, pixels: Tensor) -> Tensor:
     """Bright strokes of images (n, c, h, w) made thicker, or thinner, by (n,) of -1 to 1 pixels on each side.
 
-    A part of a pixel is that part of the way to a grey dilation (or erosion) by a whole one.
+    A fraction of a pixel interpolates between the image and its grey dilation (or erosion) by a whole pixel.
     """
     amount = pixels.reshape(-1, 1, 1, 1).to(images)
     padded = F.pad(images, (1, 1, 1, 1), value=-1.0)

@@ -1,4 +1,4 @@
-"""What every extractor is: uint8 images in, features and logits out, and nothing that training can change."""
+"""The base of extractors: uint8 images to features and logits, by weights that training does not change."""
 
 import hashlib
 from collections.abc import Callable

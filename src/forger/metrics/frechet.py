@@ -1,11 +1,11 @@
-"""Fréchet distance between Gaussians, in float64, by the shortest exact route that the ranks allow."""
+"""Fréchet distance between Gaussians, in float64, by the cheapest exact formula that the ranks allow."""
 
 import torch
 from torch import Tensor
 
 from forger.randomness import generator
 
-# A squared distance below zero by more than this share of the traces is no rounding error but a bug.
+# A squared distance below zero by more than this share of the traces is a bug, not a rounding error.
 TOLERANCE = 1e-6
 BLOCK = 256  # columns of a product that are computed at a time
 
@@ -111,7 +111,7 @@ def _trace_root(cov1: Tensor, cov2: Tensor) -> Tensor:
 
 
 def _reduced(cov: Tensor, factor: Tensor) -> Tensor:
-    """The lower triangle of Lᵀ C L for a lower triangular L; what lies above the diagonal means nothing.
+    """The lower triangle of Lᵀ C L for a lower triangular L; values above the diagonal are undefined.
 
     A third of the work of the two whole products: neither the zeros of L nor the other triangle are computed.
     """
@@ -123,7 +123,7 @@ def _reduced(cov: Tensor, factor: Tensor) -> Tensor:
 
 
 def _noise(values: Tensor) -> Tensor:
-    """Below this an eigenvalue says nothing: the usual threshold of a numerical rank."""
+    """Eigenvalues below this are rounding errors: the usual threshold of a numerical rank."""
     largest = values.max().clamp(min=0) if values.numel() else values.new_zeros(())
     return largest * values.numel() * torch.finfo(values.dtype).eps
 

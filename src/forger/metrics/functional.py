@@ -1,4 +1,4 @@
-"""Pure scores of features, logits and images: float64 inside, one or two numbers out, all chance seeded."""
+"""Scores as pure functions of features, logits and images: one or two numbers, computed in float64, seeded."""
 
 import math
 
@@ -26,14 +26,14 @@ def inception_score(logits: Tensor, splits: int = 1, *, seed: int | None = None)
         raise ValueError(f"an Inception Score over {splits} splits needs at least {max(2, splits)} images, got {n}")
     refuse_not_finite(logits)
     if seed is not None:
-        # The legacy stream on purpose: an equal seed gives torch-fidelity's own splits.
+        # NumPy's legacy stream: an equal seed gives torch-fidelity's own splits.
         order = np.random.RandomState(seed).permutation(n)
         logits = logits[torch.from_numpy(order).to(logits.device)]
     log_p = logits.double().log_softmax(dim=1)
     values = []
     for i in range(splits):
         part = log_p[i * n // splits : (i + 1) * n // splits]
-        # log of the mean probability, without leaving the log scale: a class that never occurs is no NaN.
+        # log of the mean probability, computed on the log scale, so that a class that never occurs gives no NaN.
         log_q = part.logsumexp(dim=0) - np.log(len(part))
         values.append((part.exp() * (part - log_q)).sum(dim=1).mean().exp())
     scores = torch.stack(values)
@@ -45,9 +45,9 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Bińkowski et al. 2018, section 3: unbiased MMD², kernel (xᵀy/d + 1)³; the value and its standard error.
 
-    All images at once: the error is the jackknife's, which at equality overstates it a little. With
+    All images at once: the error is the jackknife's, a little too large where both distributions are equal. With
     `subsets`, the mean over that many pairs of subsets, drawn as torch-fidelity draws them; the error is then
-    only that of drawing.
+    that of drawing alone.
 
     Raises:
         ValueError: fewer than 3 images, or fewer than `subset_size`.

@@ -62,7 +62,7 @@ def _network(path: Path) -> nn.Module:
 
     class Unloaded(FeatureExtractorInceptionV3):
         def load_state_dict(self, *_: object, **__: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-            """Nothing: torch-fidelity's constructor would unpickle whatever the file holds."""
+            """Does nothing, since torch-fidelity's constructor would unpickle whatever the file holds."""
 
     empty = io.BytesIO()
     torch.save({}, empty)

@@ -1,4 +1,4 @@
-"""What linear methods make of the same images: the rivals of an autoencoder."""
+"""Linear methods on the same images, which an autoencoder is compared with."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from forger.data.images import Data
 from forger.randomness import generator
 
-#: More training images than this change a covariance too little to be worth their memory.
+#: Training images used at most: more change a covariance too little to be worth their memory.
 MOST = 20_000
 
 

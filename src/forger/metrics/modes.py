@@ -1,4 +1,4 @@
-"""Does a generator make everything that the data have? Mode coverage, where the modes are known."""
+"""Mode coverage: whether a generator makes everything that is in the data, where the modes are known."""
 
 from collections.abc import Callable
 
@@ -86,7 +86,7 @@ def class_modes(classes: Tensor, truth: Tensor | int = 1000) -> dict[str, float]
 
 
 def kl_divergence(counts: Tensor, truth: Tensor) -> float:
-    """KL(counts ‖ truth) in nats, both scaled to sum 1; infinite where the truth says never."""
+    """KL(counts ‖ truth) in nats, both scaled to sum 1; infinite where something occurs whose true share is 0."""
     p = _histogram(counts)
     return float((torch.xlogy(p, p) - torch.xlogy(p, _histogram(truth).to(p.device))).sum())
 

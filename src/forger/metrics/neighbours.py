@@ -27,7 +27,7 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
 
 
 def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, float]:
-    """Naeem et al. 2020, equations 5 and 6: both with the balls of the reals, which no outlying fake widens.
+    """Naeem et al. 2020, equations 5 and 6: both use the balls of the reals, so an outlying fake changes little.
 
     Density: real balls around a fake, over k (about 1 for the real distribution). Coverage: share of real
     balls with a fake inside.
@@ -48,7 +48,7 @@ def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, flo
 def memorisation(
     fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int, typical: Tensor | None = None
 ) -> tuple[float, float]:
-    """Do fakes lie nearer to the training images than new images do? Two numbers, by nearest neighbours.
+    """Whether fakes lie nearer to the training images than new images do: two numbers, by nearest neighbours.
 
     Share: fakes nearer to a training image than to a held-out one, with equally many of either (a seeded
     subset of the larger set); ties count half. About 0.5 when nothing was memorised, 1 for copies. Ratio:
@@ -82,7 +82,7 @@ def neighbour_radius(points: Tensor, k: int) -> Tensor:
 
 def nearest_distance(points: Tensor, others: Tensor) -> Tensor:
     """Distance of every point to the nearest of the others, float64 (n,)."""
-    # The root of the smallest square, which is the smallest root, bit by bit.
+    # The root of the smallest square equals the smallest root, bit by bit, and is cheaper.
     return torch.cat([block.min(dim=1).values for block in _squares(points, others)]).clamp_(min=0).sqrt_()
 
 
@@ -102,7 +102,7 @@ def _distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
 
 
 def _squares(points: Tensor, others: Tensor) -> Iterator[Tensor]:
-    """Their squares, but for rounding."""
+    """The squares of the distances, up to rounding."""
     # Near the origin |x|² + |y|² − 2xᵀy loses less to rounding.
     centre = others.mean(dim=0)
     others = others - centre

@@ -1,4 +1,4 @@
-"""Scores of images that have a right answer each: torchmetrics metrics over running sums in float64."""
+"""Scores of images against their right answers: torchmetrics metrics over running sums in float64."""
 
 from abc import abstractmethod
 from typing import Any

@@ -1,4 +1,4 @@
-"""What must be known about a score before it may be compared with another."""
+"""What a score depends on, and whether two scores may be compared."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 Weights = Literal["ema", "raw", "only", "none"]
 
-# Packages whose release can move a score in the last digits.
+# Packages whose version can change a score in the last digits.
 PACKAGES = ("forger", "torch", "torchvision", "torchmetrics", "torch-fidelity", "numpy")
 
 
 @cache
 def _versions() -> Mapping[str, str]:
-    # Each is read from a file as long as the package's description: a quarter of a scoring's time.
+    # Cached, since each is read from a file as long as the package's description: a quarter of a scoring's time.
     return {package: version(package) for package in PACKAGES}
 
 
@@ -53,7 +53,7 @@ class Passport:
         return cls(**values)
 
 
-# Not a difference in kind: another seed is another draw, and versions are for finding out about a last digit.
+# These do not prevent a comparison: another seed is another draw, and versions change the last digits.
 _NOT_COMPARED = ("seed", "versions")
 #: Generator weights that compare.
 _ALIKE = (("only", "ema"), ("only", "raw"))
@@ -81,7 +81,7 @@ def comparable(one: Passport, other: Passport) -> str | None:
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """`comparable` for passports as they stand in a record, where an evaluation may have added fields."""
+    """`comparable` for passports read from a record, to which an evaluation may have added fields."""
     for name in [*one, *(name for name in other if name not in one)]:
         a, b = one.get(name), other.get(name)
         if name == "weights" and ((a, b) in _ALIKE or (b, a) in _ALIKE):

@@ -17,7 +17,7 @@ Backbone = Literal["alex", "vgg"]
 
 #: torchvision's files, whose names end in the first digits of their sha256.
 FILES: dict[str, str] = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
-#: Below this many pixels a side nothing is left after the poolings.
+#: Least pixels a side: with fewer nothing is left after the poolings.
 LEAST: dict[str, int] = {"alex": 31, "vgg": 16}
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class LPIPS(Distance):
         return torch.stack([apart(x, y, weights) for x, y, weights in pairs]).sum(0)
 
     def _features(self, images: Tensor) -> list[Tensor]:
-        # The paper's own scaling, which is not quite ImageNet's.
+        # The paper's own scaling, which differs slightly from ImageNet's.
         shift, scale = torch.tensor([[-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]]).reshape(2, 3, 1, 1)
         x = (to_float(images.expand(-1, 3, -1, -1)) - shift) / scale
         found = []
@@ -104,7 +104,7 @@ class LPIPS(Distance):
 class FeatureDistance(Distance):
     """Zhang et al. 2018, equation 1, with equal weights, in the last features of a network: `distance_<network>`.
 
-    Between 0 and 4. It says as much as the network knows, so it is named after it and compares with nothing else.
+    Between 0 and 4. Named after its network, since distances by different networks do not compare.
 
     Args:
         network: an extractor, or a module of features (n, d, …) of images in [-1, 1]; its `name` names the score.
@@ -131,9 +131,9 @@ class FeatureDistance(Distance):
 
 
 class Perceptual(Distance):
-    """LPIPS where its weights are on disk, otherwise a `FeatureDistance` of a network that always is.
+    """LPIPS where its weights are on disk, otherwise a `FeatureDistance` of another network.
 
-    The score's name says which it was.
+    The score's name says which.
 
     Args:
         network: as in `FeatureDistance`.

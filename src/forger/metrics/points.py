@@ -1,4 +1,4 @@
-"""Evaluations of points whose true density is known: how near generator and discriminator come to it."""
+"""Evaluations of points whose true density is known: distances of generator and discriminator from it."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from forger.metrics.evaluation import Evaluation
 from forger.metrics.modes import jensen_shannon, point_modes
 from forger.randomness import generator
 
-#: How far beyond its outermost modes a density on the line is looked at, in their σ.
+#: How far beyond its outermost modes a density on the line is evaluated, in their σ.
 _MARGIN = 5.0
 
 
@@ -61,9 +61,9 @@ class DensityMatch(Evaluation):
 class ModeCoverage(Evaluation):
     """Srivastava et al. 2017, section 4.1: `modes`, `high_quality`, `kl_modes` and `spread` of `n` samples.
 
-    They are those of `forger.metrics.modes.point_modes`, by the weights that the game samples with by default;
-    where those are a moving average, `modes_raw` and so on are those of the live weights. Of `high_quality`
-    and `spread` a perfect sampler has 98.89% and 1: more of the one or less of the other are modes that shrank.
+    As in `forger.metrics.modes.point_modes`. Samples are drawn with the game's default weights; if those are a moving
+    average, `modes_raw` and so on are scores of the live weights. A perfect sampler has `high_quality` 98.89% and
+    `spread` 1; a higher quality or a lower spread means that modes have shrunk.
 
     Raises:
         ValueError: data without a known mixture.

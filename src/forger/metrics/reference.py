@@ -1,4 +1,4 @@
-"""Real images as scores see them, extracted once and kept on disk."""
+"""Features of real images, extracted once and kept on disk."""
 
 import hashlib
 import json

@@ -42,7 +42,7 @@ class Rows(FeatureMetric):
     def reset(self) -> None:
         super().reset()
         for column in self.kept:
-            # A rank without any image must offer the others a table of the right width.
+            # A rank without any image must still contribute a table of the right width.
             getattr(self, column).append(torch.empty(0, self.widths[column], device=self.device, dtype=torch.float32))
 
     def update(self, fake: Features, labels: Tensor | None = None) -> None:
@@ -143,7 +143,7 @@ class PrecisionRecall(Rows):
 
 
 class DensityCoverage(Rows):
-    """Naeem et al. 2020: the same two questions, robust against outliers."""
+    """Naeem et al. 2020: quality and variety, robust against outliers."""
 
     names = ("density", "coverage")
     higher_is_better = True
@@ -158,7 +158,7 @@ class DensityCoverage(Rows):
 
 
 class Memorisation(Rows):
-    """Are fakes nearer to training images than the held-out reference is? As `neighbours.memorisation`."""
+    """Whether fakes are nearer to training images than the held-out reference is; see `neighbours.memorisation`."""
 
     names = ("memorisation", "neighbour_ratio")
     higher_is_better = False

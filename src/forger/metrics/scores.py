@@ -64,7 +64,7 @@ def score_name(name: str, extractor: str) -> str:
 
 
 def plain_name(name: str, extractor: str) -> str:
-    """The other way round, and plain names stay: `fid`, `fd_digits`, `fd` → `fd`.
+    """The plain name of a public or plain name: `fid`, `fd_digits`, `fd` → `fd`.
 
     Raises:
         ValueError: a name that no score has, or that belongs to another extractor.
@@ -139,7 +139,7 @@ class Scores(nn.Module):
             self.observe(self.extractor(images[part]), None if labels is None else labels[part])
 
     def observe(self, features: Features, labels: Tensor | None = None) -> None:
-        """Add fakes of which this extractor's features are at hand, as `update` does."""
+        """As `update`, for fakes whose features by this extractor are already computed."""
         for metric in self._fed():
             metric.update(features, labels)
 
@@ -165,7 +165,7 @@ class Scores(nn.Module):
             metric.reset()
 
     def of(self, features: Features, labels: Tensor | None = None) -> dict[str, float]:
-        """All scores of fakes that are at hand as a whole; no state is touched and nothing synced."""
+        """All scores of a whole set of fakes; changes no state and syncs nothing."""
         return self._named([*self._streams(), *self._readers()], features, labels)
 
     def errors(self, features: Features, labels: Tensor | None = None, *, seed: int) -> dict[str, float]:
@@ -218,5 +218,5 @@ class Scores(nn.Module):
         return [m for m in self.metrics if isinstance(m, FeatureMetric) and not isinstance(m, Rows)]
 
     def _fed(self) -> list[FeatureMetric]:
-        """Those that see the features as they come; the readers share one table."""
+        """Metrics that are updated with each batch; those that need all rows share one table."""
         return [*self._streams(), *([] if self.rows is None else [self.rows])]

@@ -1,4 +1,4 @@
-"""How far a score would move if other images had been drawn."""
+"""Standard errors of scores: their spread over other draws of images."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,10 +14,10 @@ def half_sample_errors(
 ) -> dict[str, float]:
     """Standard errors of all that `scores(rows)` gives: their spread over random halves (delete-half jackknife).
 
-    `rows` are the indices, int64, of half of `n` images. For a score that is smooth in the distribution,
-    halves without replacement vary around the whole exactly as the whole varies around the truth. For a
-    Fréchet distance near its floor, where it is quadratic, they overstate it by up to 2 (and halves / √2 by up
-    to 1.4, but that understates everywhere else by 1.4). Best are several seeds of the generator.
+    `rows` are the indices, int64, of half of `n` images. For a score that is smooth in the distribution, halves
+    drawn without replacement vary around the whole set as the whole set varies around the truth. For a Fréchet
+    distance near its least value, where it is quadratic, the error comes out too large by up to a factor of 2. (With
+    halves / √2 by up to 1.4, but too small by 1.4 everywhere else.) Several seeds of the generator are better.
 
     Raises:
         ValueError: fewer than 4 images.
@@ -30,5 +30,5 @@ def half_sample_errors(
 
 def spread(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Standard deviations over draws of the same scores, by name; NaN where a draw was not finite."""
-    with np.errstate(invalid="ignore"):  # infinity less infinity
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
         return {name: float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]}

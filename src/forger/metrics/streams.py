@@ -1,4 +1,4 @@
-"""Scores that need no feature twice: torchmetrics metrics over running sums in float64."""
+"""Scores that keep running sums instead of features: torchmetrics metrics in float64."""
 
 from typing import ClassVar
 
@@ -15,9 +15,9 @@ from forger.metrics.reference import Reference
 class FeatureMetric(FixedPrecision, Metric):
     """Base of all scores: `update(features, labels)` takes an extractor's output on fakes.
 
-    `values()` gives the numbers of what was taken by name, `of(features, labels)` those of other fakes.
+    `values()` gives the numbers, by name, of all updates so far; `of(features, labels)` those of other fakes.
     `compute()` syncs over ranks first (so all ranks must call it) and gives a float64 scalar, or a dict of them
-    when there are several.
+    if there are several.
     """
 
     full_state_update = False
@@ -35,7 +35,7 @@ class FeatureMetric(FixedPrecision, Metric):
         raise NotImplementedError
 
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
-        """The numbers of fakes that are all at hand. Leaves the state alone and syncs nothing."""
+        """The numbers of a whole set of fakes; changes no state and syncs nothing."""
         raise NotImplementedError
 
     def compute(self) -> Tensor | dict[str, Tensor]:
@@ -60,7 +60,7 @@ class FrechetDistance(FeatureMetric):
         self.add_state("n", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("total", torch.zeros(d, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("outer", torch.zeros(d, d, dtype=torch.float64), dist_reduce_fx="sum")
-        # Sums about the real mean: about 0 the covariance would be a small difference of large numbers.
+        # Sums are taken about the real mean: about 0 the covariance would be a small difference of large numbers.
         self.register_buffer("origin", reference.mean, persistent=False)
 
     def update(self, fake: Features, labels: Tensor | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Evaluations of translations between two domains, of which a test may know more than the training did.
+"""Evaluations of translations between two domains; a test may have pairs that the training did not.
 
 A game offers `translate(images, direction)` of float images in [-1, 1], direction "ab" or "ba".
 """
@@ -18,7 +18,7 @@ from forger.metrics.functional import psnr
 from forger.metrics.pairs import Paired, PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
 from forger.metrics.perceptual import Distance
 
-#: What takes a domain B back to where an extractor knows its way about.
+#: Functions that turn images of B into ones that an extractor was trained on.
 Undo = Literal["nothing", "inversion", "quarter_turn"]
 
 
@@ -39,7 +39,7 @@ class OfTranslations(OfRealImages):
 class Cycle(OfTranslations):
     """How well the translations undo each other, in dB: `psnr_cycle_a` (A→B→A) and `psnr_cycle_b` (B→A→B).
 
-    Needs no truth, and says nothing about it: permuted classes close a cycle as well as the right ones.
+    Needs no right translations, and does not show whether they are right: a cycle with permuted classes closes too.
     """
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
@@ -52,10 +52,10 @@ class Cycle(OfTranslations):
 
 
 class HiddenTruth(OfTranslations):
-    """Nearness to translations that were never shown, A→B and, under names in `_back`, B→A.
+    """Distance from right translations that were not shown in training: A→B and, with names in `_back`, B→A.
 
     - `psnr` in dB, of the squared error over all pixels of all images; `ssim`, of images of 11 pixels or more;
-    - the `distance`'s, where one is given, under its name (`lpips_alex`, `distance_digits`); lower is better.
+    - the `distance`, where one is given, under its name (`lpips_alex`, `distance_digits`); lower is better.
 
     Args:
         distance: a perceptual distance from the right translation.
@@ -98,16 +98,16 @@ class HiddenTruth(OfTranslations):
 
 
 class ClassPreserved(OfTranslations):
-    """Does the content survive? By the classes that an extractor's logits tell.
+    """Whether images keep their class when translated, by an extractor's logits.
 
     - `class_preserved`: share of the A→B translations that still are of their image's class;
       `class_preserved_back`: the same for B→A; `class_after_cycle`: for A→B→A;
-    - `class_renamed`: the share if the classes had other names, by the best one-to-one renaming. Where it is
-      far above `class_preserved`, and the cycle closes, the game has exchanged classes: it has found a
-      translation, but another one. `classes_fixed`: how many classes that renaming leaves alone.
+    - `class_renamed`: the share under the best one-to-one renaming of the classes. If it is far above
+      `class_preserved` and the cycle closes, the game has exchanged classes. `classes_fixed`: how many classes that
+      renaming leaves unchanged.
 
     Args:
-        undo: what makes an image of B one that the extractor was trained on.
+        undo: turns an image of B into one that the extractor was trained on.
         extractor: whose logits classify images of A.
         weights: file of the extractor's weights, where it needs one.
 
