@@ -1,4 +1,4 @@
-"""When training ends of itself."""
+"""The end of training: a number of images, or minutes."""
 
 import math
 import time

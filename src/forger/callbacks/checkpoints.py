@@ -26,11 +26,11 @@ _TRAILER = len(_MARK) + 64
 
 
 class BadCheckpoint(ValueError):
-    """A checkpoint that is truncated, altered, or none at all."""
+    """A file that is a truncated or altered checkpoint, or no checkpoint."""
 
 
 class VerifiedCheckpointIO(CheckpointIO):
-    """Writes into the destination's folder, then renames; a SHA-256 trailer tells damage when reading.
+    """Writes a temporary file beside the destination, then renames it; reading verifies the SHA-256 at the file's end.
 
     `torch.load` reads such a file too: zip archives end before the trailer.
 
@@ -86,7 +86,7 @@ class VerifiedCheckpointIO(CheckpointIO):
 
 
 class _Hashing:
-    """A write-only file that hashes what passes and remembers the error that torch's writer would hide."""
+    """A write-only file that hashes what is written and keeps an error that torch's writer would hide."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -108,8 +108,8 @@ class _Hashing:
 class Checkpoints(Punctual):
     """Keeps ``last.ckpt``, the one before it, and, when a score says so, ``best.ckpt``.
 
-    Saved is the state after a round and before anybody observed it (`Crew`), with the number of rows that the run
-    had written by then. Weights that are not finite are never saved.
+    A checkpoint is the state after a round and before the observers see it (`Crew`), with the number of rows written
+    so far. Weights that are not finite are never saved.
 
     Args:
         folder: the run's ``checkpoints`` folder.
@@ -121,7 +121,7 @@ class Checkpoints(Punctual):
         self.folder = folder
         self.record = record
         self.every_images = every_images
-        #: Whether training was taken up in a round that has not been observed yet.
+        #: Whether training continued in a round that has not been observed yet.
         self.unobserved = False
         self._iteration: int | None = None
         self._kept: int | None = None
@@ -155,7 +155,7 @@ class Checkpoints(Punctual):
         game = cast(Game, trainer.lightning_module)
         if trainer.is_global_zero:
             if last.exists():
-                # At no moment is there less than the last whole state under one of the two names.
+                # At any moment one of the two names holds the last whole state.
                 link = self.folder / ".previous"
                 link.unlink(missing_ok=True)
                 os.link(last, link)
@@ -179,7 +179,7 @@ class Checkpoints(Punctual):
 
     @property
     def kept(self) -> str:
-        """What is safe, in words."""
+        """One line about the state that is saved."""
         if self._kept is None:
             return "no state had been saved yet"
         last = self.folder / "last.ckpt"

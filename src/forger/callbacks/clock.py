@@ -1,4 +1,4 @@
-"""When something is due, told from the images shown alone, so that resuming needs no counters."""
+"""When something is due: a function of the images shown alone, so that resuming needs no counters."""
 
 import math
 
@@ -11,7 +11,7 @@ class Punctual(Callback):
     """A callback that knows when it next has something to do: rounds before that need not stop for it."""
 
     def due_at(self, game: Game) -> float:
-        """Images shown at which it wants to be called next; infinity for whatever round comes along."""
+        """Images shown at which it has to be called next; infinity if it can wait for any other round."""
         return math.inf
 
 

@@ -1,4 +1,4 @@
-"""Several callbacks as one, in an order from which a run can be taken up again."""
+"""Several callbacks as one, in an order that lets a run be continued."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from forger.callbacks.interruption import Interruption
 from forger.errors import Interrupted
 from forger.games.base import Game
 
-#: Longest time between two looks at the clock, the bar and the signals.
+#: Seconds at most between two checks of the clock, the bar and the signals.
 SECONDS = 0.5
 
 
@@ -20,17 +20,17 @@ class Crew(Callback):
     """Calls its members' hooks in order, and only those that they define.
 
     After a round come the members, then the interruption, then the checkpoint, and only then the observers, which
-    look at the game and change nothing in it. So a checkpoint holds the state before anybody observed it, and a
-    run that goes on from there has them observe first. They may be broken off: nothing but their own work is lost.
+    change nothing in the game. So a checkpoint holds the state before it was observed, and a run that continues from
+    it has the observers called first. Observers may be interrupted: only their own work is lost.
 
-    Lightning visits every callback on each of its eight hooks in a round, and its own loop costs as much as half a
-    small game. So where nobody else wants to see every round, the game plays on until a callback has something to
+    Lightning calls every callback on each of its eight hooks in a round, and its own loop costs as much as half a
+    small game. So, unless another callback needs every round, the game plays on until a callback has something to
     do, a signal has come, or `SECONDS` are over.
 
     Args:
         members: callbacks whose state belongs to the round itself.
         interruption, checkpoints: of the run.
-        observers: what scores and draws.
+        observers: callbacks that score and draw.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Crew(Callback):
             hook(trainer, pl_module)
         if self.checkpoints.unobserved:
             self._observe(trainer, pl_module, None, None, 0)
-        # Ranks must agree on when to stop; a clock would part them.
+        # Ranks must agree on when to stop, which their own clocks would not.
         alone = trainer.world_size == 1 and trainer.callbacks == [self]  # pyright: ignore[reportAttributeAccessIssue]
         if self._patient and alone:
             self._plan(pl_module)
@@ -96,7 +96,7 @@ class Crew(Callback):
         return game.shown >= self._next or self.interruption.signal_number != 0 or time.monotonic() >= self._latest
 
     def _observe(self, trainer: Trainer, game: Game, *rest: Any) -> None:
-        if trainer.world_size > 1:  # observers may talk to those of other ranks, which heard no signal
+        if trainer.world_size > 1:  # observers may be waiting for other ranks, which got no signal
             for hook in self._observing:
                 hook(trainer, game, *rest)
             return

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run with its state saved, wherever it is at that moment."""
+"""SIGINT and SIGTERM end a run with its state saved."""
 
 import os
 import signal
@@ -23,20 +23,20 @@ PATIENCE = 3.0
 class Interruption(Punctual):
     """Turns the first signal into a clean stop; a second SIGINT ends the process at once.
 
-    While rounds are played, the signal is kept until the one in play is over, since half a round can't be saved.
-    Before and after (data, networks, final scores) it is raised at once as `Interrupted`. Scoring and drawing in
-    between are broken off after `PATIENCE`: they change nothing, and are done again when the run goes on.
+    In training, the signal takes effect at the end of the round, since half a round can't be saved. Before and after
+    (data, networks, final scores) it is raised at once as `Interrupted`. Scoring and drawing in between are
+    interrupted after `PATIENCE`: they change nothing, and are done again when the run continues.
     """
 
     def __init__(self) -> None:
-        #: What arrived, on any rank; 0 for nothing.
+        #: Number of the signal that arrived on any rank; 0 for none.
         self.signal_number = 0
         self._playing = False
         self._breakable = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear signals inside the block (in the main thread; Python gives no others a say)."""
+        """Handle signals inside the block (in the main thread, the only one in which Python can)."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""The run's rows: one sink for terms, signals and scores, read by the record, the loggers and the bar."""
+"""The run's rows: terms, signals and scores, written once for the record, the loggers and the bar."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ class Journal(Punctual):
 
     def on_fit_start(self, trainer: Trainer, pl_module: Game) -> None:
         pl_module.observe_every = self.every
-        if not pl_module.observed:  # after a resume: who looks at the round again sees what was seen then
+        if not pl_module.observed:  # after a resume: whoever observes the round again sees the same values
             pl_module.observed = {name: torch.tensor(value) for name, value in self._observed.items()}
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:

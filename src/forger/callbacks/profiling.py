@@ -19,11 +19,11 @@ WAIT, WARMUP, ACTIVE = 20, 5, 20
 class Profiling(Callback):
     """Writes ``trace.json`` (for chrome://tracing or Perfetto) and ``table.txt`` into a folder.
 
-    The parts of a round stand in both as ``forger: …``: drawing the fakes, each player's objective and move.
-    Values don't change; the profiled rounds are slower.
+    Both name the parts of a round ``forger: …``: drawing the fakes, each player's objective and move. Values don't
+    change; the profiled rounds are slower.
 
     Args:
-        folder: where to; made when there is something to write.
+        folder: to write to; made when there is something to write.
         rounds: how many rounds are profiled, after 25 that are not.
     """
 

@@ -39,7 +39,7 @@ class ProgressBar(Punctual):
             return
         columns = [TextColumn("{task.fields[speed]:>6,.0f} images/s"), BarColumn(20), TaskProgressColumn()]
         columns += [TimeRemainingColumn(), TextColumn("{task.fields[values]}")]
-        # Drawn when there is something new: a thread of its own would take a percent of a small game's time.
+        # Drawn when there is something new: a thread of its own would take 1% of a small game's time.
         self._progress = Progress(*columns, console=console, auto_refresh=False)
         self._task = self._progress.add_task("", total=self.total, completed=pl_module.shown, speed=0.0, values="")
         self._progress.start()

@@ -1,4 +1,4 @@
-"""Scores through training on the validation split, and the published ones on the test split at the end."""
+"""Scores on the validation split during training, and on the test split at the end."""
 
 import logging
 import math
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Scoring(Punctual):
     """Evaluates the game at intervals and keeps ``best.ckpt`` by one of the scores.
 
-    Choices look at validation; `published` gives the scores on test.
+    Choices use the validation split; `published` gives the scores on the test split.
 
     Args:
         evaluations: what to compute.
@@ -87,10 +87,10 @@ class Scoring(Punctual):
             self.checkpoints.save(trainer, "best")
 
     def closing(self) -> dict[str, dict[str, Any]]:
-        """The best scores; the one that chose them says what its ``last`` value was, and the relative ``gap``.
+        """The best scores; the one by which they were chosen has its ``last`` value and the relative ``gap`` as well.
 
-        Both are of the validation split, as the choice was. The gap is 0 where the last was the best, 1 where it
-        was worse by as much as the best itself.
+        All are of the validation split. The gap is 0 if the last value was the best, 1 if it was worse by as much as
+        the best value itself.
         """
         scores = {name: dict(score) for name, score in self.best_scores.items()}
         last = self.journal.latest.get(f"score/{self.best}")

@@ -28,13 +28,12 @@ from forger.watch.remedies import remedy
 logger = logging.getLogger(__name__)
 
 Action = Literal["warn", "stop", "rollback", "none"]
-#: Without `every_images`: so many checks in a budget, but never further apart than so many images, nor closer than
-#: so many rounds, in which little can change.
+#: Without `every_images`: number of checks in a budget; most images and fewest rounds between two of them.
 CHECKS, FURTHEST, ROUNDS = 40, 25_000, 10
 
 
 class Watching(Punctual):
-    """Checks the game's signals, rings alarms, and asks for the run's end where the config says so.
+    """Checks the game's signals, raises alarms, and ends the run if the config says so.
 
     An alarm goes to ``alerts.jsonl``, the record, the log, the bar and the loggers, with its evidence and a
     remedy. Checks draw from no random stream of the training: weights are the same with and without them.
@@ -47,7 +46,7 @@ class Watching(Punctual):
         journal: has the rows of training, gets the signals.
         scoring: has the score whose trend is watched, and an extractor.
         checkpoints: saves ``healthy.ckpt``, where a rollback goes, while no alarm is near.
-        action: what an alarm does besides warning; ``none`` looks at nothing.
+        action: what an alarm does besides warning; ``none`` checks nothing.
         every_images: interval between checks in real images shown; None divides the budget.
         n: fakes of a check, and reals.
         patience: unhealthy checks in a row that make an alarm.
@@ -114,14 +113,14 @@ class Watching(Punctual):
         return next_due(game, self.every_images)
 
     def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
-        # Without a watch, too: nobody had to look for it.
+        # Also without a watch, since it needs no check.
         if isinstance(exception, Diverged):
             evidence = {"kind": exception.kind, "tensor": exception.tensor, "value": str(exception.value)}
             evidence["saved"] = self.checkpoints.kept
             self._ring(trainer, pl_module, Alarm("divergence", 1.0, {**evidence, "player": exception.player}))
 
     def check(self, trainer: Trainer, game: Game) -> None:
-        """Measure, write the signals, and ring what alarms there are."""
+        """Measure, write the signals, and raise alarms."""
         signals = self.measure(game)
         self.journal.write(trainer, game, signals)
         alarms = self.alarms.check(signals)
@@ -129,7 +128,7 @@ class Watching(Punctual):
             self._ring(trainer, game, alarm, acts=alarm is strongest(alarms))
         if self.verdict is None and self.alarms.calm and self.action == "rollback":
             self.checkpoints.save(trainer, "healthy")
-        # Ranks see other batches, so that one of them decides.
+        # Ranks see different batches, so one of them decides for all.
         self.verdict = trainer.strategy.broadcast(self.verdict)
         if self.verdict is not None:
             trainer.should_stop = True
@@ -183,7 +182,7 @@ class Watching(Punctual):
         tracking.alert(trainer.loggers, f"forger: {alarm.name}", text)
 
     def state_dict(self) -> dict[str, Any]:
-        # What is saved before the round counts as observed is checked again when the run is taken up.
+        # A state saved before the round counts as observed is checked again when the run continues.
         observed = self.checkpoints.state_dict().get("observed", True)
         return self._state() if observed or self._before is None else self._before
 

@@ -24,12 +24,11 @@ def installed_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Passport:
-    """Where a score comes from. Scores compare when all fields but `split`, `seed` and `versions` agree.
+    """What a score depends on. Scores compare when all fields but `split`, `seed` and `versions` agree.
 
-    `fingerprint`: of the real images, the sha256 of their pixels; `split` is what people call them. `n_real`, `n_fake`:
-    counts, since most scores depend on them. `weights`: which of the generator's weights drew the fakes, "ema" or
-    "raw", "only" for a game that keeps no average, which compares with both, "none" for images that come from
-    elsewhere. `truncation`: factor on the latents, 1 for none.
+    `fingerprint`: sha256 of the real images' pixels; `split`: their name. `n_real`, `n_fake`: counts, since most scores
+    depend on them. `weights`: of the generator; "ema" or "raw", "only" for a game that keeps no average (it compares
+    with both), "none" for images from elsewhere. `truncation`: factor on the latents, 1 for none.
     """
 
     extractor: str

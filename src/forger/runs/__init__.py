@@ -1,1 +1,1 @@
-"""Runs on disk: what makes two the same, what stands in their folders, how they are found and built again."""
+"""Runs on disk: their identity, what is written in their folders, how they are found and built again."""

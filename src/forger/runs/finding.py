@@ -1,4 +1,4 @@
-"""Runs and checkpoints by their paths, and what may be taken from them."""
+"""Runs and checkpoints by their paths."""
 
 import logging
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from forger.schema import validate
 
 logger = logging.getLogger(__name__)
 
-#: How the folder's name begins that holds the config of a fork while Hydra composes it (`forger.commands.train`).
+#: Prefix of the folder that holds the config of a fork while Hydra composes it (`forger.commands.train`).
 FORK = "forger-fork-"
-#: What is read of a run unless a checkpoint is named, the first one that is there.
+#: Checkpoints in the order in which they are looked for, unless one is named.
 _NEWEST = ("final", "last", "previous")
 
 
@@ -48,10 +48,10 @@ def settings_of(folder: RunFolder, *, trust: bool = False) -> dict[str, Any]:
 
     Args:
         folder: the run.
-        trust: take whatever the config names, as for a run of your own.
+        trust: allow whatever the config names, as for a run of your own.
 
     Raises:
-        ConfigError: there is none, it is no config, or it is not to be trusted.
+        ConfigError: there is none, it is no config, or it names what needs ``trust``.
     """
     file = folder.config_file
     try:
@@ -71,7 +71,7 @@ def settings_of(folder: RunFolder, *, trust: bool = False) -> dict[str, Any]:
 
 
 def _interpolation(node: Any) -> str | None:
-    """A text in the config that would be looked up somewhere when something is built from it."""
+    """A text in the config with an interpolation, which would be looked up when something is built from it."""
     if isinstance(node, str):
         return node if "${" in node else None
     inside = [*node.keys(), *node.values()] if isinstance(node, dict) else node if isinstance(node, list) else []
@@ -79,7 +79,7 @@ def _interpolation(node: Any) -> str | None:
 
 
 def checkpoint_of(folder: RunFolder, name: str | None = None) -> tuple[Path, dict[str, Any]]:
-    """The checkpoint of this name, or else the newest that is whole, and what is in it; damaged ones are named.
+    """The checkpoint of this name, or else the newest undamaged one, with its content; the log names damaged ones.
 
     Raises:
         ConfigError: there is no such checkpoint (yet).
@@ -112,7 +112,7 @@ class Parent:
     weights: dict[str, Tensor]
 
     def give(self, game: nn.Module) -> None:
-        """Have a game start from these weights; its clock and its optimisers begin anew.
+        """Load these weights into a game; its clock and its optimisers start anew.
 
         Raises:
             ConfigError: they are of another model.

@@ -1,4 +1,4 @@
-"""What makes two runs the same run, and two sets of weights the same weights."""
+"""The identity of a run and of a set of weights, by hashes."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What does not determine the result, by its place in the config. The data's fingerprint stands for all that
-# their source was told, paths among it.
+# Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
+# source, such as paths.
 _NOT_IDENTITY = {
     (): {"logger", "run", "progress"},
     ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "progress"},

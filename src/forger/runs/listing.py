@@ -16,7 +16,7 @@ _DEPTH = 3
 
 @dataclass(frozen=True)
 class Entry:
-    """A run as a listing shows it: with its record, or with the reason why there is none."""
+    """A run in a listing: with its record, or with the reason why there is none."""
 
     path: Path
     record: dict[str, Any] | None

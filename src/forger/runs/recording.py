@@ -1,4 +1,4 @@
-"""What a run writes about itself: its record when it begins, goes on and ends."""
+"""A run's record: written when the run begins, continues and ends."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def begin(
     last: Path | None,
     parent: Parent | None,
 ) -> None:
-    """Open the record, or take up the one that is there, cut back to its last checkpoint.
+    """Open a new record, or continue the existing one, cut back to its last checkpoint.
 
     Args:
         settings: the resolved config.
@@ -100,7 +100,7 @@ def _has_record(folder: RunFolder) -> bool:
 
 
 def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, Any], device: dict[str, Any]) -> None:
-    """Go on with a run that is there, and say it where that can't give the bits of an undisturbed one.
+    """Continue an existing run; say so if the bits will differ from those of an undisturbed one.
 
     Raises:
         ConfigError: the conditions differ from those so far, and ``run.strict`` is set.
@@ -141,7 +141,7 @@ def _write_config(settings: dict[str, Any], folder: RunFolder) -> None:
 
 
 def typed_arguments() -> list[str]:
-    """What, after ``forger train``, gives this run alone: where it forks from, own config folders, overrides."""
+    """The arguments of ``forger train`` that give this run alone: its parent, config folders, overrides."""
     if not HydraConfig.initialized():
         return []
     hydra = HydraConfig.get()

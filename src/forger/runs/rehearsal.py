@@ -1,4 +1,4 @@
-"""A round rehearsed on a copy, so that what does not fit together is told before a run begins."""
+"""A round on a copy of the game, so that parts that do not fit each other are reported before a run begins."""
 
 import copy
 from typing import Any
@@ -11,14 +11,14 @@ from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
 
-#: Samples of a rehearsal; where they don't do (a discriminator that packs them by three), a whole batch.
+#: Samples of a rehearsal; a whole batch if so few do not work (a discriminator that packs them by three).
 _FEW = 2
 #: What torch and the games raise for shapes, channels, types or labels that don't fit.
 _MISFITS = (RuntimeError, ValueError, IndexError, KeyError, TypeError, AssertionError)
 
 
 def rehearse(game: Game, data: Data, settings: dict[str, Any]) -> None:
-    """Have every player say its objective once, on a copy of the game that is thrown away.
+    """Compute every player's objective once, on a copy of the game.
 
     Raises:
         ConfigError: players without networks, networks without a player, batch norm over a single sample, or

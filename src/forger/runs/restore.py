@@ -37,7 +37,7 @@ class Restored:
 
     @cached_property
     def data(self) -> Data:
-        """The data set, which is loaded when something of it is asked for that the config does not say."""
+        """The data set, loaded when something is asked for that is not in the config."""
         about = self.settings["data"]
         kind = "images" if about["dimension"] is None else "points"
         known = {"name": about["name"], "classes": about["classes"], "kind": kind}
@@ -53,8 +53,8 @@ def restored(path: str | Path, checkpoint: str | None = None, *, trust: bool = F
         trust: build whatever the config names, as for a run of your own.
 
     Raises:
-        ConfigError: no run there, or several; no such checkpoint (yet); a config that is not to be trusted;
-            weights that do not fit it.
+        ConfigError: no run there, or several; no such checkpoint (yet); a config that needs ``trust``; weights that
+            do not fit it.
         BadCheckpoint: the file is damaged.
     """
     show_lines()
@@ -75,7 +75,7 @@ def restored(path: str | Path, checkpoint: str | None = None, *, trust: bool = F
 
 
 class _Deferred:
-    """Stands in for a data set: what is known of it is there, the rest is loaded when asked for."""
+    """Stands in for a data set: what the config says of it is known, the rest is loaded when asked for."""
 
     def __init__(self, load: Callable[[], Data], known: dict[str, Any]) -> None:
         self.__dict__.update(known, _load=load)

@@ -1,4 +1,4 @@
-"""Rolling back: a run goes on from its last healthy state, with a remedy in its config."""
+"""Rolling back: a run continues from its last healthy state, with a remedy in its config."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -14,18 +14,18 @@ from forger.watch.remedies import remedied
 
 logger = logging.getLogger(__name__)
 
-#: What of the abandoned attempt is kept: the time it took, and its best score, which best.ckpt belongs to.
+#: States kept from the abandoned part: its time, and its best score, which best.ckpt belongs to.
 _KEPT = ("Budget", "Scoring")
 
 
 def taken_up(settings: dict[str, Any], checkpoints: Path, build: Callable[[dict[str, Any]], Game]) -> dict[str, Any]:
-    """The config that a run goes on with: that of its command, and the remedies of its rollbacks so far.
+    """The config that a run continues with: that of its command, and the remedies of its rollbacks so far.
 
-    A rollback that was decided on and not carried out before the process ended is carried out now.
+    A rollback that was decided on before the process ended, but not carried out, is carried out now.
 
     Args:
         settings: the config of the command.
-        checkpoints: the run's folder of them; their state of the watch tells of the rollbacks.
+        checkpoints: the run's folder of them; the rollbacks are in their state of the watch.
         build: makes a game from a config.
     """
     members = _newest(checkpoints)
@@ -67,7 +67,7 @@ def roll_back(
         settings: the config so far.
         build: makes a game from a config.
         verdict: the alert that decided on it.
-        kept: states of callbacks that go on as they are.
+        kept: states of callbacks that are not rolled back.
     """
     io = VerifiedCheckpointIO()
     state = io.load_checkpoint(checkpoints / "healthy.ckpt")
@@ -84,7 +84,7 @@ def roll_back(
     seen_at = {"images": verdict["images"], "iterations": verdict["iterations"]}
     here = {"images": clock["images"], "iterations": clock["iteration"], "seen_at": seen_at}
     watch = _watch(state)
-    # The remedied game is a new one, which begins with a warm-up of its own.
+    # The remedied game is a new one, whose average begins with its own warm-up.
     watch |= {"alerts": [*watch["alerts"], {**verdict, **here}], "alarms": Alarms().state_dict()}
     io.save_checkpoint(state, checkpoints / "last.ckpt")
     (checkpoints / "previous.ckpt").unlink(missing_ok=True)
@@ -96,7 +96,7 @@ def _watch(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _newest(checkpoints: Path) -> dict[str, Any] | None:
-    """States of the callbacks in the newest checkpoint; None without one, or if nobody watched."""
+    """States of the callbacks in the newest checkpoint; None without one, or without a watch."""
     last = newest_checkpoint(checkpoints)
     members = last and VerifiedCheckpointIO().load_checkpoint(last)["callbacks"]["Crew"]
     return members if members and "Watching" in members else None

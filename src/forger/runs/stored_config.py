@@ -7,9 +7,9 @@ import yaml
 
 from forger.files import content_of
 
-#: A config that is larger than this is none of ours.
+#: Largest config in bytes; forger writes smaller ones.
 _MOST_BYTES = 4 << 20
-#: Lists and mappings inside each other; far more than that would end the process in the loader.
+#: Most levels of lists and mappings; a far deeper file would end the process in the loader.
 _DEEPEST = 50
 #: The C loader is ten times as fast, and just as safe.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -38,7 +38,7 @@ def stored_config(file: Path) -> dict[str, Any]:
 
 
 def _check_shape(content: bytes) -> None:
-    """Refuse what forger never writes: aliases, of which a few can stand for more than memory holds, and depth."""
+    """Refuse aliases, of which a few can expand to more than memory holds, and depth; forger writes neither."""
     depth = 0
     for event in yaml.parse(content, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

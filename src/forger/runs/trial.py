@@ -1,4 +1,4 @@
-"""What a run knows of the sweep that it is a trial of: told by the worker in the environment."""
+"""The sweep that a run is a trial of, which its worker puts into the environment."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _VARIABLE = "FORGER_TRIAL"
-#: Tells a process which one it is to end with.
+#: Variable with the id of the process that a run must not outlive.
 PARENT = "FORGER_PARENT"
 
 
@@ -36,7 +36,7 @@ class Membership:
         return Path(self.folder) / ".pruned"
 
     def environment(self) -> dict[str, str]:
-        """The variable that tells a process of it."""
+        """The variable that passes the membership to a process."""
         return {_VARIABLE: json.dumps(asdict(self))}
 
 
@@ -54,7 +54,7 @@ def ending(status: str) -> str:
 
 def follow_parent(seconds: float = 1.0) -> None:
     """Have this process end as by SIGTERM, its state saved, once the process that started it is gone."""
-    # As told, where it was: the parent may have gone by now, and whoever adopted us is not it.
+    # Take the given id if there is one: the parent may have ended, and the process that adopted this one is another.
     parent = int(os.environ.get(PARENT) or os.getppid())
 
     def watch() -> None:
