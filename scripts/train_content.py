@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from forger.data.images import Split
+from forger.data.dataset import Split
 from forger.data.pairs import photos
 from forger.data.ranges import to_float
 from forger.data.resizing import bicubic, shrink

@@ -16,9 +16,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from forger.data.images import Split, digits
+from forger.data.dataset import Split
+from forger.data.images import digits
+from forger.hashing import file_sha256
 from forger.metrics.extractors import DIGITS_WEIGHTS, DigitsNetwork
-from forger.metrics.features import file_sha256
 from forger.randomness import generator
 
 SEED, EPOCHS, BATCH, RATE, NOISE = 0, 30, 50, 4e-3, 0.1

@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from forger.cli import conf_folder
+from forger.config.shipped import conf_folder
 from forger.records import RunFolder
 from forger.run import train
 

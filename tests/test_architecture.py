@@ -1,6 +1,7 @@
-"""Data flows one way: who may import whom (docs/design.md)."""
+"""Floors: an import runs downwards or stays in its package, and there is no circle (docs/design.md)."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,46 +10,26 @@ import forger
 
 ROOT = Path(forger.__file__).parent
 
-#: A part and the parts it must never import.
-FORBIDDEN = {
-    "data": {"networks", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema", "records", "commands"},
-    "networks": {"data", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema", "records", "commands"},
-    "augmentation": {
-        "data",
-        "networks",
-        "losses",
-        "games",
-        "metrics",
-        "callbacks",
-        "pictures",
-        "run",
-        "schema",
-        "commands",
-    },
-    "losses": {"data", "networks", "games", "metrics", "callbacks", "pictures", "run", "schema", "records", "commands"},
-    "games": {"networks", "metrics", "callbacks", "pictures", "run", "schema", "records", "tracking", "commands"},
-    "metrics": {"networks", "games", "callbacks", "pictures", "run", "schema", "records", "tracking", "commands"},
-    "watch": {
-        "networks",
-        "losses",
-        "games",
-        "callbacks",
-        "pictures",
-        "run",
-        "schema",
-        "records",
-        "tracking",
-        "commands",
-    },
-    "pictures": {"networks", "callbacks", "run", "schema", "records", "tracking", "commands"},
-    "sweeps": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "tracking"},
-    "callbacks": {"networks", "run", "schema", "cli", "commands"},
-    "config": {"networks", "games", "metrics", "callbacks", "pictures", "run", "commands", "sweeps", "report"},
-    "runs": {"networks", "metrics", "pictures", "commands", "sweeps", "report"},
-    "tracking": {"networks", "games", "metrics", "callbacks", "pictures", "run", "commands", "sweeps", "report"},
-    "report": {"data", "networks", "losses", "games", "callbacks", "pictures", "run", "schema", "watch"},
-    "records": {"data", "networks", "losses", "games", "metrics", "callbacks", "pictures", "run", "schema"},
-}
+#: From the top down. A part imports parts of lower lines; those of one line do not know each other.
+FLOORS = (
+    ("__main__",),
+    ("cli",),
+    ("commands",),
+    ("report",),
+    ("run",),
+    ("sweeps",),
+    ("runs",),
+    ("callbacks",),
+    ("building", "pictures", "watch"),
+    ("compilation", "metrics"),
+    ("games",),
+    ("config", "data", "losses"),
+    ("tracking",),
+    ("augmentation", "console", "records"),
+    ("networks", "hashing", "redaction", "trial", "files", "archives", "randomness", "partials", "standard_streams"),
+    ("errors",),
+    ("__init__",),
+)
 #: Packages that a part never sees.
 FOREIGN = {
     "games": {"hydra", "omegaconf", "wandb"},
@@ -61,38 +42,78 @@ FOREIGN = {
 }
 
 
-def imports(part: str) -> dict[str, set[str]]:
-    """Top-level names imported by each file of a part; forger's own as ``forger.PART``."""
-    files = (ROOT / part).rglob("*.py") if (ROOT / part).is_dir() else [ROOT / f"{part}.py"]
-    found = {}
-    for file in files:
-        names: set[str] = set()
-        for node in ast.walk(ast.parse(file.read_text())):
+@cache
+def modules() -> dict[str, Path]:
+    """Each module's file by its name below `forger`: `games.base`; a package is `games.__init__`."""
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
+
+
+@cache
+def imports() -> dict[str, set[str]]:
+    """What each module imports, wherever in its code: modules of forger by their names here, packages by theirs."""
+    found: dict[str, set[str]] = {}
+    for module, path in modules().items():
+        names = found.setdefault(module, set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
+                names |= {_own(alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
-                inside = [f"forger.{alias.name}" for alias in node.names] if node.module == "forger" else []
-                names |= {node.module, *inside}
-        found[str(file.relative_to(ROOT))] = names
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= {_own(name if _own(name) in modules() else node.module) for name in inner}
     return found
 
 
-@pytest.mark.parametrize("part", FORBIDDEN)
-def test_nobody_imports_what_is_to_the_right(part):
-    for file, names in imports(part).items():
-        parts = {name.split(".")[1] for name in names if name.startswith("forger.")}
-        assert not parts & FORBIDDEN[part], file
-        packages = {name.split(".")[0] for name in names}
-        assert not packages & FOREIGN.get(part, set()), file
+def _own(name: str) -> str:
+    if name.split(".")[0] != "forger":
+        return name
+    below = name.removeprefix("forger").removeprefix(".")
+    package = f"{below}.__init__".removeprefix(".")
+    return package if package in modules() else below
+
+
+def part(module: str) -> str:
+    return module.split(".")[0]
+
+
+def test_every_part_has_a_floor():
+    named = [name for floor in FLOORS for name in floor]
+    assert len(named) == len(set(named))
+    assert {part(module) for module in modules()} == set(named)
+
+
+def test_imports_run_downwards():
+    level = {name: height for height, floor in enumerate(FLOORS) for name in floor}
+    upwards = [
+        f"{module} -> {name}"
+        for module, names in imports().items()
+        for name in names & modules().keys()
+        if part(module) != part(name) and level[part(name)] <= level[part(module)]
+    ]
+    assert not upwards
+
+
+def test_no_circle():
+    graph = {module: names & modules().keys() for module, names in imports().items()}
+    while True:
+        ends = {module for module, names in graph.items() if not names - {module}}
+        if not ends:
+            break
+        graph = {module: names - ends for module, names in graph.items() if module not in ends}
+    assert not graph, f"each of these imports another of them: {sorted(graph)}"
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_packages_that_a_part_never_sees(name):
+    for module, names in imports().items():
+        if part(module) == name:
+            assert not {package.split(".")[0] for package in names} & FOREIGN[name], module
 
 
 def test_networks_are_named_by_configs_alone():
-    parts = [path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in ("networks", "__pycache__")]
-    for part in parts:
-        for file, names in imports(part).items():
-            assert not any(name.startswith("forger.networks") for name in names), file
+    for module, names in imports().items():
+        assert part(module) == "networks" or not any(part(name) == "networks" for name in names), module
 
 
 def test_there_is_one_training_step():
-    found = [path for path in ROOT.rglob("*.py") if "def training_step" in path.read_text()]
-    assert [path.name for path in found] == ["base.py"]
+    found = [module for module, path in modules().items() if "def training_step" in path.read_text(encoding="utf-8")]
+    assert found == ["games.base"]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from forger import cli
 from forger.commands import train as launch
+from forger.config import shipped
 from forger.errors import ConfigError, Diverged
 from forger.records import RunFolder
 
@@ -75,7 +76,7 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(text)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(cli, "conf_folder", lambda: folder)
+    monkeypatch.setattr(shipped, "conf_folder", lambda: folder)
     monkeypatch.setattr(launch, "conf_folder", lambda: folder)
     monkeypatch.setattr(sys, "argv", ["forger"])
     for name in ("HYDRA_FULL_ERROR", "FORGER_DEBUG"):
@@ -181,10 +182,10 @@ def test_a_wrong_command_line(arguments: list[str], said: str, capsys: pytest.Ca
 def test_the_repositorys_configs_win_over_a_stale_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in ("checkout/conf", "checkout/src/forger/conf", "installed/site-packages/forger/conf"):
         (tmp_path / place).mkdir(parents=True)
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "checkout/src/forger/cli.py"))
-    assert cli.conf_folder() == tmp_path / "checkout/conf"
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "installed/site-packages/forger/cli.py"))
-    assert cli.conf_folder() == tmp_path / "installed/site-packages/forger/conf"
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "checkout/src/forger/config/shipped.py"))
+    assert shipped.conf_folder() == tmp_path / "checkout/conf"
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "installed/site-packages/forger/config/shipped.py"))
+    assert shipped.conf_folder() == tmp_path / "installed/site-packages/forger/conf"
 
 
 def test_runs_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

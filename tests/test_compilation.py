@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from forger import compilation
+from forger.building import build_game, load_data
 from forger.compilation import compile_networks
+from forger.config.schema import validate
 from forger.data.loader import Batches
 from forger.errors import ConfigError, ForgerError
 from forger.games.base import Game
-from forger.run import build_game, load_data
 from forger.runs.restore import restored
-from forger.schema import validate
 from running import composed, trained
 
 CPU = torch.device("cpu")

@@ -3,8 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from forger.cli import config_groups
-from forger.schema import validate
+from forger.config.schema import validate
+from forger.config.shipped import config_groups
 from running import composed, trained
 
 #: `sweep` and `launcher` belong to `forger sweep`; tests/sweeps loads them.

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from forger import run as module
+from forger.building import build_game
 from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.config.schema import validate
 from forger.records import RunFolder
-from forger.run import build_game, build_trainer, train
-from forger.schema import validate
+from forger.run import build_trainer, train
 from running import composed
 
 LENGTH = ("budget.images=12800", "checkpoint.every_images=640", "metrics=none", "watch.action=none", "samples.n=9")

@@ -12,8 +12,8 @@ from PIL import Image
 
 from forger import cli
 from forger.data.images import digits
+from forger.hashing import file_sha256
 from forger.metrics import evaluation
-from forger.metrics.features import file_sha256
 from forger.records import RunFolder
 from metrics.doubles import random_inception
 from running import SMALL, composed, trained

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from forger.cli import config_groups
+from forger.config.shipped import config_groups
 
 REPOSITORY = Path(__file__).parents[1]
 

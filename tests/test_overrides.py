@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
-from forger.cli import conf_folder, config_groups
 from forger.config.explain import explain
-from forger.schema import validate
+from forger.config.schema import validate
+from forger.config.shipped import conf_folder, config_groups
 from running import composed
 
 GROUPS = config_groups()

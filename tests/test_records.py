@@ -18,8 +18,9 @@ import torch
 import forger
 from forger.errors import RunLocked
 from forger.files import append_row, atomic_file, read_rows, write_atomically
+from forger.hashing import weights_sha256
 from forger.records import FIELDS, STATUSES, BrokenRecord, RunFolder, record_problem
-from forger.runs.identity import run_id, weights_sha256
+from forger.runs.identity import run_id
 from forger.runs.listing import how_to_continue, list_runs, unfinished_under_other_version
 
 SCHEMA = json.loads((Path(forger.__file__).parent / "record.schema.json").read_text())

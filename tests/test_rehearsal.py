@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from forger.building import build_game, load_data
 from forger.config.placement import check_placement, rank
-from forger.data.images import Data
+from forger.config.schema import validate
+from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
-from forger.run import build_game, load_data
 from forger.runs.rehearsal import rehearse
-from forger.schema import validate
 from running import composed
 
 PLACED = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "precision": "32-true"}

@@ -12,9 +12,9 @@ from forger.callbacks.checkpoints import BadCheckpoint
 from forger.commands.reproduce import first_difference, reproduce
 from forger.errors import ConfigError
 from forger.files import read_rows
+from forger.hashing import weights_sha256
 from forger.records import RunFolder
 from forger.runs.finding import checkpoint_of, parent_at, settings_of
-from forger.runs.identity import weights_sha256
 from running import SMALL, trained
 
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")

@@ -9,12 +9,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from forger import run
+from forger import building
 from forger.callbacks import crew, progress
+from forger.config.schema import validate
 from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.losses.adversarial import non_saturating
-from forger.schema import validate
 from reference import adversarial as reference
 from running import SMALL, composed, trained
 
@@ -39,7 +39,7 @@ LEAN = (
 @pytest.fixture(scope="module")
 def plain():
     """G, D and the average of G after as many rounds of the plain loop, from the same initial weights."""
-    game = run.build_game(validate(composed(*SMALL[-2:], *GAME, *LEAN)))
+    game = building.build_game(validate(composed(*SMALL[-2:], *GAME, *LEAN)))
     G, D, average = game.generator, game.discriminator, copy.deepcopy(game.generator)
     adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.99), fused=True)
     batches = itertools.islice(Batches(digits().train, batch_size=BATCH, seed=0, position=lambda: 0), ROUNDS)
@@ -63,7 +63,7 @@ def test_a_whole_run_has_the_bits_of_a_plain_loop(plain, extras, pauses, tmp_pat
 
 
 def test_a_step_on_the_cpu_asks_for_no_gpu(monkeypatch):
-    game = run.build_game(validate(composed(*SMALL[-2:], *GAME, *LEAN)))
+    game = building.build_game(validate(composed(*SMALL[-2:], *GAME, *LEAN)))
     optimizers = game.configure_optimizers()
     assert isinstance(optimizers, list)
 

@@ -8,8 +8,8 @@ import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from forger.config.schema import validate
 from forger.errors import ConfigError
-from forger.schema import validate
 
 CONFIG: dict[str, Any] = {
     "seed": 0,

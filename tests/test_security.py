@@ -17,7 +17,7 @@ from torchvision.datasets import CIFAR10
 
 from forger import cli
 from forger.data.downloads import cifar10
-from forger.runs.redaction import HIDDEN, redacted
+from forger.redaction import HIDDEN, redacted
 from test_bad_input import TINY
 
 SECRET = "hush-0123456789abcdef"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forger.schema import validate
+from forger.config.schema import validate
 from running import composed, trained
 
 PAGE = (Path(__file__).parents[1] / "docs" / "techniques.md").read_text()

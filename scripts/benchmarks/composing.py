@@ -3,7 +3,7 @@
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from forger.cli import conf_folder
+from forger.config.shipped import conf_folder
 
 
 def composed(*overrides: str) -> DictConfig:

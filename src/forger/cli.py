@@ -4,7 +4,6 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from forger import standard_streams
 from forger.commands import help
@@ -34,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _flush()
         return 1
     except (Exception, KeyboardInterrupt) as error:
+        from forger.config.explain import tell
+
         return tell(error)
 
 
@@ -67,38 +68,6 @@ def _flush() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def tell(error: BaseException) -> int:
-    """Write the one line that explains an exception to stderr; its exit code."""
-    from forger.config.explain import explain
-
-    if os.environ.get("FORGER_DEBUG") == "1":
-        import traceback
-
-        traceback.print_exception(error)
-    line, code = explain(error, groups=config_groups())
-    print(f"forger: {line}", file=sys.stderr, flush=True)
-    return code
-
-
-def conf_folder() -> Path:
-    """The folder of shipped configs: the repository's in a checkout, else the one in the package."""
-    package = Path(__file__).resolve().parent
-    repository = package.parent.parent / "conf"
-    # An editable install may have left a copy in the package, which must not win.
-    if package.parent.name == "src" and repository.is_dir():
-        return repository
-    return package / "conf"
-
-
-def config_groups() -> dict[str, list[str]]:
-    """The shipped config groups and their options."""
-    return {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in sorted(conf_folder().iterdir())
-        if folder.is_dir()
-    }
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -151,7 +120,7 @@ def _doctor(arguments: list[str]) -> int:
 def _sweep(arguments: list[str]) -> int:
     if _wants_help(arguments or ["--help"], help.COMMANDS["sweep"]):
         return 0
-    from forger.sweeps.commands import sweep
+    from forger.commands.sweep import sweep
 
     return sweep(arguments)
 
@@ -191,7 +160,7 @@ def _report(arguments: list[str]) -> int:
     long = ["--output" if argument == "-o" else argument for argument in arguments]
     flags = {"--serve", "--wandb"}
     folders, options = with_options("report", long, _REPORT_OPTIONS, flags, most=_MOST_FOLDERS)
-    from forger.report.command import report
+    from forger.commands.report import report
 
     return report(folders, options, serve="--serve" in long, wandb="--wandb" in long)
 

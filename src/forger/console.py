@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from forger.runs.redaction import redacted
+from forger.redaction import redacted
 
 
 class _Console(Console):

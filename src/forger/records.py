@@ -17,35 +17,14 @@ from forger.errors import ConfigError, RunLocked
 from forger.files import (
     append_row,
     as_line,
-    atomic_file,
     content_of,
     finite,
-    fsync_folder,
     links_out,
     parsed_json,
-    read_rows,
     rows_with_bytes,
     write_atomically,
 )
-from forger.runs.identity import run_id, weights_sha256
-from forger.runs.redaction import redacted
-
-__all__ = [
-    "FIELDS",
-    "SCHEMA",
-    "STATUSES",
-    "WALL_CLOCK",
-    "BrokenRecord",
-    "RunFolder",
-    "atomic_file",
-    "fsync_folder",
-    "read_rows",
-    "record_problem",
-    "run_id",
-    "weights_sha256",
-    "write_atomically",
-]
-
+from forger.redaction import redacted
 
 #: Version of `record.json`; its JSON schema is `record.schema.json` beside this file.
 SCHEMA = 1

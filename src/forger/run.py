@@ -1,7 +1,6 @@
 """One run, top to bottom: config → data → game → Trainer → callbacks → run folder."""
 
 import logging
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 
 from forger import __version__
+from forger.building import build_game, build_metrics, load_data, prepare_torch
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.crew import Crew
@@ -21,24 +21,24 @@ from forger.callbacks.samples import Samples
 from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import Feed, Watching, told
 from forger.compilation import compile_networks
-from forger.config.building import built, built_callbacks, built_loggers, built_trainer
+from forger.config.building import built_callbacks, built_loggers, built_trainer
 from forger.config.placement import check_placement, rank
+from forger.config.schema import validate
 from forger.console import keep_log, say, show_lines
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.loader import Batches, Stream
-from forger.errors import ConfigError, Diverged, ForgerError, Interrupted, Stopped, closest
+from forger.errors import Diverged, ForgerError, Interrupted, Stopped
 from forger.games.base import Game
-from forger.randomness import derived_seed
-from forger.ranks import lost
+from forger.hashing import weights_sha256
 from forger.records import BrokenRecord, RunFolder
 from forger.runs.finding import Parent, parent_at
-from forger.runs.identity import run_id, weights_sha256
+from forger.runs.identity import run_id
+from forger.runs.ranks import lost
 from forger.runs.recording import begin, former_record, summary
 from forger.runs.rehearsal import rehearse
 from forger.runs.rollback import roll_back, stopped_by, taken_up
-from forger.runs.trial import ending
-from forger.schema import validate
 from forger.tracking import loggers as tracking
+from forger.trial import ending
 
 logger = logging.getLogger(__name__)
 
@@ -167,55 +167,6 @@ def fit(
 
 
 # The parts --------------------------------------------------------------------------------------------------
-
-
-def prepare_torch(trainer: dict[str, Any]) -> None:
-    """Threads and silence, before anything is computed."""
-    if trainer["threads"] is not None:
-        torch.set_num_threads(trainer["threads"])
-    # Deterministic algorithms would fill with NaN what is about to be written anyway.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for unwanted in (".*LeafSpec.*", ".*litlogger.*", ".*GPU available but not used.*", ".*TF32.*"):
-        warnings.filterwarnings("ignore", message=unwanted)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
-
-
-def load_data(settings: dict[str, Any]) -> Data:
-    """The data set, checked against what the config declares."""
-    about = settings["data"]
-    data = built("data.source", about["source"])
-    data.check(about)
-    Batches(data.train, batch_size=about["batch_size"], flip=about["flip"], seed=0, position=int)  # or refuses
-    return data
-
-
-def build_game(settings: dict[str, Any]) -> Game:
-    """The game with its initial weights, a function of the seed."""
-    torch.manual_seed(derived_seed(settings["seed"], "weights"))
-    game = built("model", settings["model"], seed=settings["seed"], _convert_="all")
-    return game.to(memory_format=torch.channels_last)
-
-
-def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
-    """The arguments of `Scoring`; its evaluations can take these data."""
-    evaluations = built("metrics.evaluations", settings["metrics"]["evaluations"])
-    for name, evaluation in evaluations.items():
-        try:
-            evaluation.check(data)
-        except ValueError as error:
-            raise ConfigError(f"metrics.evaluations.{name} can't take data={data.name}: {error}") from None
-    _check_best(settings["metrics"]["best"], list(evaluations.values()))
-    return {**settings["metrics"], "evaluations": evaluations}
-
-
-def _check_best(best: str | None, evaluations: list[Any]) -> None:
-    """Refuse a score that nobody computes, where that can be told before the first one is."""
-    names = [name for evaluation in evaluations for name in getattr(evaluation, "published", [best])]
-    if best is not None and best not in names:
-        hint = closest(best, names) if names else "no scores are computed; set it to null"
-        raise ConfigError(f"metrics.best={best}: no such score; {hint}")
 
 
 def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from forger.data.images import Data, Split, digits, hashed, permutation, stacked_digits, stratified
+from forger.data.dataset import Data, Split
+from forger.data.images import digits, hashed, permutation, stacked_digits, stratified
 
 # The shipped extractor and every published figure belong to these splits.
 DIGITS = "39f26eeb60b3a094dc5524de7e1078e68d565fbd769b30abd7c0f2082ff685a6"

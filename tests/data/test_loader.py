@@ -5,7 +5,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 
 from forger.data import loader
-from forger.data.images import Split
+from forger.data.dataset import Split
 from forger.data.loader import Batches, share
 
 

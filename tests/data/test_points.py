@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from forger.data.points import Mixture, gaussian_1d, grid25, ring8
+from forger.data.density import Mixture
+from forger.data.points import gaussian_1d, grid25, ring8
 
 
 def test_the_density_of_a_mixture_is_scipys():

@@ -21,9 +21,9 @@ from rich.console import Console
 
 from data.pictures import write
 from forger.data import decoding, folders, loader, pairs, store
+from forger.data.dataset import Split
 from forger.data.decoding import decode_all
 from forger.data.folders import celeba, image_folder
-from forger.data.images import Split
 from forger.data.loader import Batches, by_blocks
 from forger.data.pairs import paired_folder, patches_of_folder, unpaired_folders
 from forger.data.store import Undecoded, decoded, stored

@@ -8,6 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from forger.config.schema import validate
 from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
@@ -15,7 +16,6 @@ from forger.games.autoencoder import AutoencoderGame, VariationalGame
 from forger.games.base import Player
 from forger.losses.reconstruction import l1
 from forger.networks.autoencoders import MLP, Convolutional
-from forger.schema import validate
 from games.training import train
 from reference import autoencoder as reference
 from running import composed

@@ -10,7 +10,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from PIL import Image
 
-from forger.data.images import Split
+from forger.config.schema import validate
+from forger.data.dataset import Split
 from forger.data.loader import Batches
 from forger.data.pairs import photos
 from forger.data.ranges import to_float
@@ -19,7 +20,6 @@ from forger.games.base import Player
 from forger.games.super_resolution import SuperResolutionGame, two_stages
 from forger.losses import adversarial as losses
 from forger.networks.super_resolution import ConvFeatures, Discriminator, Generator
-from forger.schema import validate
 from games.training import train
 from reference import super_resolution as reference
 from running import composed, trained

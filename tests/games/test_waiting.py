@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from forger.building import build_game
+from forger.config.schema import validate
 from forger.games import base
 from forger.games.base import Batch, Game
 from forger.games.super_resolution import SuperResolutionGame
-from forger.run import build_game
-from forger.schema import validate
 from running import composed
 
 META = torch.device("meta")

@@ -10,7 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from torch.distributions import Normal
 
-from forger.data.images import Data, Split, digits
+from forger.data.dataset import Data, Split
+from forger.data.images import digits
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.autoencoding import Denoising, Reconstruction, Sparsity, Variational, chosen, with_noise
 from forger.metrics.factors import FACTORS, LatentFactors, applied, read_out, rotated, scaled, thickened

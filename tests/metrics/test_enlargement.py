@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from forger.data.images import Data, Split
+from forger.data.dataset import Data, Split
 from forger.data.pairs import photos
 from forger.data.resizing import bicubic
 from forger.metrics.enlargement import Enlargement, compared, energy_beyond, luma, similarity

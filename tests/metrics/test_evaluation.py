@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from forger.data.images import Data, Split, digits
+from forger.data.dataset import Data, Split
+from forger.data.images import digits
 from forger.data.ranges import to_float
 from forger.metrics.autoencoding import Reconstruction
 from forger.metrics.classes import ClassCoverage

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from forger.data.images import Split, digits
+from forger.data.dataset import Split
+from forger.data.images import digits
 from forger.metrics.autoencoding import Sparsity
 from forger.metrics.passport import Passport, comparable, difference
 

@@ -6,9 +6,9 @@ import os
 import pytest
 import torch
 
+from forger.hashing import weights_sha256
 from forger.metrics.frechet import moments
 from forger.metrics.reference import Reference, default_cache
-from forger.runs.identity import weights_sha256
 
 from .doubles import Projection, pictures
 

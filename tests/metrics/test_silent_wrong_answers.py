@@ -5,6 +5,7 @@ import torch
 from torch_fidelity.metric_isc import isc_features_to_metric
 
 from forger.commands.evaluate import evaluate
+from forger.config.schema import validate
 from forger.errors import ConfigError
 from forger.metrics.evaluation import SampleQuality
 from forger.metrics.extractors import DigitsExtractor, build
@@ -13,7 +14,6 @@ from forger.metrics.functional import inception_score
 from forger.metrics.neighbours import precision_recall
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
-from forger.schema import validate
 from running import SMALL, composed
 
 from .doubles import Projection, pictures

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from forger.data.images import Data, Split, digits
+from forger.data.dataset import Data, Split
+from forger.data.images import digits
 from forger.data.pairs import digits_inverted, digits_rotated
 from forger.metrics.extractors import DigitsExtractor
 from forger.metrics.perceptual import FeatureDistance

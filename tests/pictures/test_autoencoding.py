@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from forger.data.images import Data, Split, digits
+from forger.data.dataset import Data, Split
+from forger.data.images import digits
 from forger.games.autoencoder import AutoencoderGame, VariationalGame
 from forger.games.base import Player
 from forger.networks.autoencoders import MLP

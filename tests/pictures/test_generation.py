@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from forger.data.images import Split, digits
+from forger.data.dataset import Split
+from forger.data.images import digits
 from forger.data.points import gaussian_1d, grid25
 from forger.data.ranges import to_float
 from forger.games.adversarial import AdversarialGame

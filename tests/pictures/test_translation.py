@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from forger.data.images import Data, Split
+from forger.data.dataset import Data, Split
 from forger.data.pairs import digits_inverted
 from forger.games.cycle import CycleGame
 from forger.pictures import PICTURES

@@ -16,7 +16,7 @@ import time
 
 from forger.files import write_atomically
 from forger.records import RunFolder
-from forger.runs.trial import ending, follow_parent, membership
+from forger.trial import ending, follow_parent, membership
 
 EVERY, CHECKPOINT = 1000, 3000
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from forger.cli import config_groups
 from forger.config.explain import explain
+from forger.config.shipped import config_groups
 from forger.errors import ConfigError
 from forger.sweeps.checking import check
 from forger.sweeps.composing import configs

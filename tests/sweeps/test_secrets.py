@@ -9,7 +9,7 @@ import yaml
 
 from forger import cli
 from forger.errors import ConfigError
-from forger.runs.redaction import HIDDEN
+from forger.redaction import HIDDEN
 from forger.sweeps.concealing import concealed, revealed
 from forger.sweeps.definition import load
 from forger.sweeps.wandb_export import export

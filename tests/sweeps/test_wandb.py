@@ -14,11 +14,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from forger.records import RunFolder
-from forger.runs.trial import Membership
 from forger.sweeps.definition import load
 from forger.sweeps.wandb_export import document, remarks
 from forger.tracking import loggers as tracking
 from forger.tracking.loggers import finish, log_picture, wandb_logger
+from forger.trial import Membership
 from running import command
 from sweeps.studies import LR, sweep_file
 from wandb_backend import Backend, serving

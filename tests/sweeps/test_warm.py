@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from forger.records import RunFolder
-from forger.runs.trial import Membership
 from forger.sweeps.processes import Process, WarmStarter, stop
+from forger.trial import Membership
 from running import SMALL, trained
 
 
@@ -107,7 +107,7 @@ def test_runs_end_with_the_worker_and_save_their_state(tmp_path):
     """A worker that is killed outright takes its server and its runs along."""
     program = (
         "import json, sys, time; from pathlib import Path; from forger.sweeps.processes import WarmStarter\n"
-        "from forger.runs.trial import Membership\n"
+        "from forger.trial import Membership\n"
         "arguments, root = json.loads(sys.argv[1])\n"
         "starter = WarmStarter({})\n"
         "about = Membership('mine', 0, root).environment()\n"

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from forger.schema import validate
+from forger.config.schema import validate
 from forger.watch.alarms import PATTERNS
 from forger.watch.remedies import remedied, remedy
 from running import composed

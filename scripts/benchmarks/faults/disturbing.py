@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from forger.callbacks.checkpoints import VerifiedCheckpointIO
-from forger.cli import tell
+from forger.config.explain import tell
 from forger.files import read_rows
 from forger.records import WALL_CLOCK, RunFolder
 from forger.run import train

@@ -29,7 +29,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
-from forger.cli import config_groups
+from forger.config.shipped import config_groups
 from forger.records import RunFolder
 from forger.runs.restore import restored
 from scripts.benchmarks import pages

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from torchvision import datasets, transforms
 
+from forger.data.dataset import Split
 from forger.data.downloads import mnist
-from forger.data.images import Split
 from forger.data.loader import Batches, Stream
 from forger.data.ranges import to_float
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed

@@ -32,10 +32,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from torch.utils.data import DataLoader, TensorDataset
 
-from forger import run
+from forger import building, run
 from forger.callbacks.crew import Crew
 from forger.callbacks.watching import Watching
-from forger.data.images import Data, Split, digits
+from forger.data.dataset import Data, Split
+from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.randomness import generator
@@ -144,7 +145,7 @@ def ours(case: Case, data: Data) -> Cost:
 def bare(case: Case, data: Data) -> Cost:
     """A round of the bare loop."""
     settings = settings_of(case.overrides)
-    game: Any = run.build_game(settings)
+    game: Any = building.build_game(settings)
     G, D, latent = game.generator, game.discriminator, settings["model"]["latent"]
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), fused=True) for net in (G, D))
     stream = iter(Batches(data.train, batch_size=BATCH, seed=0, position=lambda: 0))
@@ -210,7 +211,7 @@ class Naive(LightningModule):
 def naive(case: Case, data: Data) -> Cost:
     """A round of Lightning with its defaults, over real epochs."""
     settings = settings_of(case.overrides)
-    game: Any = run.build_game(settings)
+    game: Any = building.build_game(settings)
     module = Naive(game.generator, game.discriminator, settings["model"]["latent"])
     images = TensorDataset(to_float(data.train.arrays["image"]))
     loader = DataLoader(images, batch_size=BATCH, shuffle=True, drop_last=True)
@@ -246,7 +247,7 @@ def main() -> None:
     parser = options(__doc__, repeats=5)
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES))
     given = parser.parse_args()
-    run.prepare_torch({"threads": 1})
+    building.prepare_torch({"threads": 1})
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     publish("fit", [row for name in given.only for row in measured(name, given.repeats)], given)
 

@@ -26,8 +26,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from forger.data.dataset import Split
 from forger.data.decoding import decode_all
-from forger.data.images import Split
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.data.splitting import partition

@@ -23,13 +23,13 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
+from forger.building import prepare_torch
 from forger.config.building import built_trainer
-from forger.data.images import Split
+from forger.data.dataset import Split
 from forger.data.loader import Batches, Stream
 from forger.data.ranges import to_float
 from forger.games.adversarial import AdversarialGame
 from forger.randomness import generator
-from forger.run import prepare_torch
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from forger.data.images import Split
+from forger.building import build_game
+from forger.config.schema import validate
+from forger.data.dataset import Split
 from forger.data.loader import Batches
 from forger.randomness import generator
-from forger.run import build_game
-from forger.schema import validate
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.speed.measuring import Cost, per, timed
 

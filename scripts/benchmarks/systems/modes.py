@@ -11,7 +11,8 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
-from forger.data.images import Data, digits
+from forger.data.dataset import Data
+from forger.data.images import digits
 from forger.metrics.extractors import DigitsExtractor
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from forger.data.images import Data, Split, digits
+from forger.data.dataset import Data, Split
+from forger.data.images import digits
 
 
 def few_digits(n: Annotated[int, Ge(1)]) -> Data:

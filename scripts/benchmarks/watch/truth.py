@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
+from forger.data.density import Mixture
 from forger.data.images import digits
-from forger.data.points import Mixture
 from forger.metrics.extractors import build
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores

@@ -9,7 +9,7 @@ from pytorch_lightning import Trainer
 
 from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.games.base import Game
 from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames

@@ -12,7 +12,7 @@ from pytorch_lightning import Trainer
 from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
 from forger.metrics.evaluation import Evaluation, measured

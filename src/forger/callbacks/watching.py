@@ -14,7 +14,7 @@ from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
 from forger.callbacks.scoring import Scoring
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.errors import ConfigError, Diverged
 from forger.games.base import Game
 from forger.metrics.features import Extractor

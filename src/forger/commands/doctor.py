@@ -14,7 +14,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 import forger
-from forger.cli import conf_folder
+from forger.config.shipped import conf_folder
 from forger.tracking.wandb_account import login, server
 
 
@@ -113,8 +113,8 @@ def weights() -> Iterator[Finding]:
     """The extractors' weights."""
     from torch.hub import get_dir
 
+    from forger.hashing import file_sha256
     from forger.metrics.extractors import DIGITS_SHA256, DIGITS_WEIGHTS
-    from forger.metrics.features import file_sha256
     from forger.metrics.inception import FILE, HASH_PREFIX, URL
 
     fine = DIGITS_WEIGHTS.is_file() and file_sha256(DIGITS_WEIGHTS) == DIGITS_SHA256

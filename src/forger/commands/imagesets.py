@@ -15,13 +15,13 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from forger.archives import whole_archive
-from forger.cli import conf_folder, config_groups
+from forger.config.shipped import conf_folder, config_groups
 from forger.console import say
+from forger.data.dataset import Data
 from forger.data.decoding import decode, listing
-from forger.data.images import Data
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError, closest
-from forger.exported import load_exported
+from forger.metrics.exported import load_exported
 from forger.randomness import generator
 
 #: Images that an exported generator makes at a time, where it leaves that open.

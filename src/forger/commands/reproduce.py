@@ -7,12 +7,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from forger.building import load_data, prepare_torch
 from forger.config.placement import rank
 from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
 from forger.records import WALL_CLOCK, RunFolder
-from forger.run import load_data, prepare_torch, train
+from forger.run import train
 from forger.runs.finding import run_at, settings_of
 from forger.runs.provenance import device_state, differences, git_state, versions
 from forger.runs.recording import former_record

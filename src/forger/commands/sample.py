@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.commands.options import number
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.base import Game

@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from forger.cli import conf_folder, config_groups, tell
+from forger.config.explain import tell
+from forger.config.shipped import conf_folder, config_groups
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
-from forger.runs.redaction import redacted
-from forger.runs.trial import follow_parent, membership
+from forger.redaction import redacted
+from forger.trial import follow_parent, membership
 
 _HELP = """\
 forger train [OVERRIDES] [HYDRA'S FLAGS]
@@ -196,6 +197,8 @@ def _job(config: Any, flags: list[str]) -> int:
                 file=sys.stderr,
                 flush=True,
             )
+            from forger.config.placement import is_distributed
+
             if is_distributed(config):
                 return _fresh_process(job.overrides, flags)
         from forger.run import train
@@ -213,20 +216,6 @@ def hide_secrets(folder: Path) -> None:
     config = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
     if (shown := redacted(config)) != config:
         write_atomically(file, yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
-
-
-def is_distributed(config: Any) -> bool:
-    """Whether Lightning would start further processes for this config, if in doubt yes."""
-    from omegaconf import ListConfig, OmegaConf
-
-    devices = OmegaConf.select(config, "trainer.devices", default=1)
-    if isinstance(devices, ListConfig):
-        several = len(devices) > 1
-    elif devices == "auto":
-        several = OmegaConf.select(config, "trainer.accelerator") != "cpu"
-    else:
-        several = devices not in (0, 1)
-    return several or OmegaConf.select(config, "trainer.num_nodes", default=1) != 1
 
 
 def _fresh_process(overrides: Any, flags: list[str]) -> int:

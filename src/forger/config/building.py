@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import Logger
 
 from forger.config.explain import one_line
 from forger.errors import ConfigError
-from forger.runs.redaction import redacted
+from forger.redaction import redacted
 
 
 def built(place: str, node: Any, **more: Any) -> Any:

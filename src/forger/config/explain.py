@@ -2,13 +2,16 @@
 
 import errno
 import inspect
+import os
 import re
 import sys
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
+from forger.config.shipped import config_groups
 from forger.errors import ConfigError, ForgerError, closest
-from forger.runs.redaction import redacted
+from forger.redaction import redacted
 
 #: What to do about an operating system's error.
 _REMEDIES = {
@@ -23,6 +26,15 @@ _REMEDIES = {
     errno.EDQUOT: "make room, then give the same command again",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
+
+
+def tell(error: BaseException) -> int:
+    """Write the one line that explains an exception to stderr; its exit code."""
+    if os.environ.get("FORGER_DEBUG") == "1":
+        traceback.print_exception(error)
+    line, code = explain(error, groups=config_groups())
+    print(f"forger: {line}", file=sys.stderr, flush=True)
+    return code
 
 
 def explain(error: BaseException, groups: Iterable[str] = ()) -> tuple[str, int]:

@@ -77,3 +77,17 @@ def _check_gpus(devices: Any, gpus: int) -> None:
             raise ConfigError(f"trainer.devices={devices}: names a GPU twice")
         if max(devices) >= gpus:
             raise ConfigError(f"trainer.devices={devices}: {there}, numbered from 0 to {gpus - 1}")
+
+
+def is_distributed(config: Any) -> bool:
+    """Whether Lightning would start further processes for this config, if in doubt yes."""
+    from omegaconf import ListConfig, OmegaConf
+
+    devices = OmegaConf.select(config, "trainer.devices", default=1)
+    if isinstance(devices, ListConfig):
+        several = len(devices) > 1
+    elif devices == "auto":
+        several = OmegaConf.select(config, "trainer.accelerator") != "cpu"
+    else:
+        several = devices not in (0, 1)
+    return several or OmegaConf.select(config, "trainer.num_nodes", default=1) != 1

@@ -66,7 +66,7 @@ def _is_own(path: str) -> bool:
         return False
     return part != "data" or found.__annotations__.get("return") in (
         "Data",
-        _found("forger.data.images.Data"),
+        _found("forger.data.dataset.Data"),
     )
 
 

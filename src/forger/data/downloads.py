@@ -16,7 +16,8 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from forger.data.images import Data, Split, labelled, permutation
+from forger.data.dataset import Data, Split
+from forger.data.images import labelled, permutation
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")

@@ -11,8 +11,9 @@ from annotated_types import Ge, Le
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from forger.data.dataset import Data, Split
 from forger.data.decoding import as_tensor, square
-from forger.data.images import Data, Split, hashed
+from forger.data.images import hashed
 from forger.data.store import kept
 
 #: Where Debian's packages fonts-noto-color-emoji and unicode-data put them.

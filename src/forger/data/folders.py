@@ -9,13 +9,13 @@ from annotated_types import Ge
 from PIL import Image
 from torch import Tensor
 
+from forger.data.dataset import Data, Split
 from forger.data.decoding import (
     Channels,
     as_tensor,
     converted,
     square,
 )
-from forger.data.images import Data, Split
 from forger.data.splitting import SPLIT_NAMES, assigned, content_hash, partition, split_folders, split_meant
 from forger.data.store import IN_MEMORY, SHARD, Undecoded, decoded, stored
 from forger.errors import closest

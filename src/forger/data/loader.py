@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from forger.data.images import Split
+from forger.data.dataset import Split
 from forger.randomness import generator
 
 #: Bytes of the batches that are selected by one call.

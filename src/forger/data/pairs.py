@@ -9,8 +9,9 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
+from forger.data.dataset import Data, Split
 from forger.data.decoding import Channels, decode, listing
-from forger.data.images import Data, Split, digits, permutation, stratified
+from forger.data.images import digits, permutation, stratified
 from forger.data.splitting import SPLIT_NAMES, partition
 from forger.data.store import decoded, kept
 from forger.randomness import generator

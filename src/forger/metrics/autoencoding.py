@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.ranges import to_float
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.metrics.evaluation import OfRealImages

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.ranges import to_uint8
 from forger.metrics import extractors
 from forger.metrics.evaluation import Evaluation, proportional

@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from forger.data.images import Data, Split
+from forger.data.dataset import Data, Split
 from forger.metrics import extractors
 from forger.metrics.evaluation import Evaluation
 from forger.metrics.features import as_uint8, extract

@@ -6,7 +6,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from forger.metrics.features import Extractor, file_sha256
+from forger.hashing import file_sha256
+from forger.metrics.features import Extractor
 
 FILE = "dinov2_vitl14_pretrain.pth"
 URL = f"https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/{FILE}"

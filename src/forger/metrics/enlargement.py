@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.metrics.evaluation import Measured, OfRealImages, measured

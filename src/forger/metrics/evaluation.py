@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from forger.data.images import Data, Split
+from forger.data.dataset import Data, Split
 from forger.data.loader import share
 from forger.metrics import extractors
 from forger.metrics.features import Features, as_uint8

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from forger.config.trust import EXTRACTORS
 from forger.errors import unreadable
-from forger.exported import load_exported
+from forger.hashing import file_sha256, weights_sha256
 from forger.metrics.dinov2 import DINOv2Extractor
-from forger.metrics.features import Extractor, Features, file_sha256
+from forger.metrics.exported import load_exported
+from forger.metrics.features import Extractor, Features
 from forger.metrics.inception import InceptionExtractor
-from forger.runs.identity import weights_sha256
 
 __all__ = [
     "DINOv2Extractor",

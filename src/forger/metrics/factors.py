@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.ranges import to_float
 from forger.metrics.autoencoding import chosen
 from forger.metrics.evaluation import OfRealImages

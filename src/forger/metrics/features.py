@@ -1,8 +1,6 @@
 """The base of extractors: uint8 images to features and logits, by weights that training does not change."""
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -98,8 +96,3 @@ def extract(extractor: Extractor, images: Tensor, batch_size: int = 256) -> Feat
     parts = [extractor(batch.to(device)) for batch in images.split(batch_size)]
     logits = [part.logits.cpu() for part in parts if part.logits is not None]
     return Features(torch.cat([part.features.cpu() for part in parts]), torch.cat(logits) if logits else None)
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.randomness import generator
 
 #: Training images used at most: more change a covariance too little to be worth their memory.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from forger.data.ranges import to_float
-from forger.metrics.features import Extractor, file_sha256
-from forger.runs.identity import weights_sha256
+from forger.hashing import file_sha256, weights_sha256
+from forger.metrics.features import Extractor
 
 Backbone = Literal["alex", "vgg"]
 

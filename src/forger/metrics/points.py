@@ -6,8 +6,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from forger.data.images import Data
-from forger.data.points import Mixture
+from forger.data.dataset import Data
+from forger.data.density import Mixture
 from forger.metrics.classes import of_both_weights
 from forger.metrics.evaluation import Evaluation
 from forger.metrics.modes import jensen_shannon, point_modes

@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from forger.files import write_atomically
+from forger.hashing import weights_sha256
 from forger.metrics.features import Extractor, extract
 from forger.metrics.frechet import moments
-from forger.runs.identity import weights_sha256
 
 SCHEMA = 1  # another number makes every cached file unknown: raise it when what is stored, or how, changes
 

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from PIL import Image
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.games.base import Game
 from forger.pictures.request import Request
 

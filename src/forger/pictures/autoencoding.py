@@ -11,8 +11,8 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from forger.data.dataset import Data
 from forger.data.decoding import decode_all, listing
-from forger.data.images import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.factors import FACTORS, LatentFactors, applied

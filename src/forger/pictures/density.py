@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.games.base import Game
 from forger.metrics.modes import jensen_shannon
 from forger.metrics.points import densities, interval, known_density, optimal_discriminator

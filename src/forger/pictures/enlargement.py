@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from forger.data.dataset import Data
 from forger.data.decoding import decode, listing
-from forger.data.images import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.metrics.enlargement import compared

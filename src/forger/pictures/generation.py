@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.metrics.autoencoding import chosen
 from forger.pictures.files import tiles
 from forger.pictures.latents import asked_labels, decoded, places, samples

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.pictures.request import Request
 

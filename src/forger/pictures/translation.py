@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from forger.data.dataset import Data
 from forger.data.decoding import decode_all, listing
-from forger.data.images import Data
 from forger.metrics.functional import psnr
 from forger.metrics.translation import translated
 from forger.pictures.files import tiles

@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
+from forger.config.schema import validate
 from forger.errors import ConfigError
+from forger.hashing import weights_sha256
 from forger.records import RunFolder
-from forger.runs.identity import weights_sha256
 from forger.runs.listing import list_runs
 from forger.runs.stored_config import stored_config
-from forger.schema import validate
 
 logger = logging.getLogger(__name__)
 

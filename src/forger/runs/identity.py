@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 # Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
 # source, such as paths.
@@ -53,16 +53,3 @@ def _identity(node: Any, place: tuple[str, ...]) -> Any:
 def determining(config: Mapping[str, Any]) -> Any:
     """The part of a resolved config that determines a run's result, in plain containers (see `run_id`)."""
     return _identity(config, ())
-
-
-def weights_sha256(state_dict: Mapping[str, "Tensor"]) -> str:
-    """sha256 over the tensors of a state dict, sorted by name: name, type, shape and raw bytes of each."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name in sorted(state_dict):
-        tensor = state_dict[name].detach().cpu().contiguous()
-        header = json.dumps([name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)])
-        digest.update(header.encode() + b"\n")
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

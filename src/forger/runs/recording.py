@@ -11,16 +11,16 @@ from omegaconf import OmegaConf
 
 from forger import __version__
 from forger.callbacks.checkpoints import VerifiedCheckpointIO, rows_at
-from forger.cli import conf_folder
+from forger.config.shipped import conf_folder
 from forger.console import say
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
 from forger.records import BrokenRecord, RunFolder
+from forger.redaction import redacted
 from forger.runs.finding import FORK, Parent
 from forger.runs.listing import how_to_continue, unfinished_under_other_version
 from forger.runs.provenance import device_state, differences, git_state, versions
-from forger.runs.redaction import redacted
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
 from forger.games.base import Game

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import torch
 
+from forger.building import build_game, load_data, prepare_torch
 from forger.console import show_lines
-from forger.data.images import Data
+from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
 from forger.records import RunFolder
-from forger.run import build_game, load_data, prepare_torch
 from forger.runs.finding import checkpoint_of, run_at, settings_of
 
 Checkpoint = Literal["final", "last", "best"]

@@ -10,11 +10,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from forger.records import BrokenRecord, RunFolder
-from forger.runs.trial import Membership
 from forger.sweeps import processes, seeds
 from forger.sweeps.definition import Definition
 from forger.sweeps.rows import Rows, last_value
 from forger.sweeps.study import Slots
+from forger.trial import Membership
 
 _POLL = 0.1
 #: How often the worker writes a trial's progress where others can read it, in seconds.

@@ -14,7 +14,7 @@ def check(definition: Definition) -> None:
     Raises:
         ConfigError: the first fault.
     """
-    from forger.schema import validate
+    from forger.config.schema import validate
 
     placed: list[dict[str, Any]] = []
     with configs(definition.config_folder) as composed:
@@ -76,7 +76,7 @@ def _in_order(definition: Definition, name: str, others: list[str], own: str) ->
 
 def _check_objective(definition: Definition, settings: dict[str, Any]) -> None:
     """Score an untrained game: only then is it known what a run reports."""
-    from forger.run import build_game, build_metrics, load_data, prepare_torch
+    from forger.building import build_game, build_metrics, load_data, prepare_torch
 
     prepare_torch(settings["trainer"])
     data = load_data(settings)

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from forger.cli import conf_folder
+from forger.config.shipped import conf_folder
 from forger.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from forger.errors import ConfigError
-from forger.runs.redaction import HIDDEN, redacted
+from forger.redaction import HIDDEN, redacted
 
 _VARIABLE = "FORGER_SWEEP_ARGUMENTS"
 

@@ -12,10 +12,10 @@ from typing import Protocol
 from rich.live import Live
 
 from forger.console import console, say
-from forger.runs.trial import PARENT
 from forger.sweeps import status
 from forger.sweeps.processes import bury
 from forger.sweeps.study import Slots
+from forger.trial import PARENT
 
 #: A worker that was killed is replaced, but not for ever.
 _REPLACEMENTS = 10

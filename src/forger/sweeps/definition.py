@@ -11,10 +11,10 @@ from annotated_types import Ge, Gt, MinLen
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from forger.config.schema import Count, Name
 from forger.config.targets import checked
 from forger.errors import ConfigError
-from forger.runs.redaction import redacted
-from forger.schema import Count, Name
+from forger.redaction import redacted
 from forger.sweeps.composing import configs, parsed_override
 from forger.sweeps.space import Parameter, parsed
 

@@ -14,8 +14,8 @@ from typing import Any
 from forger.config.explain import one_line
 from forger.console import say
 from forger.errors import ConfigError
-from forger.runs.trial import PARENT
 from forger.sweeps.definition import Definition
+from forger.trial import PARENT
 
 #: Seconds that the cluster gets to answer at its address.
 _TO_ANSWER = 10.0

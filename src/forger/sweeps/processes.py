@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from forger.runs.trial import PARENT
+from forger.trial import PARENT
 
 #: Seconds that a run gets to save its state after SIGTERM.
 _TO_SAVE = 120.0

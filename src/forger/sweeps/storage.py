@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from forger.config.explain import one_line
 from forger.errors import ConfigError, ForgerError
-from forger.runs.redaction import HIDDEN, redacted
+from forger.redaction import HIDDEN, redacted
 from forger.sweeps.definition import Definition
 
 T = TypeVar("T")

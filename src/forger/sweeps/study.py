@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from forger.config.explain import one_line
-from forger.runs.redaction import redacted
+from forger.redaction import redacted
 from forger.sweeps.definition import Definition
 from forger.sweeps.storage import open_study, patiently, quiet, sampler_of
 

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from forger.errors import ConfigError
-from forger.runs.redaction import redacted
+from forger.redaction import redacted
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import Definition
 from forger.sweeps.space import Parameter

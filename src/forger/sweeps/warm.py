@@ -10,6 +10,7 @@ runs and it.
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -21,7 +22,7 @@ from types import FrameType
 from typing import Any
 
 from forger import standard_streams
-from forger.runs.trial import PARENT
+from forger.trial import PARENT
 
 #: What makes a start slow: torch and Lightning, Hydra, and the package that holds the built-in data.
 _SLOW = ("forger.run", "forger.commands.train", "sklearn.datasets")
@@ -91,9 +92,8 @@ def _become(request: Mapping[str, Any], server: int) -> None:
         os.environ.clear()
         os.environ.update({**request["environment"], PARENT: str(server)})
         sys.argv = ["forger", "train", *request["arguments"]]
-        code = _train(request["arguments"])
-        sys.stdout.flush()
-        sys.stderr.flush()
+        # The program that a trial without this server would start, by the same way in.
+        runpy.run_module("forger", run_name="__main__")
     except BaseException as error:
         code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
         if not isinstance(error, SystemExit):
@@ -101,12 +101,6 @@ def _become(request: Mapping[str, Any], server: int) -> None:
     finally:
         # Loggers' threads must not keep it, and the server's own cleaning up is not its business.
         os._exit(code)
-
-
-def _train(arguments: Sequence[str]) -> int:
-    from forger.cli import main
-
-    return main(["train", *arguments])
 
 
 def _tell(worker: socket.socket, event: Mapping[str, Any]) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from omegaconf import OmegaConf
 from optuna.exceptions import UpdateFinishedTrialError
 
-from forger.commands.train import is_distributed
+from forger.config.placement import is_distributed
 from forger.console import say
-from forger.runs.trial import PARENT, follow_parent
 from forger.sweeps.attempt import Attempt, Lost, Stopped
 from forger.sweeps.definition import Definition
 from forger.sweeps.processes import Starter, WarmStarter, bury
 from forger.sweeps.study import Slots
+from forger.trial import PARENT, follow_parent
 
 _POLL = 1.0
 

@@ -21,9 +21,9 @@ from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from forger.runs.redaction import redacted
-from forger.runs.trial import ending, membership
+from forger.redaction import redacted
 from forger.tracking.wandb_account import Mode, chosen_mode
+from forger.trial import ending, membership
 
 if TYPE_CHECKING:
     from wandb import Run

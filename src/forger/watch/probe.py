@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from forger.data.images import Data, Split
+from forger.data.dataset import Data, Split
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.features import Extractor
 from forger.randomness import generator

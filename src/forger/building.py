@@ -1,0 +1,63 @@
+"""A checked config as objects: data, game, evaluations."""
+
+import logging
+import warnings
+from typing import Any
+
+import torch
+
+from forger.config.building import built
+from forger.data.dataset import Data
+from forger.data.loader import Batches
+from forger.errors import ConfigError, closest
+from forger.games.base import Game
+from forger.randomness import derived_seed
+
+
+def prepare_torch(trainer: dict[str, Any]) -> None:
+    """Threads and silence, before anything is computed."""
+    if trainer["threads"] is not None:
+        torch.set_num_threads(trainer["threads"])
+    # Deterministic algorithms would fill with NaN what is about to be written anyway.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for unwanted in (".*LeafSpec.*", ".*litlogger.*", ".*GPU available but not used.*", ".*TF32.*"):
+        warnings.filterwarnings("ignore", message=unwanted)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+
+
+def load_data(settings: dict[str, Any]) -> Data:
+    """The data set, checked against what the config declares."""
+    about = settings["data"]
+    data = built("data.source", about["source"])
+    data.check(about)
+    Batches(data.train, batch_size=about["batch_size"], flip=about["flip"], seed=0, position=int)  # or refuses
+    return data
+
+
+def build_game(settings: dict[str, Any]) -> Game:
+    """The game with its initial weights, a function of the seed."""
+    torch.manual_seed(derived_seed(settings["seed"], "weights"))
+    game = built("model", settings["model"], seed=settings["seed"], _convert_="all")
+    return game.to(memory_format=torch.channels_last)
+
+
+def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
+    """The arguments of `Scoring`; its evaluations can take these data."""
+    evaluations = built("metrics.evaluations", settings["metrics"]["evaluations"])
+    for name, evaluation in evaluations.items():
+        try:
+            evaluation.check(data)
+        except ValueError as error:
+            raise ConfigError(f"metrics.evaluations.{name} can't take data={data.name}: {error}") from None
+    _check_best(settings["metrics"]["best"], list(evaluations.values()))
+    return {**settings["metrics"], "evaluations": evaluations}
+
+
+def _check_best(best: str | None, evaluations: list[Any]) -> None:
+    """Refuse a score that nobody computes, where that can be told before the first one is."""
+    names = [name for evaluation in evaluations for name in getattr(evaluation, "published", [best])]
+    if best is not None and best not in names:
+        hint = closest(best, names) if names else "no scores are computed; set it to null"
+        raise ConfigError(f"metrics.best={best}: no such score; {hint}")
