@@ -1,4 +1,4 @@
-"""Zip archives in which every reader finds the same: checked here, they may be handed to any other reader."""
+"""Checks that a zip archive can be read in one way only, so that every reader finds the same in it."""
 
 import io
 import struct
@@ -19,9 +19,9 @@ _ELSEWHERE = 0xFFFFFFFF
 def whole_archive(content: bytes) -> zipfile.ZipFile:
     """The archive of these bytes, if there is only one way to read it.
 
-    Readers differ: some go by the list at the end, some by the entries' own headers; of two entries of one name one
-    reader takes the first, another the last, and some tell no capitals apart. Here names are unique even so, entries
-    and list fill the file from its first byte to its last, and the headers say what the list says.
+    Readers differ: some use the list at the end, some the entries' own headers; of two entries of one name some take
+    the first, some the last, and some ignore capitals. So names must be unique without regard to capitals, entries and
+    list must fill the file from its first byte to its last, and headers must agree with the list.
 
     Raises:
         ValueError: it is no zip archive, or one that could be read in another way.

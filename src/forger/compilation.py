@@ -1,8 +1,8 @@
-"""`torch.compile` for the players' networks: in rounds of training, and nowhere else.
+"""`torch.compile` for the players' networks, in rounds of training only.
 
-What is compiled must see the same few kinds of input again and again. So scoring, pictures and the watch, with their
-batches of other sizes, run the networks as they are written, and so do penalties: a compiled graph can't be
-differentiated twice, and older versions of torch then forget part of the gradient without a word.
+Compiled code should see few kinds of input. So scoring, pictures and the watch, whose batches have other sizes, run the
+networks uncompiled, and so do penalties: a compiled graph can't be differentiated twice, and older versions of torch
+then lose part of the gradient without an error.
 """
 
 import warnings
@@ -24,7 +24,7 @@ _VARIANTS = 64
 
 
 def compile_networks(game: Game, mode: Mode, device: torch.device) -> None:
-    """Compile what the players move, when first played: in place, so that names and weights stay as they are.
+    """Compile the players' networks, when first played; in place, so that names and weights stay as they are.
 
     With CUDA graphs (``reduce-overhead`` and ``max-autotune`` on a GPU) a network's outputs lie in memory of the graphs
     and are kept until the next round begins.
@@ -39,7 +39,7 @@ def compile_networks(game: Game, mode: Mode, device: torch.device) -> None:
     """
     inductor: Any = torch._inductor  # pyright: ignore[reportAttributeAccessIssue]
     dynamo: Any = torch._dynamo  # pyright: ignore[reportAttributeAccessIssue]
-    # Random numbers as without compilation; one size of batch, whose kernels never change in mid-run.
+    # Random numbers as without compilation; one size of batch, whose kernels do not change during a run.
     how = {"options": {**inductor.list_mode_options(mode), "fallback_random": True}, "dynamic": False}
     try:
         with torch.compiler.set_stance("default"):

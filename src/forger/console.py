@@ -1,4 +1,4 @@
-"""What a run says: lines on the terminal, the same lines with their time in ``log.txt``."""
+"""A run's lines: on the terminal, and with their time in ``log.txt``."""
 
 import logging
 import time
@@ -45,7 +45,7 @@ class _LogFile(logging.FileHandler):
         return redacted(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing: on a full disk the files that matter are missed by those who write them."""
+        """Ignore it: on a full disk the writers of the important files report the error."""
 
 
 def show_lines(level: int = logging.INFO) -> None:

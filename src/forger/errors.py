@@ -1,4 +1,4 @@
-"""What can go wrong, by exit code; the message of each is one line that says what, where and what to do."""
+"""Errors by exit code; each message is one line that says what, where and what to do."""
 
 import re
 from collections.abc import Iterable
@@ -27,14 +27,14 @@ class RunLocked(ForgerError):
 
 
 class Diverged(ForgerError):
-    """A number that training rests on became NaN or infinite.
+    """A term, gradient or weight became NaN or infinite.
 
     Args:
         player: on whose turn it was found.
         tensor: the name of the term, gradient or weight.
         value: what it became.
         iteration: the round in which it was found.
-        kind: what kind of tensor it is; a weight has gone before the terms that follow from it.
+        kind: term, gradient or weight; a weight becomes NaN before the terms that are computed from it.
     """
 
     exit_code = 3

@@ -25,9 +25,9 @@ from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, score_name
 
-#: Fewer images, on either side, give numbers that say nothing.
+#: Least number of images on either side; scores of fewer are meaningless.
 _LEAST = 10
-#: Computed where nobody says which; those that need logits are left out where there are none.
+#: Scores that are computed by default; those that need logits are left out where there are none.
 _SCORES = ("fd", "is", "kd", "precision", "recall")
 
 
@@ -41,7 +41,7 @@ def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, tr
         trust: build whatever a run's config names.
 
     Raises:
-        ConfigError: an option or images of which scores would be wrong.
+        ConfigError: an option makes no sense, or scores of these images would be wrong.
     """
     show_lines()
     n = number(options, "n", int, _LEAST) if "n" in options else None
@@ -62,7 +62,7 @@ def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, tr
 
 
 def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
-    """Name → value, error, direction and passport; and what a reader should know."""
+    """Name → value, error, direction and passport; and notes for the reader."""
     extractor = _early_extractor(source, options)
     real = reference_of(source, options.get("reference"))
     fake = source.draw(len(real) if n is None else n, seed, real)
@@ -103,7 +103,7 @@ def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int
 
 
 def _early_extractor(source: Source, options: Mapping[str, str]) -> Extractor | None:
-    """The extractor that is named by the user or by the run; before anything slow begins."""
+    """The extractor that the user or the run names, built before anything slow begins."""
     named = options.get("extractor")
     if named is None and source.defaults is not None and not {"weights", "preprocess"} & {*options}:
         own = source.defaults.get("preprocessing") or {}
@@ -177,7 +177,7 @@ def _same_kind(source: Source, real: ImageSet, fake: ImageSet) -> None:
 
 
 def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
-    """The scores of the run's own config, on the test split, of a game that is not judged by its samples."""
+    """The scores of the run's own config on the test split, for a game without scores of samples."""
     from hydra.utils import instantiate
 
     read = source.read

@@ -61,7 +61,7 @@ def fork(
 
 
 def _following(node: Any, images: int | None) -> Any:
-    """The node with every ``budget`` that was the run's own tied to it again."""
+    """The node, with every ``budget`` that equalled the run's own following ``budget.images`` again."""
     if isinstance(node, dict):
         return {
             key: "${budget.images}" if key == "budget" and images is not None and value == images

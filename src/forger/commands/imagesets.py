@@ -55,7 +55,7 @@ class ImageSet:
         return ImageSet(self.name, self.images[rows], None if self.labels is None else self.labels[rows], self.train)
 
     def like(self, channels: int) -> "ImageSet":
-        """The same images with one channel, if that is asked for and the three they have are equal."""
+        """The same images with one channel, if the other ones have one and these have three equal ones."""
         if channels == 1 and self.images.shape[1] == 3 and bool((self.images == self.images[:, :1]).all()):
             return ImageSet(self.name, self.images[:, :1].contiguous(), self.labels, self.train)
         return self

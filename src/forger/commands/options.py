@@ -10,7 +10,7 @@ def number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any
     """The number behind an option that was given.
 
     Raises:
-        ConfigError: it is none of this kind, or below ``least``.
+        ConfigError: it is no number of this kind, or below ``least``.
     """
     text = options[name]
     try:
@@ -24,10 +24,10 @@ def number(options: Mapping[str, str], name: str, kind: type, least: int) -> Any
 
 
 def local(path: str) -> str:
-    """A path that the user gave, which is no URL.
+    """A path that the user gave.
 
     Raises:
-        ConfigError: it is one; nothing is downloaded and then built, or unpickled, by chance.
+        ConfigError: it is a URL; nothing is downloaded and then built or unpickled by accident.
     """
     if "://" in path:
         raise ConfigError(f"{path}: a URL, and only local files are read; download it and give its path")

@@ -20,24 +20,24 @@ from forger.runs.recording import former_record
 
 logger = logging.getLogger(__name__)
 
-#: How a run can have come to an end that it would come to again.
+#: Statuses at which a run would end again.
 _ENDED = ("finished", "diverged", "stopped")
 
 
 def reproduce(path: str, *, trust: bool = False) -> int:
     """Train a run again in ``RUN/reproduction`` and compare; 0 if every bit is the same, 1 if not.
 
-    What is the same is removed, what differs stays to be looked at. Interrupted, the same command goes on; a folder
-    of that name that it did not make is left alone. The run's own number of threads is used, and its images as the
-    budget where minutes ended it.
+    An identical reproduction is removed, a different one is kept. After an interruption the same command continues; a
+    folder of that name that it did not make is left alone. It uses the run's number of threads, and its images as the
+    budget if minutes ended it.
 
     Args:
         path: the run folder.
         trust: build whatever the run's config names.
 
     Raises:
-        ConfigError: no run there, one that has not ended, a config that is not to be trusted, a link out of the run
-            folder, or a ``reproduction`` that came with the run.
+        ConfigError: no run there, one that has not ended, a config that needs ``trust``, a link out of the run folder,
+            or a ``reproduction`` that came with the run.
     """
     show_lines()
     run = run_at(path)
@@ -70,7 +70,7 @@ def reproduce(path: str, *, trust: bool = False) -> int:
 
 
 def _refuse_what_was_there(run: RunFolder, again: RunFolder) -> None:
-    """Neither remove nor go on with what came along with a run: a reproduction that somebody else made says nothing."""
+    """Refuse a reproduction that came with the run: it is neither removed nor continued, and proves nothing."""
     run.refuse_links_out()
     if not os.path.lexists(again.path) or rank() != 0:
         return
@@ -105,10 +105,10 @@ def _as_it_was(settings: dict[str, Any], record: Mapping[str, Any]) -> dict[str,
 
 
 def _reasons(run: RunFolder, settings: dict[str, Any], record: Mapping[str, Any]) -> str:
-    """What is not as it was and can make a difference, told before training begins.
+    """Conditions that differ from the run's and can change bits, reported before training begins.
 
     Raises:
-        ForgerError: the data are others; no training would give the same.
+        ForgerError: the data differ, so no training could give the same.
     """
     prepare_torch(settings["trainer"])
     data = load_data(settings)
@@ -129,9 +129,9 @@ def _reasons(run: RunFolder, settings: dict[str, Any], record: Mapping[str, Any]
 
 
 def first_difference(one: RunFolder, other: RunFolder) -> str | None:
-    """Where two runs part, in words; None if record, rows, scores and weights agree bit by bit.
+    """The first difference of two runs, as a text; None if record, rows, scores and weights agree bit by bit.
 
-    Rows come first: the earliest row that differs says when it began.
+    Rows are compared first, since the earliest one that differs shows when the difference began.
     """
     for number, (was, now) in enumerate(zip_longest(_rows(one), _rows(other)), start=1):
         if was is None or now is None:

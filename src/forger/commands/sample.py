@@ -20,7 +20,7 @@ from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request
 from forger.runs.restore import Restored, restored
 
-#: Frames of a moving picture, at most, that are shown where it must stand still.
+#: Most frames of a moving picture that are shown in a still one.
 _STRIP = 12
 
 

@@ -1,4 +1,4 @@
-"""What `forger evaluate` can score, and against what: everything that gives images."""
+"""Sources of images that `forger evaluate` can score, and references to score them against."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Source:
 
     Args:
         name: as the user wrote it; for a run, the checkpoint's path.
-        draw: gives ``n`` images and their labels for a seed, or refuses.
+        draw: ``n`` images and their labels for a seed.
         n: how many unless the user says; None for as many as there are real ones.
         seed: of the latents or the subset, unless the user says.
         weights: which of the generator's weights, for the passport.

@@ -1,4 +1,4 @@
-"""`forger train`: Hydra composes, `forger.run.train` runs; one line and an exit code for whatever fails."""
+"""`forger train`: Hydra composes, `forger.run.train` runs; a failure is one line and an exit code."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ _SHORT = {
 }  # fmt: skip
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
-#: Exit codes from good to bad: a failure weighs more than a wrong input, and that more than a divergence.
+#: Exit codes from good to bad: a failure is worse than a wrong input, which is worse than a divergence.
 _SEVERITY = (0, 3, 2, 1)
 
 
@@ -62,7 +62,7 @@ def train(arguments: Sequence[str]) -> int:
     multirun = "--multirun" in flags
     if membership() is not None and "LOCAL_RANK" not in os.environ:
         follow_parent()
-    # Otherwise Hydra prints its own version of an exception and ends the process.
+    # Otherwise Hydra prints an exception in its own way and ends the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
 
@@ -93,7 +93,7 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def complete(arguments: Sequence[str], commands: Sequence[str]) -> int:
-    """Answer Hydra's shell completion, which knows nothing of commands: it asks the bare ``forger``."""
+    """Answer Hydra's shell completion, which asks ``forger`` without a command."""
     words = os.environ.get("COMP_LINE", "").split(" ")
     if len(words) == 2:
         print(" ".join(command for command in commands if command.startswith(words[1])))
@@ -184,7 +184,7 @@ def _help() -> str:
 
 
 def _job(config: Any, flags: list[str]) -> int:
-    """One run, and its exit code; exceptions are told here, so that the other jobs of a multirun go on."""
+    """One run, and its exit code; exceptions are reported here, so that the other jobs of a multirun go on."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 

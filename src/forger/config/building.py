@@ -1,4 +1,4 @@
-"""Objects from config nodes, and a ConfigError with the node's key for what can't be one."""
+"""Objects from config nodes; a node that can't be built is a ConfigError with its key."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def built_trainer(**arguments: Any) -> Trainer:
     """Lightning's trainer.
 
     Raises:
-        ConfigError: it can't start here as it is told to; its own line says why.
+        ConfigError: it can't start here with these settings; the message has Lightning's reason.
     """
     try:
         return Trainer(**arguments)
@@ -55,7 +55,7 @@ def built_trainer(**arguments: Any) -> Trainer:
 
 
 def built_loggers(nodes: Mapping[str, Any], config: Mapping[str, Any], **about: Any) -> Iterator[Logger]:
-    """Loggers, made of functions that are told about the run, its config without secrets among it.
+    """Loggers, built by functions that get the run's folder, id, name and its config without secrets.
 
     Raises:
         ConfigError: one of them is none of Lightning's.

@@ -1,4 +1,4 @@
-"""Any exception as one line for the user and an exit code, Hydra's and OmegaConf's among them."""
+"""Any exception, also Hydra's and OmegaConf's, as one line for the user and an exit code."""
 
 import errno
 import inspect
@@ -68,7 +68,7 @@ def _explained(error: BaseException, groups: Iterable[str]) -> tuple[str, int]:
 
 
 def one_line(text: str, longest: int = 1000) -> str:
-    """Text without line breaks or control characters, cut where it is endless."""
+    """Text without line breaks or control characters, cut if it is very long."""
     line = re.sub(r"[\x00-\x1f\x7f\s]+", " ", text).strip()
     return line if len(line) <= longest else line[:longest] + " …"
 
@@ -183,7 +183,7 @@ def _syntax(error: Any) -> str:
 
 
 def _instantiation(error: BaseException, groups: Iterable[str]) -> tuple[str, int]:
-    """What the constructor said, with the key of its node in the config."""
+    """The constructor's message, with the key of its node in the config."""
     key = re.search(r"full_key: (\S+)", str(error))
     prefix = f"{key[1]}: " if key else ""
     if error.__cause__ is None:

@@ -1,4 +1,4 @@
-"""Whether this machine has what `trainer` asks for: told before any work starts."""
+"""Checks, before any work starts, whether this machine has what `trainer` asks for."""
 
 import os
 from typing import Any
@@ -8,9 +8,9 @@ import torch
 from forger.console import say
 from forger.errors import ConfigError
 
-#: What a launcher tells each process; whole numbers, where they are set.
+#: Variables that launchers set for each process; whole numbers.
 _NUMBERS = ("SLURM_PROCID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_NTASKS", "SLURM_LOCALID", "NODE_RANK")
-#: Any of these in the environment: somebody has started the processes of several machines.
+#: If one of these is in the environment, a launcher has started the processes of several machines.
 _CLUSTER = ("SLURM_JOB_ID", "MASTER_ADDR", "NODE_RANK", "GROUP_RANK")
 
 

@@ -33,7 +33,7 @@ class Signature(NamedTuple):
     takes_any: bool
 
 
-# What torch's annotations do not say, and its constructors accept in silence.
+# Ranges that torch's annotations do not have and its constructors do not check.
 _Fraction = Annotated[float, Ge(0), Lt(1)]
 _OPTIMIZER_RANGES: dict[str, Any] = {
     "lr": Annotated[float, Gt(0), Le(10)],
@@ -184,7 +184,7 @@ def _located(path: str, key: str) -> Any:
 
 
 def _names(owner: Any) -> list[str]:
-    """Public names a user can have meant: submodules, and classes and functions that are at home here."""
+    """Public names that a user may have meant: submodules, and classes and functions that are defined here."""
     if not isinstance(owner, ModuleType):
         return [name for name in dir(owner) if not name.startswith("_")]
     modules = [module.name for module in iter_modules(getattr(owner, "__path__", []))]
@@ -197,7 +197,7 @@ def _names(owner: Any) -> list[str]:
 
 @cache
 def _authorize(path: str, key: str) -> None:
-    """Let Hydra's own block list have its say before any work starts: a partial is never called."""
+    """Check Hydra's own block list before any work starts, since Hydra does so only when it calls a target."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
@@ -209,7 +209,7 @@ def _authorize(path: str, key: str) -> None:
 
 @cache
 def _signature(target: Any) -> Signature:
-    """Parameters by name, with their resolved annotations; anything goes where Python can't tell."""
+    """Parameters by name, with their resolved annotations; any are allowed if Python has no signature."""
     try:
         parameters = inspect.signature(target).parameters
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Values of a config against Python annotations: types, ranges, choices, and what a good error says."""
+"""Values of a config checked against Python annotations: types, ranges, choices, with readable errors."""
 
 import inspect
 import json
@@ -47,7 +47,7 @@ def _refuse_non_finite(value: Any, key: str) -> None:
 
 
 def _needs_node(kind: Any) -> bool:
-    """Whether nothing but an object that a node builds can be right."""
+    """Whether only an object that a node builds can be of this type."""
     if get_origin(kind) is Callable or kind is Callable:
         return True
     return inspect.isclass(kind) and any(
@@ -56,7 +56,7 @@ def _needs_node(kind: Any) -> bool:
 
 
 def _refusal(adapter: TypeAdapter[Any], value: Any) -> ValidationError | None:
-    # Strict JSON is what YAML means: a list can be a tuple, but "3" and true are no integers.
+    # Strict JSON rules fit YAML: a list may stand for a tuple, but "3" and true are no integers.
     try:
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
@@ -71,7 +71,7 @@ def _adapter_of_hashable(annotation: Any) -> TypeAdapter[Any] | None:
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
-    """The validator of an annotation, made once; None where nothing can be said."""
+    """The validator of an annotation, made once; None if it can't be checked."""
     try:
         return _adapter_of_hashable(annotation)
     except TypeError:  # metadata that can't be hashed

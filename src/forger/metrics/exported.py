@@ -15,7 +15,7 @@ import torch
 from forger.archives import whole_archive
 from forger.errors import ConfigError
 
-#: What `torch.export.save` writes, and no more: no compiled code, which torch would load without a question.
+#: Files that `torch.export.save` writes; no others, since torch would load compiled code without asking.
 _ENTRY = re.compile(
     r"([\w.-]+/)?(models/\w+\.json|data/sample_inputs/\w+\.pt|data/(weights|constants)/[\w.]+|extra/.*|"
     r"archive_format|archive_version|byteorder|version|\.data/\w+|\.format_version|\.storage_alignment)"
@@ -57,7 +57,7 @@ def load_exported(path: Path) -> torch.export.ExportedProgram:
         content = path.read_bytes()
         _refuse_code(content, path)
         with _data_only():
-            # These very bytes: what the file holds by now is not asked again.
+            # From the bytes that were checked, since the file may have changed since.
             return torch.export.load(io.BytesIO(content))
     except ConfigError:
         raise

@@ -19,12 +19,12 @@ from forger.trial import Membership
 _POLL = 0.1
 #: How often the worker writes a trial's progress where others can read it, in seconds.
 _PROGRESS = 2.0
-#: How often in a row a run may be killed before its next checkpoint. It may be too large for this machine.
+#: How often in a row a run may be killed before it reaches its next checkpoint; it may be too large for this machine.
 _IN_VAIN = 5
 
 
 class Stopped(Exception):
-    """The worker is to end: the trial was saved and handed back."""
+    """The worker has to end; the trial was saved and handed back."""
 
 
 class Lost(Exception):
@@ -38,7 +38,7 @@ class Outcome:
     status: str
     values: list[float] = field(default_factory=list)
     reason: str = ""
-    #: A second attempt would end the same.
+    #: Ends that a second attempt would repeat.
     hopeless: bool = False
 
 
@@ -64,7 +64,7 @@ class Attempt:
         self._beaten = self._told = 0.0
 
     def perform(self) -> None:
-        """Run the seeds that are worth it and tell the study.
+        """Run the seeds that can still win and report the result to the study.
 
         Raises:
             Stopped: the worker was asked to end; the trial waits for another one.
@@ -109,11 +109,11 @@ class Attempt:
         """A bad value, so that the sampler learns to stay away."""
         sweep = self.definition.sweep
         if len(sweep.objective) == 1 and sweep.sampler != "gp":
-            # Worse than anything for TPE: pruned trials come after finished ones, and those without a number last.
+            # TPE ranks pruned trials after finished ones, and those without a value last.
             step = max(self.reported, default=0) + 1
             self.trial.report(math.nan, step)
             return self.slots.prune(self.trial, status)
-        # The Gaussian process and NSGA-II see finished trials alone.
+        # The Gaussian process and NSGA-II use finished trials only.
         done = [row for row in self.slots.trials() if row.state == TrialState.COMPLETE]
         bad = []
         for index, direction in enumerate(sweep.objective.values()):
@@ -139,7 +139,7 @@ class Attempt:
     # One run ------------------------------------------------------------------------------------------------------
 
     def _twice(self, seed: int) -> Outcome:
-        """The run of a seed; one that failed is tried once more, one that is killed goes on while it gets further."""
+        """The run of a seed: tried once more if it failed, continued if it was killed as long as it makes progress."""
         failures, in_vain, reached = 0, 0, -1
         while True:
             outcome = self._run(seed)
@@ -189,7 +189,7 @@ class Attempt:
         return [*folder, *definition.overrides, *chosen, *own, *place, f"trainer.threads={definition.sweep.threads}"]
 
     def _tend(self, seed: int) -> None:
-        """What the worker owes others while a run goes on."""
+        """Heartbeat and progress of the trial, written while a run goes on."""
         if self.stopping():
             raise Stopped
         if not self._beat():
@@ -201,14 +201,14 @@ class Attempt:
             self.slots.note(self.trial, "progress", {"seed": seed, "images": self._images(seed)})
 
     def _beat(self) -> bool:
-        """Say in time that the trial is alive; False if it no longer belongs to this worker."""
+        """Write the trial's heartbeat when it is due; False if it no longer belongs to this worker."""
         if (now := time.monotonic()) - self._beaten <= self.definition.sweep.heartbeat:
             return True
         self._beaten = now
         return self.slots.beat(self.trial)
 
     def _await_lock(self, seed: int) -> None:
-        """Wait for the run of a worker that was killed: it saves its state and ends within moments."""
+        """Wait until the run of a killed worker has saved its state and ended."""
         while (folder := self._run_folder(seed)) is not None and folder.locked:
             self._tend(seed)
             time.sleep(_POLL)

@@ -1,4 +1,4 @@
-"""Every fault of a sweep file, before its first trial."""
+"""Checks a sweep file before its first trial."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def check(definition: Definition) -> None:
                 line, _ = explain(error)
                 raise ConfigError(f"{told}: {line}") from None
 
-        # Every parameter at once, since a choice can bring the keys that another parameter is about.
+        # All parameters together, since a choice can add the keys that another parameter sets.
         first = {p.name: p.override(p.bounds[0]) for p in definition.space}
         base = settings(list(first.values()), "sweep.space")
         for parameter in definition.space:
@@ -54,7 +54,7 @@ def check(definition: Definition) -> None:
 
 
 def _check_devices(definition: Definition, trainer: dict[str, Any]) -> None:
-    """Refuse what no trial could get; whether a cluster's nodes have it, this machine can't know."""
+    """Refuse devices that this machine lacks; those of a cluster's nodes can't be checked here."""
     from forger.config.placement import check_placement
 
     devices, gpus = trainer["devices"], definition.sweep.gpus

@@ -1,4 +1,4 @@
-"""Arguments with secrets on their way to workers: the list of processes and files show them hidden."""
+"""Passes arguments with secrets to workers in the environment, so that process lists and files do not show them."""
 
 import json
 import os
@@ -11,16 +11,16 @@ _VARIABLE = "FORGER_SWEEP_ARGUMENTS"
 
 
 def concealed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments as everybody may see them, and the environment that tells a worker the true ones."""
+    """The arguments with secrets hidden, and the environment from which a worker gets the true ones."""
     shown = redacted(list(arguments))
     return shown, {} if shown == list(arguments) else {_VARIABLE: json.dumps(list(arguments))}
 
 
 def revealed(arguments: Sequence[str]) -> list[str]:
-    """The true arguments of a worker; its environment forgets them.
+    """The true arguments of a worker, which are removed from its environment.
 
     Raises:
-        ConfigError: they did not come along.
+        ConfigError: the environment does not have them.
     """
     text = os.environ.pop(_VARIABLE, None)
     if text is not None and redacted(known := json.loads(text)) == list(arguments):

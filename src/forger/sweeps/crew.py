@@ -1,4 +1,4 @@
-"""The workers of `forger sweep run`, looked after until the sweep is over."""
+"""The workers of `forger sweep run`, supervised until the sweep is over."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ from forger.sweeps.processes import bury
 from forger.sweeps.study import Slots
 from forger.trial import PARENT
 
-#: A worker that was killed is replaced, but not for ever.
+#: How often a killed worker is replaced.
 _REPLACEMENTS = 10
 
 
 class Worker(Protocol):
-    """What a crew needs of a worker, wherever it is."""
+    """The interface of a worker, on this machine or elsewhere."""
 
     returncode: int | None
 

@@ -99,7 +99,7 @@ class Definition:
 
     @property
     def as_it_is(self) -> dict[str, Any]:
-        """The config's own point of the space; empty where a parameter has none (a group's option, or out of range)."""
+        """The point of the space that the config itself has; empty if a parameter is a group or out of range there."""
         point = {parameter.name: OmegaConf.select(self.run_config, parameter.name) for parameter in self.space}
         return point if all(parameter.holds(point[parameter.name]) for parameter in self.space) else {}
 
@@ -131,7 +131,7 @@ class Definition:
         return dict(self.sweep.objective)
 
     def essence(self) -> dict[str, Any]:
-        """What must agree for trials to belong to the same study; secrets, which may change, hidden."""
+        """Settings that must agree between the trials of one study; secrets, which may change, are hidden."""
         sweep = asdict(self.sweep)
         kept = ("objective", "sampler", "pruner", "seeds", "rungs", "threads", "seed")
         space = {p.key: str(asdict(p)) for p in self.space}
@@ -157,7 +157,7 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
     for text in arguments:
         override = parsed_override(text)
         if override.key_or_group.partition(".")[0] in ("sweep", "launcher"):
-            # A sweep file leaves out what it takes by default; whether there is such a key is for `Sweep` to say.
+            # A sweep file may leave out keys that have defaults; `Sweep` refuses unknown ones.
             dotted = "." in override.key_or_group and not text.startswith(("+", "~"))
             own.append(f"++{text}" if dotted else text)
         else:

@@ -1,4 +1,4 @@
-"""Which devices a worker's trials get: told without torch, which would initialise them."""
+"""Which devices a worker's trials get, found without torch, which would initialise them."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def visible_gpus() -> list[str]:
     if chosen is not None:
         return [name for name in chosen.split(",") if name not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
-        # A container may have GPUs without their tool. A process of its own, for torch keeps hold of what it has seen.
+        # A container may have GPUs without nvidia-smi. A separate process, since torch caches the devices it has found.
         ask = [sys.executable, "-c", "import torch; print(*range(torch.cuda.device_count()))"]
         return subprocess.run(ask, capture_output=True, text=True, timeout=120).stdout.split()
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]

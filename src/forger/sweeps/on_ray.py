@@ -19,7 +19,7 @@ from forger.trial import PARENT
 
 #: Seconds that the cluster gets to answer at its address.
 _TO_ANSWER = 10.0
-#: What of this machine's environment reaches the workers, whose own is the cluster's.
+#: Prefixes of the variables that are passed to the workers, whose environment is otherwise the cluster's.
 _OURS = ("FORGER_", "WANDB_")
 #: Seconds that a worker's actor gets to answer before it counts as never placed.
 _TO_HEAR = 10.0
@@ -57,7 +57,7 @@ class WorkerActor:
 
 
 class RayWorker:
-    """An actor as `forger sweep run` looks after its workers: like a process."""
+    """An actor with the interface of a worker process."""
 
     def __init__(self, cluster: "Cluster", arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._ray = cluster.ray
@@ -131,7 +131,7 @@ class Cluster:
 
 
 def _knock(address: str) -> None:
-    """Refuse an address at which nobody answers, on which Ray itself would insist for minutes."""
+    """Refuse an address that does not answer; Ray itself would retry for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():
         return

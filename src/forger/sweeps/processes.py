@@ -26,9 +26,9 @@ _adopts = False
 
 
 def adopt_orphans() -> None:
-    """Have descendants whose parent is killed become children of this process, where the system can (Linux).
+    """Have descendants whose parent is killed become children of this process (on Linux).
 
-    Otherwise their end is for process 1 to take note of, which in a container may be anything.
+    Otherwise process 1 inherits them, and in a container it may never wait for them.
     """
     global _adopts
     if sys.platform == "linux":
@@ -36,7 +36,7 @@ def adopt_orphans() -> None:
 
 
 def bury(own: Collection[int]) -> None:
-    """Take note of the end of adopted children; those in ``own`` are waited for by others."""
+    """Reap adopted children that have ended; those in ``own`` are waited for elsewhere."""
     while _adopts:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -94,7 +94,7 @@ class Starter:
 
     @property
     def pids(self) -> set[int]:
-        """Children that this process waits for itself."""
+        """Children that this starter waits for."""
         return {process.pid for process in self._cold if process.returncode is None}
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class WarmStarter(Starter):
                 self._socket.sendall(json.dumps(request).encode() + b"\n")
             if (pid := self._next("pid", _TO_SAVE)) is not None:
                 return _Forked(pid, self)
-        # What keeps the server from starting may well be told by a run itself.
+        # A run that starts cold will report whatever keeps the server from starting.
         return super().start(arguments, environment, output)
 
     def listen(self, seconds: float) -> None:
@@ -220,7 +220,7 @@ class _Forked:
         return self._starter.codes.get(self.pid)
 
     def _outlive_server(self) -> None:
-        """What becomes of a run whose server was killed: it saves its state and ends."""
+        """Wait for a run whose server was killed: it saves its state and ends."""
         try:
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:

@@ -1,4 +1,4 @@
-"""Candidates by several seeds: mean, spread, and whether the next seed is worth its time."""
+"""Candidates with several seeds: mean, spread, and whether a candidate can still become the best."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ _DOUBT = 2.0
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean over seeds and the sample standard deviation, which one seed does not have."""
+    """The mean over seeds and the sample standard deviation, None for one seed."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 

@@ -74,7 +74,7 @@ class Parameter:
         """All values, of a parameter that has finitely many.
 
         Raises:
-            ConfigError: it has not.
+            ConfigError: it has infinitely many.
         """
         if self.values:
             return [value for value, _ in self.values]

@@ -1,4 +1,4 @@
-"""What a sweep has come to: a table for people, JSON for programs."""
+"""The state of a sweep: a table for people, JSON for programs."""
 
 import json
 import time

@@ -41,7 +41,7 @@ def open_study(definition: Definition, create: bool, only_look: bool) -> optuna.
     try:
         if local:
             file.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite does not survive two processes that make the tables at once; a server does.
+        # SQLite fails if two processes make the tables at once; a server does not.
         with FileLock(f"{file}.lock") if local else nullcontext():
             try:
                 return _opened(definition, _storage(definition), create, only_look)
@@ -66,7 +66,7 @@ def _storage(definition: Definition) -> RDBStorage:
         arguments["connect_args"] = {"timeout": _BUSY_SECONDS}
     elif url.startswith("postgresql"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        # Many workers, each of which asks now and then: no connection is kept.
+        # No connection is kept, since there are many workers that each ask rarely.
         arguments = {"connect_args": {"connect_timeout": 10}, "poolclass": NullPool}
     interval = definition.sweep.heartbeat
     with quiet():
@@ -155,7 +155,7 @@ def _without_password(text: str, url: str) -> str:
 
 
 def patiently(act: Callable[[], T], seconds: float = _BUSY_SECONDS) -> T:
-    """The result of something done to the storage, tried again for a while where that is busy or away."""
+    """The result of an access to the storage, tried again for a while if the storage is busy or unreachable."""
     deadline = time.monotonic() + seconds
     while True:
         try:

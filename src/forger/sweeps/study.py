@@ -32,7 +32,7 @@ class Slots:
     Args:
         definition: of the sweep.
         create: make it where there is none.
-        only_look: take it as it was begun, whatever the definition says now.
+        only_look: read it as it was begun, without comparing the definition.
 
     Raises:
         ConfigError: the storage can't be reached, or holds a study of this name with another definition.
@@ -58,7 +58,7 @@ class Slots:
 
     @property
     def given_up(self) -> bool:
-        """Whether so many trials failed that trying others makes no sense."""
+        """Whether too many trials failed to try others."""
         aside = sum(row.user_attrs.get("status") == "failed" for row in self.trials())
         return aside > max(3, self.definition.trials // 4)
 
@@ -74,7 +74,7 @@ class Slots:
         seen: set[int] = set()
         for row in sorted(rows, key=slot):
             number = slot(row)
-            # Where two machines filled the same slot at once, everybody takes its first row.
+            # If two machines filled the same slot at once, all workers use its first row.
             if row.state != TrialState.WAITING or number in taken or number in seen:
                 continue
             seen.add(number)
@@ -84,7 +84,7 @@ class Slots:
         return None
 
     def _taken(self, row: FrozenTrial) -> bool:
-        # The heartbeat first: a worker that dies in between must leave a row that goes stale.
+        # The heartbeat comes first: if this worker dies in between, the row must become stale.
         patiently(lambda: self._storage.record_heartbeat(row._trial_id))  # type: ignore[attr-defined]
         won = patiently(lambda: self._storage.set_trial_state_values(row._trial_id, TrialState.RUNNING))
         if won:
@@ -121,7 +121,7 @@ class Slots:
                 return self.definition.grid[number]
             case "random":
                 return {}
-            case _:  # a search begins with what there is, and can only end above it
+            case _:  # a search begins with the config as it is, so that it ends no worse
                 return self.definition.as_it_is if number == 0 else {}
 
     # A trial that this process holds ----------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def document(definition: Definition) -> dict[str, Any]:
 
 
 def remarks(definition: Definition) -> list[str]:
-    """What W&B's search does not do that `forger sweep` does, and what it needs beside the file."""
+    """What `forger sweep` does and W&B's search does not, and what W&B needs beside the file."""
     sweep = definition.sweep
     lines = [f"{definition.name} for W&B's own search. Killed and failed runs are not taken up again."]
     if sweep.seeds > 1 and sweep.sampler == "grid":

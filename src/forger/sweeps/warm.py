@@ -3,8 +3,8 @@
 ``python -m forger.sweeps.warm FD MODULE…`` imports the modules, too, and serves the worker at the other end of a
 socket. It reads requests, one JSON object a line with ``arguments``, ``environment`` and ``output``, and answers with
 one line for each event: ``{"pid": …}`` when a run has started, ``{"pid": …, "code": …}`` when it has ended. It computes
-nothing and touches no device, so that a fork inherits no threads and no CUDA context. When the worker goes, so do the
-runs and it.
+nothing and uses no device, so that a fork inherits no threads and no CUDA context. When the worker ends, the server and
+its runs end too.
 """
 
 import gc
@@ -24,24 +24,24 @@ from typing import Any
 from forger import standard_streams
 from forger.trial import PARENT
 
-#: What makes a start slow: torch and Lightning, Hydra, and the package that holds the built-in data.
+#: The slow imports: torch, Lightning, Hydra, and the package that holds the built-in data.
 _SLOW = ("forger.run", "forger.commands.train", "sklearn.datasets")
 
 
 def serve(worker: socket.socket, modules: Sequence[str]) -> None:
-    """Fork runs as they are asked for, until the worker has gone."""
+    """Fork runs as they are asked for, until the worker has ended."""
     for module in (*_SLOW, *modules):
-        # One that can't be imported is for the run to tell.
+        # The run will report a module that can't be imported.
         with suppress(Exception):
             import_module(module)
-    # Collecting garbage would write to every page that a run shares with this process, and so copy it.
+    # Garbage collection would write to every page that a run shares with this process, and so copy it.
     gc.collect()
     gc.freeze()
     ended_read, ended_write = os.pipe()
     os.set_blocking(ended_write, False)
     signal.set_wakeup_fd(ended_write)
     signal.signal(signal.SIGCHLD, _nothing)
-    # A terminal's Ctrl-C is the worker's to deal with.
+    # The worker handles a terminal's Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = os.getpid()
     running: set[int] = set()
@@ -78,7 +78,7 @@ def serve(worker: socket.socket, modules: Sequence[str]) -> None:
 
 
 def _become(request: Mapping[str, Any], server: int) -> None:
-    """Be the run that was asked for, in the process just forked, and end with its exit code."""
+    """Run the command that was asked for in the process just forked, and end with its exit code."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -99,7 +99,7 @@ def _become(request: Mapping[str, Any], server: int) -> None:
         if not isinstance(error, SystemExit):
             print(f"forger: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
-        # Loggers' threads must not keep it, and the server's own cleaning up is not its business.
+        # Ends at once: loggers' threads must not delay the exit, and the server's clean-up must not run here.
         os._exit(code)
 
 

@@ -25,8 +25,8 @@ _POLL = 1.0
 def work(definition: Definition) -> int:
     """Take trials of the sweep until all have ended, time is up, or a signal says stop; the exit code.
 
-    0: all ended, or none is left that others are not at work on and time is up; 1: too many failed; 128 + n:
-    signal n, and what this worker was at waits for another one.
+    0: all ended, or time is up and other workers have the rest; 1: too many failed; 128 + n: signal n, and the trial
+    of this worker waits for another one.
     """
     if PARENT in os.environ:
         follow_parent()
@@ -63,7 +63,7 @@ def starter_of(definition: Definition) -> Starter:
 
     Lightning starts the other ranks of a distributed run with the command line of the first.
     """
-    # Threads as recorded, so that results do not depend on how many workers there are.
+    # The recorded number of threads, so that results do not depend on the number of workers.
     number = str(definition.sweep.threads)
     threads = {"OMP_NUM_THREADS": number, "MKL_NUM_THREADS": number}
     placed = any(parameter.name.partition(".")[0] == "trainer" for parameter in definition.space)

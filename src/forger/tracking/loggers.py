@@ -149,7 +149,7 @@ class RunLogger(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log a row. ``step`` is no axis here: rows carry their clocks. A failure ends only the logging."""
+        """Log a row. ``step`` is not used as an axis, since rows have their clocks. A failure ends only the logging."""
         if self._failed:
             return
         try:
@@ -184,7 +184,7 @@ class RunLogger(WandbLogger):
 
 
 def _finish_at_once(experiment: "Run", exit_code: int) -> None:
-    """End a run that a signal has ended: whoever sent it waits ten seconds or so, and not for uploads."""
+    """End a run after a signal without waiting for uploads: the sender may kill it after about ten seconds."""
 
     def end() -> None:
         try:

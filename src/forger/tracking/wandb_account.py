@@ -1,4 +1,4 @@
-"""Whether Weights & Biases can be used from here, told without its client, a prompt or a long wait."""
+"""Whether Weights & Biases can be used from here, found out without its client, a prompt or a long wait."""
 
 import configparser
 import logging
@@ -57,7 +57,7 @@ def answers(url: str, seconds: float = 5.0) -> bool:
             return
         heard.set()
 
-    # In a thread, since looking up a name knows no timeout.
+    # In a thread, since looking up a name has no timeout.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
