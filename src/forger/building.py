@@ -15,10 +15,10 @@ from forger.randomness import derived_seed
 
 
 def prepare_torch(trainer: dict[str, Any]) -> None:
-    """Threads and silence, before anything is computed."""
+    """Set the number of threads and silence warnings, before anything is computed."""
     if trainer["threads"] is not None:
         torch.set_num_threads(trainer["threads"])
-    # Deterministic algorithms would fill with NaN what is about to be written anyway.
+    # Deterministic algorithms would fill new tensors with NaN, which costs time and is overwritten anyway.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -13,7 +13,7 @@ from forger.redaction import redacted
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        # Whoever read along has gone (`forger train 2>&1 | head`); Rich would end the process.
+        # The reader of the output has gone (`forger train 2>&1 | head`); Rich would end the process.
         self.quiet = True
 
 

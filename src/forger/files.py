@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and JSON Lines that a kill can't spoil."""
+"""Files written atomically, and JSON Lines that stay readable after a kill."""
 
 import errno
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from re import Pattern
 from typing import IO, Any
 
-#: A file of a run that is larger than this is none of ours.
+#: Largest file of a run in bytes; forger writes smaller ones.
 MOST_BYTES = 1 << 30
 #: Of the longest number of 64 bits, with its sign.
 _DIGITS = 20
@@ -73,7 +73,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def content_of(path: Path, most: int) -> bytes:
-    """The bytes of a file that anybody may have put there: nothing is waited for, or read without end.
+    """The bytes of a file from an untrusted folder: pipes are not waited for, and size is limited.
 
     Args:
         path: the file.
@@ -82,7 +82,7 @@ def content_of(path: Path, most: int) -> bytes:
     Raises:
         OSError: it can't be read, is no regular file (but a pipe, a device or a folder), or is larger.
     """
-    # A pipe would keep whoever opens it waiting.
+    # Opening a pipe would wait for a writer.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         check_plain(path, os.fstat(file.fileno()), most)
         return file.read(most)
@@ -100,7 +100,7 @@ def parsed_json(content: bytes) -> Any:
     """JSON in which every number is finite, no whole one needs more than 64 bits, and every text is Unicode.
 
     Raises:
-        ValueError, RecursionError: it is none.
+        ValueError, RecursionError: it is no such JSON.
     """
     value = json.loads(content, parse_constant=_no_number, parse_float=_float, parse_int=_int)
     if b"\\ud" in content or b"\\uD" in content:

@@ -5,5 +5,5 @@ from typing import Any
 
 
 def plain(function: Any) -> Any:
-    """A partial without what its class does at each call: config libraries check its target again and again."""
+    """A plain partial of the same call: those of config libraries check their target at each call."""
     return partial(function.func, *function.args, **function.keywords) if isinstance(function, partial) else function

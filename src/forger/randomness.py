@@ -22,7 +22,7 @@ def generator(seed: int, *purpose: str | int, device: str | torch.device = "cpu"
 
 
 class Noise:
-    """Random numbers for one rank's share of a batch, drawn for the whole batch: ranks together see one process's.
+    """Random numbers for one rank's share of a batch, drawn for the whole batch: all ranks together get what one would.
 
     Shapes are local, (n, …), and each rank's share is every ``world``-th sample, as the loader deals batches.
 

@@ -50,11 +50,11 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "alerts": list,
     "parent": (dict, type(None)),
 }
-#: Fields that a record has where there is something to say.
+#: Optional fields of a record.
 OPTIONAL: dict[str, type | tuple[type, ...]] = {"lost_rows": int}
 #: Columns of ``metrics.jsonl`` that tell the time: all others are the same in a run that is repeated.
 WALL_CLOCK = ("seconds",)
-#: What a run makes in its folder, and nobody else does.
+#: Files and folders that only a run makes in its folder.
 _MADE = (
     "config.yaml", "record.json", "metrics.jsonl", "alerts.jsonl", "log.txt", "checkpoints", "samples", "wandb", "csv",
     "tensorboard", "profile",
@@ -62,7 +62,7 @@ _MADE = (
 _UNFINISHED = re.compile(r"\..+\.\d+|\.next\.ckpt|\.previous")
 #: W&B's client links its own log into each of its folders, which are new each time.
 _OF_WANDB = re.compile(r"wandb/[^/]+/logs/debug-core\.log")
-#: A record that is larger than this is none of ours.
+#: Largest record in bytes; forger writes smaller ones.
 _MOST_BYTES = 64 << 20
 STATUSES = ("running", "finished", "interrupted", "pruned", "stopped", "diverged", "failed")
 
@@ -120,7 +120,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process; what an earlier one left half-written is removed.
+        """Hold the folder for this process; temporary files of an earlier process are removed.
 
         Raises:
             RunLocked: another process holds it; the message names that process and its machine.
@@ -172,7 +172,7 @@ class RunFolder:
                     file.unlink()
 
     def refuse_links_out(self) -> None:
-        """Have nothing written or removed elsewhere: a folder that came from somebody else may hold links.
+        """Refuse links, through which something outside would be written or removed; a stranger's folder may hold some.
 
         Raises:
             ConfigError: a link leads out of the folder.
@@ -310,7 +310,7 @@ class RunFolder:
         kept = [line for line, iteration in rows if iteration <= iterations][:metrics]
         if last is not None:
             found = [number for number, (line, _) in enumerate(rows, start=1) if _mark(line) == last]
-            # Without it, nobody knows which rows of its iteration came later and will be written again.
+            # Without it, rows of its iteration that came later and will be written again can't be found.
             kept = [line for number, (line, i) in enumerate(rows) if (number < found[-1] if found else i < iterations)]
         self.metrics_rows = len(kept) if metrics is None else metrics
         self.last_row = last or ""

@@ -46,11 +46,11 @@ logger = logging.getLogger(__name__)
 def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = None) -> int:
     """Train what the config says in its run folder; the exit code (0 finished, 3 diverged, 128 + n signal n).
 
-    The same config is the same run: a finished one is told of, an unfinished one goes on where it stopped.
+    The same config is the same run: a finished one is only reported, an unfinished one continues where it stopped.
 
     Args:
         config: as Hydra composed it, or plain containers.
-        folder: where to, instead of the folder that the config's identity gives.
+        folder: used instead of the folder that the config's identity gives.
     """
     settings = validate(config)
     show_lines(logging.INFO if rank() == 0 else logging.WARNING)

@@ -1,4 +1,4 @@
-"""Adaptive augmentation: as much as the discriminator needs to stop learning the training images by heart."""
+"""Adaptive augmentation: its probability follows how much the discriminator overfits to the training images."""
 
 import math
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ Group = Literal["blit", "geometry", "color"]
 class Adaptive(Augmentation):
     """Karras et al. 2020 (ADA), section 3: each change with probability p, which follows r = E[sign D(x)] (eq. 1).
 
-    D(x) on training images drifts upwards as D learns them by heart. Every few rounds p goes up where r, the mean
-    since the last time, is above its target, and down where it is below. While p stays under about 0.8, none of the
-    changes shows in what G makes (section 2.2).
+    D(x) on training images rises as D memorises them. Every few rounds p goes up if r, the mean since the last time, is
+    above its target, and down if it is below. While p stays under about 0.8, none of the changes appears in G's samples
+    (section 2.2).
 
     Groups of changes, as in the paper's appendix B: ``blit`` (mirror left to right, quarter turns, whole pixels up to
     ⅛ of the sides), ``geometry`` (scale 2^N(0, 0.2²), any turn, stretch 2^N(0, 0.2²), shift N(0, ⅛²) of the sides) and

@@ -1,4 +1,4 @@
-"""What an augmentation is: a random, differentiable change of every image that the discriminator sees."""
+"""The base of augmentations: random, differentiable changes of every image that the discriminator sees."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -12,9 +12,9 @@ from forger.randomness import Noise
 class Augmentation(nn.Module, ABC):
     """Changes images on their way into the discriminator, reals and fakes alike, on both players' turns.
 
-    Because the generator learns through it, it must be differentiable in the images, and twice where a gradient
-    penalty looks through it. All its randomness comes from ``noise``, and what it remembers is kept in buffers: so
-    it is saved, and the same on every rank.
+    The generator's gradients pass through it, so it must be differentiable in the images, and twice for gradient
+    penalties. All its randomness comes from ``noise``, and its state is kept in buffers, so that it is saved and the
+    same on every rank.
     """
 
     #: Whether points (n, d) can be changed as well as images (n, c, h, w).
@@ -24,8 +24,8 @@ class Augmentation(nn.Module, ABC):
         """Images in [-1, 1] changed, of the same shape, in at least float32 also under autocast.
 
         Args:
-            images: of one judgement; may carry gradients.
-            noise: random numbers of this judgement alone.
+            images: of one call of the discriminator; may carry gradients.
+            noise: random numbers for this call only.
             shown: real images shown before this round, the clock of whatever changes during a run.
 
         Raises:
@@ -42,7 +42,7 @@ class Augmentation(nn.Module, ABC):
         """What `forward` gives, of images that are at least float32."""
 
     def learn(self, real_logits: Tensor, images: int) -> None:
-        """Told once a round what the discriminator, on its turn, thought of augmented reals.
+        """Called once a round with the discriminator's logits on augmented reals.
 
         Floating-point buffers changed here are averaged over the ranks before the next round.
 

@@ -14,8 +14,8 @@ from forger.randomness import Noise
 class InstanceNoise(Augmentation):
     """Sønderby et al. 2017, section 2.4; Arjovsky & Bottou 2017, section 3: Gaussian noise on reals and fakes.
 
-    Two distributions on thin manifolds hardly meet, and then D can tell them apart without error and has nothing
-    to teach; blurred by the same noise they overlap. Usually annealed. For images and points.
+    Two distributions on thin manifolds hardly overlap, so D can separate them without error, and G gets no gradient;
+    with the same noise on both they overlap. Usually annealed. For images and points.
 
     Args:
         std: standard deviation, in units of the data (images lie in [-1, 1]).

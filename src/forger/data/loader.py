@@ -31,7 +31,7 @@ class Batches:
     Data that don't fit on the device stay in main memory, and those on disk stay there: they are shuffled by
     blocks (neighbours of the file stay within a window of 64 blocks) and fetched one batch ahead.
 
-    Lightning takes it as it is: it has no length, and is no DataLoader whose sampler could be replaced.
+    Lightning iterates over it unchanged: it has no length, and is no DataLoader whose sampler could be replaced.
 
     Raises:
         ValueError: a batch larger than the data or not divisible by `world`, or flipped points.
@@ -120,7 +120,7 @@ class Batches:
 
 
 class Stream:
-    """Hands out the stream of batches itself, again and again: who asks takes as many batches from it as he likes."""
+    """An iterable that yields the stream of batches itself, so that one training step can take several batches."""
 
     def __init__(self, batches: Batches) -> None:
         self.batches = batches

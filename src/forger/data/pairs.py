@@ -96,8 +96,8 @@ def unpaired_folders(
 def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3) -> Data:
     """`root`/A and `root`/B with the same file names: an unpaired task with a hidden truth.
 
-    As in `digits_inverted`, one half of the training pairs lends its A, the other its B, and only validation
-    and test show partners ("image" and "truth").
+    As in `digits_inverted`, training uses A of one half of the pairs and B of the other half; only validation and
+    test have pairs ("image" and "truth").
 
     Raises:
         ValueError: a picture, named by its path, has no partner.
@@ -138,7 +138,7 @@ def photos(
     Train: overlapping patches every `stride` pixels of china's columns 0..383 and flower's 0..479, each
     turned by 0 to `turns` - 1 quarters. Validation: china's columns 384..479, test: 480..639, cut into
     patches that don't overlap, so `patch` is at most 96. `extra` has each test strip whole, uint8
-    (1, 3, 424, 160): "china", and "flower", which is smooth blur and never averaged in.
+    (1, 3, 424, 160): "china", and "flower", which is mostly blurred background and not averaged in.
     """
     from sklearn.datasets import load_sample_image
 

@@ -1,4 +1,4 @@
-"""Points in one or two dimensions with a known density: where a GAN can be compared with the truth."""
+"""Points in one or two dimensions with a known density, with which a GAN can be compared."""
 
 import math
 from collections.abc import Sequence

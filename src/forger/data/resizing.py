@@ -1,4 +1,4 @@
-"""Bicubic resizing of whole batches: how small pictures are made for super-resolution, and its rival."""
+"""Bicubic resizing of whole batches: makes the small pictures for super-resolution, and enlarges for comparison."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -124,7 +124,7 @@ class AdversarialGame(Game):
         return torch.where(coins, fake, real), torch.where(coins, real, fake)
 
     def _learn(self, real: Tensor, fake: Tensor) -> None:
-        """What the augmentations, and whoever watches, make of D's logits."""
+        """Pass D's logits to the augmentations and to the signals."""
         if not (self.observing or self._augmentations):
             return
         undecided = boundary(self.loss, real, fake)

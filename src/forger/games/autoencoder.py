@@ -16,9 +16,9 @@ from forger.partials import plain
 class AutoencoderGame(Game):
     """min ‖G(F(x)) − x‖² over encoder F and decoder G (Hinton & Salakhutdinov, 2006), and its relatives.
 
-    Sparse: an L1 penalty on the code. Denoising (Vincent et al., 2008): noise goes in, the clean image is asked
-    for. Stacked (Bengio et al., 2007): stage by stage, each added to the frozen ones before it and judged by the
-    image that they decode together, then all of them together.
+    Sparse: an L1 penalty on the code. Denoising (Vincent et al., 2008): noise is added to the input, the target is the
+    clean image. Stacked (Bengio et al., 2007): trained stage by stage, each on top of the frozen ones before it, on the
+    error of the image that they decode together; then all of them together.
 
     Args:
         autoencoder: a network of `forger.networks.autoencoders`, not variational.
@@ -112,7 +112,7 @@ class AutoencoderGame(Game):
         return self._applied(self.autoencoder.decode, codes)
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """What is left of images in [-1, 1] (noisy ones may leave it) after encoder and decoder."""
+        """Reconstructions by encoder and decoder of images in [-1, 1] (noisy ones may exceed the range)."""
         return self.decode(self.encode(images))
 
     def sample(

@@ -78,11 +78,11 @@ class Game(LightningModule):
         self.shown = self.shown_before = 0
         self.rank, self.world = 0, 1
         self.observe_every = 1
-        #: Whether callbacks want to look after the round just played.
+        #: Whether callbacks have something to do after the round just played.
         self.pausing: Callable[[], bool] = _always
         #: Entered where networks run as they are written although they are compiled (`forger.compilation`).
         self.uncompiled: Callable[[], AbstractContextManager[Any]] = nullcontext
-        #: Whether anybody wants the values of the move that is being made.
+        #: Whether the values of the move that is being made are kept.
         self.observing = False
         #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
         self.observed: dict[str, Tensor] = {}
@@ -123,7 +123,7 @@ class Game(LightningModule):
     # How it is played -------------------------------------------------------------------------------------
 
     def training_step(self, batch: Batch | Iterator[Batch], batch_idx: int) -> None:
-        """A round on a batch or, given a stream of them, rounds until a callback wants to look.
+        """A round on a batch or, given a stream of them, rounds until a callback has something to do.
 
         Lightning's loop costs as much as half of a small game does, so `forger.data.loader.Stream` gives it the stream.
         """
@@ -327,10 +327,10 @@ def _always() -> bool:
 
 
 def _look_for_no_gpu(optimizer: Optimizer) -> None:
-    """Spare an optimiser on the CPU torch's check for a CUDA graph, which has nothing to do there.
+    """Skip torch's check for a CUDA graph in an optimiser on the CPU.
 
-    Lightning has torch ask the driver's library whether there is a GPU, and each step of Adam asks: a tenth of a small
-    game's time. An optimiser without such a check does not mind.
+    With Lightning, each step of Adam asks the driver's library whether there is a GPU: a tenth of a small game's time.
+    Does nothing for an optimiser without that check.
     """
     for check in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
         setattr(optimizer, check, _nothing)

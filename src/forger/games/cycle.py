@@ -24,9 +24,9 @@ class CycleGame(Game):
     The player ``generator`` moves both translations, A→B and B→A, the player ``discriminator`` both judges. The
     judges are shown fakes from pools of past ones.
 
-    Adversarial and cycle terms agree to any one-to-one pairing of the domains' images, be it classes exchanged for
-    others. Three terms say without pairs which one is meant: identity, distance and geometry; each holds for some
-    tasks and is wrong for others.
+    Adversarial and cycle terms accept any one-to-one pairing of the domains' images, even one that exchanges classes.
+    Three terms select one without pairs: identity, distance and geometry; each suits some tasks and is wrong for
+    others.
 
     Args:
         generator_ab: images of A to images of B, both in [-1, 1].
@@ -36,10 +36,10 @@ class CycleGame(Game):
         loss: a function of `forger.losses.adversarial`.
         players: ``generator`` and ``discriminator``, in the order of play.
         cycle: weight λ of ‖BA(AB(a)) − a‖₁ and ‖AB(BA(b)) − b‖₁ (eq. 2), per pixel.
-        identity: weight of ‖AB(b) − b‖₁ and ‖BA(a) − a‖₁ (section 5.2): what is there already stays as it is.
-        distance: weight of `distance_kept` (Benaim & Wolf 2017): what is near each other stays near.
-        geometry: weight of ‖AB(r(a)) − r(AB(a))‖₁ and its like, r a quarter turn (Fu et al. 2019, GcGAN): turning and
-            translating may change places.
+        identity: weight of ‖AB(b) − b‖₁ and ‖BA(a) − a‖₁ (section 5.2): images of the target domain stay unchanged.
+        distance: weight of `distance_kept` (Benaim & Wolf 2017): distances between images are kept.
+        geometry: weight of ‖AB(r(a)) − r(AB(a))‖₁ and of the same for BA, r a quarter turn (Fu et al. 2019, GcGAN):
+            turning and translating commute.
         pool: number of past fakes in each pool.
         seed: seed of every random stream.
     """

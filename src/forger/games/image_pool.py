@@ -1,4 +1,4 @@
-"""The pool of past fakes that a discriminator is shown, so that it doesn't forget what fooled it before."""
+"""The pool of past fakes that a discriminator is shown besides new ones."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,9 @@ from torch import Tensor
 class ImagePool:
     """Shrivastava et al. 2017, section 2.3, as CycleGAN uses it (Zhu et al. 2017, section 4): a buffer of fakes.
 
-    Until it is full, each fake goes in and is handed back. Then, by a fair coin, either the fake itself comes
-    back, or a random one from the pool, whose place it takes. Fakes of one batch are dealt with in turn, so that
-    batches may be larger than the pool. Its state is its content: every choice comes from the stream handed in.
+    Until it is full, each fake is stored and returned. Then, with probability 1/2 each, the fake itself is returned, or
+    a random one from the pool, whose place it takes. Fakes of one batch are processed in turn, so that batches may be
+    larger than the pool. Its state is its content; every choice comes from the given stream.
 
     Args:
         size: how many fakes it holds; 0 hands every fake back.
@@ -29,7 +29,7 @@ class ImagePool:
         everything = fakes if self.images is None else torch.cat([self.images.to(fakes.device), fakes])
         swaps = torch.randint(2, (len(fakes),), generator=stream).tolist()
         places = torch.randint(self.size, (len(fakes),), generator=stream).tolist()
-        # Only indices are moved about in Python, the images once at the end.
+        # Python moves indices only; the images are moved once, at the end.
         pool, shown = list(range(held)), []
         for fake, swap, place in zip(range(held, held + len(fakes)), swaps, places, strict=True):
             if len(pool) < self.size:

@@ -1,4 +1,4 @@
-"""What a game looks at in its tensors: numbers that are none, and how far a step went."""
+"""Checks of a game's tensors: values that are not finite, and the size of a step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from forger.errors import Diverged, Kind
 
 
 def fault(tensors: Mapping[str, Tensor], player: str, iteration: int, kind: Kind) -> Diverged | None:
-    """The error that names the first tensor with a NaN or an infinity, if any has one."""
+    """The error for the first tensor with a NaN or an infinity, None if there is none."""
     for name, values in tensors.items():
         wrong = values.detach()[~values.isfinite()]
         if wrong.numel():

@@ -1,4 +1,4 @@
-"""The game of super-resolution: first for the pixels, then against a discriminator for the texture."""
+"""The game of super-resolution: first on the error of pixels, then against a discriminator."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Literal
@@ -21,9 +21,9 @@ Stage = Literal["first", "second"]
 class SuperResolutionGame(Game):
     """SRGAN (Ledig et al. 2017): SRResNet on the pixels' squared error, then eq. 3, content plus adversarial loss.
 
-    A batch holds large images alone; the small ones are made of them by bicubic antialiased downscaling. For the
-    first share of the budget the generator plays alone (section 3.2, SRResNet); what it has become is kept
-    beside it as ``first_stage``. Then the discriminator joins.
+    A batch holds large images only; the small ones are made by bicubic antialiased downscaling. In the first share of
+    the budget the generator is trained alone (section 3.2, SRResNet); a copy of it is then kept as ``first_stage``. In
+    the rest the discriminator plays as well.
 
     Args:
         generator: images in [-1, 1] to images ``scale`` times as large, unbounded; has an attribute ``scale``.

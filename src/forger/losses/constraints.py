@@ -12,7 +12,7 @@ from torch import Tensor
 def clip_weights(parameters: Iterable[Tensor], *, bound: Annotated[float, Gt(0)] = 0.01) -> None:
     """Arjovsky et al. 2017 (WGAN), algorithm 1, line 7: every weight of the critic into [-bound, bound], in place.
 
-    Keeps it Lipschitz, with some constant that nobody knows; the gradient penalty took its place.
+    Keeps the critic Lipschitz, with an unknown constant; the gradient penalty has replaced it.
     """
     weights = list(parameters)
     torch._foreach_clamp_min_(weights, -bound)  # pyright: ignore[reportPrivateImportUsage]

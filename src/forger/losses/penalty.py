@@ -1,4 +1,4 @@
-"""What a penalty on the discriminator is, and what it is told."""
+"""The base of penalties on the discriminator, and their input."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -41,8 +41,8 @@ class Encounter:
 class Penalty(nn.Module, ABC):
     """weight * every * mean of `per_sample`; `every` > 1 means that it is called in one round of `every`.
 
-    The factor `every` keeps the penalty's mean strength (lazy regularisation, StyleGAN2, appendix B). What a
-    penalty remembers is kept in buffers: so it is saved, and averaged over the ranks after each round.
+    The factor `every` keeps the penalty's mean strength (lazy regularisation, StyleGAN2, appendix B). A penalty's state
+    is kept in buffers, so that it is saved, and averaged over the ranks after each round.
     """
 
     def __init__(self, weight: Weight, every: Every = 1):

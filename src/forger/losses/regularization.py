@@ -1,4 +1,4 @@
-"""Penalties on what the discriminator says, rather than on its slope: LeCam and consistency."""
+"""Penalties on the discriminator's output rather than on its slope: LeCam and consistency."""
 
 from typing import Annotated
 
@@ -61,8 +61,8 @@ class LeCam(Penalty):
 class BalancedConsistency(Penalty):
     """Zhao et al. 2021 (bCR), eq. 2-3: λ (‖D(x) − D(T(x))‖² + ‖D(G(z)) − D(T(G(z)))‖²).
 
-    An augmentation T may change an image, but not D's opinion of it. Unlike those in `model.augmentations`, T is
-    seen by this penalty alone.
+    D must give an image and its augmentation T(x) the same logit. Unlike `model.augmentations`, T is used by this
+    penalty only.
 
     Args:
         augmentation: T.

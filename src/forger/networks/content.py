@@ -13,8 +13,8 @@ class PhotoFeatures(ConvFeatures):
     """Features (N, 64, h/4, w/4) of RGB images in [-1, 1]: a content loss where there is no VGG19.
 
     `scripts/train_content.py` trained it to tell what was done to a patch of the two photographs' training
-    regions (shrunk and enlarged, pixelated, noise, shuffled blocks): no labels, nothing from elsewhere. Far weaker
-    than VGG19, which saw a million pictures. Scaled so that the features' mean square there is 1.
+    regions (shrunk and enlarged, pixelated, noise, shuffled blocks), without labels or other pictures. Far weaker than
+    VGG19, which was trained on a million pictures. Scaled so that the features' mean square there is 1.
     """
 
     name = "photo"

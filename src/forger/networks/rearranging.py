@@ -12,11 +12,11 @@ from forger.networks.blocks import Count
 class Generator(nn.Module):
     """Images (N, channels, size, size) in [-1, 1]: pixels are moved, then repainted by two convolutions.
 
-    Every pixel of the output looks at all of the input's with learned weights that sum to 1, the same for all
-    images and channels: attention (Bahdanau et al. 2015) by place alone. So it can turn, mirror or shuffle a
-    picture, which convolutions can't, but not exchange one content for another, which dense layers can. It has
-    size⁴ weights. `sharpness` scales their logits, and with it how fast they decide. The repainting is
-    residual and starts as none; the output is not bounded: clamp it where it is shown.
+    Every pixel of the output is a weighted mean of all pixels of the input, with learned weights that are the same for
+    all images and channels: attention (Bahdanau et al. 2015) by position alone. So it can turn, mirror or shuffle a
+    picture, which convolutions can't, but not replace its content, as dense layers can. It has size⁴ weights;
+    `sharpness` scales their logits, and with it how fast they become 0 or 1. The convolutions are residual and start at
+    0; the output is not bounded: clamp it where it is shown.
     """
 
     def __init__(

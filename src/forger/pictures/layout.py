@@ -1,4 +1,4 @@
-"""Pictures put together: words around them, one below another."""
+"""Pictures put together, with captions, one below another."""
 
 from collections.abc import Sequence
 

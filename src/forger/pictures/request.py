@@ -1,4 +1,4 @@
-"""What is asked of a picture."""
+"""The options of a picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20}
 
 @dataclass(frozen=True)
 class Request:
-    """Options of a picture; one that a picture has no use for is ignored.
+    """Options of a picture; a picture ignores options that it does not need.
 
     Args:
         n: how many samples (or steps, or tiles).

@@ -37,7 +37,7 @@ def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
 
 
 def cycles(game: Any, data: Data, request: Request) -> list[Image.Image]:
-    """``n`` images of either domain, there and back again."""
+    """``n`` images of either domain, their translations, and the translations back."""
     if request.input is not None:
         return [_rows(_cycle(game, _handed(data, request), "A", "B"))]
     a, b, _ = _unseen(data, request)

@@ -1,4 +1,4 @@
-"""Alarms of the watch in words: what was seen, why it happens, what to try."""
+"""Alarms of the watch as text: what was seen, why it happens, what to try."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from forger.report.words import number
 
 
 def told(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    """An alarm for the page; whatever of it is missing or odd is left out."""
+    """An alarm for the page; missing or malformed parts are left out."""
     images, confidence, evidence = (alarm.get(key) for key in ("images", "confidence", "evidence"))
     return {
         "alarm": str(alarm.get("alarm") or "alarm"),

@@ -1,4 +1,4 @@
-"""Who is better by a score, how sure that is, and what may not be compared at all."""
+"""Which variant is better by a score, how certain that is, and which scores do not compare."""
 
 import math
 from collections import Counter
@@ -13,9 +13,9 @@ from forger.report.reading import Run
 from forger.report.statistics import Difference, Summary, difference, holm, summary
 from forger.report.variants import Variant
 
-#: Variants of a score that are tested against each other, best first: pairs grow with the square.
+#: Most variants of a score that are tested against each other, best first; the number of pairs grows with the square.
 MOST_TESTED = 40
-#: A corrected p-value below this means something.
+#: Corrected p-values below this are significant.
 LEVEL = 0.05
 
 

@@ -69,7 +69,7 @@ def band(curves: Sequence[Curve], most: int = MOST_PLACES) -> tuple[np.ndarray, 
     mean = np.nansum(values, axis=0) / count
     squares = np.nansum((values - mean) ** 2, axis=0)
     sd = np.sqrt(squares / np.maximum(count - 1, 1))
-    # What rounding leaves of seeds that agree is no spread.
+    # Differences from rounding count as no spread.
     return places, mean, np.where(sd > 1e-9 * np.abs(mean), sd, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""The page itself: everything that the run folders say, in one file that needs no network."""
+"""The page: the content of the run folders in one file that needs no network."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ from forger.report.words import verdict
 SCRIPTS = ("start", "verdict", "table", "charts", "curves", "pictures", "why", "compare", "trust", "end")
 #: Scores for which importance is computed: a second each.
 _MOST_EXPLAINED = 6
-# What could end the script that holds the data, or begin a new one.
+# Characters that could end the script element that holds the data, or begin a new one.
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -46,11 +46,11 @@ def page(folders: Iterable[str | Path], *, live: bool = False) -> str:
 
 
 def page_data(collection: Collection) -> dict[str, Any]:
-    """All that the page's script is told, in plain containers."""
+    """The data of the page's script, in plain containers."""
     found = variants(collection.runs)
     names = score_names(run for variant in found for run in variant.runs)
     comparisons = [compare(found, name) for name in names]
-    # Letters follow the first ranking: A leads.
+    # Letters follow the first ranking: A is the best.
     order = [standing.variant for standing in comparisons[0].standings] if comparisons else []
     found = [found[index] for index in [*order, *(i for i in range(len(found)) if i not in order)]]
     comparisons = [compare(found, name) for name in names]

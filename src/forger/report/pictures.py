@@ -1,4 +1,4 @@
-"""The runs' pictures as data URIs: as many, and as sharp, as a page may weigh."""
+"""The runs' pictures as data URIs, limited in number and size."""
 
 import base64
 import io
@@ -32,8 +32,8 @@ _encoded: dict[tuple[Path, int, int], dict[str, Any] | None] = {}
 def page_pictures(found: Sequence[Variant], numbers: dict[Run, int]) -> dict[str, Any]:
     """Pictures by kind and run: ``training`` has those through training, others what `forger sample` drew.
 
-    The most telling come first, until the page is full: the end of one run a variant, then its moments and
-    special pictures, then the other seeds.
+    The most important ones come first, until the limit is reached: the end of one run of each variant, then its moments
+    and special pictures, then the other seeds.
     """
     runs = _one_seed_first(found)
     chosen: dict[str, dict[int, list[dict[str, Any]]]] = {}

@@ -1,4 +1,4 @@
-"""Run folders as the report sees them: whatever can be read of each, and why the rest can't be."""
+"""Reads run folders for the report: what can be read of each, and why the rest can't be."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from forger.runs.stored_config import stored_config
 
 #: Rows are read once a file's size or time changes: `--serve` looks at the same folders again and again.
 _series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}
-#: What merely observes a run, or places it: two runs that differ in nothing else are of one variant.
+#: Keys that only observe or place a run: two runs that differ in nothing else are of one variant.
 _OBSERVING = {"seed", "metrics", "samples", "log", "checkpoint", "progress"}
 _PREFIXES = ("score/", "train/", "watch/")
 #: Alarms a page shows of one run.
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether it came to an end of its own; `interrupted` and `pruned` runs were stopped by somebody else."""
+        """Whether the run ended by itself; `interrupted` and `pruned` runs were stopped from outside."""
         return self.status in ("finished", "stopped", "diverged", "failed", "killed")
 
     @property

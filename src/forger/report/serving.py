@@ -1,4 +1,4 @@
-"""`forger report --serve`: the page on this machine alone, made anew whenever a run has written something."""
+"""`forger report --serve`: the page on this machine only, made anew whenever a run has written something."""
 
 import gzip
 import hashlib

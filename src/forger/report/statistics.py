@@ -1,4 +1,4 @@
-"""Student, Welch and Holm: which differences between variants mean something.
+"""Student's, Welch's and Holm's methods: which differences between variants are significant.
 
 Closed forms on summaries instead of `scipy.stats`, which takes a millisecond a pair; the tests compare the two.
 """
@@ -14,7 +14,7 @@ from scipy.special import stdtr, stdtrit
 class Summary:
     """A variant's score over its seeds: mean, standard deviation (n − 1), and half the 95% interval of the mean.
 
-    ``sd`` and ``half`` are None for a single seed, about whose spread nothing is known.
+    ``sd`` and ``half`` are None for a single seed, whose spread is unknown.
     """
 
     n: int

@@ -8,7 +8,7 @@ from typing import Any
 
 from forger.report.reading import Run
 
-#: What says nothing about a variant: the same overrides can stand in every run of a comparison.
+#: Overrides that do not name a variant, since every run of a comparison may have them.
 _NOT_TELLING = ("seed", "run.", "trainer.", "logger", "hydra", "metrics", "samples", "log.", "checkpoint")
 _NOT_PARAMETERS = ("seed", "run.", "logger", "progress")
 #: Parts of a key that say nothing to a reader.
@@ -80,7 +80,7 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
     for name, indices in by_name.items():
         told = _told_apart([groups[index][0] for index in indices])
         for index, difference in zip(indices, told, strict=True):
-            # A name that all share tells nothing.
+            # A name that all variants share is left out.
             names[index] = difference if difference and len(by_name) == 1 else f"{name} {difference}".strip()
     seen = Counter(names)
     return [f"{n} {groups[i][0].record['id'][:6]}" if seen[n] > 1 else n for i, n in enumerate(names)]

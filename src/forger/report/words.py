@@ -1,4 +1,4 @@
-"""The verdict in plain words, and numbers with as many digits as they deserve."""
+"""The verdict as text, and numbers with their significant digits."""
 
 import math
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ def _seeds(best: Standing) -> list[str]:
 
 
 def _others(comparison: Comparison, names: Sequence[str]) -> list[str]:
-    """How the leader stands against everyone but the second."""
+    """The best variant compared with all but the second."""
     best = comparison.standings[0].variant
     clear: list[str] = []
     unclear: list[str] = []

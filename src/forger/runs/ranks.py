@@ -6,12 +6,12 @@ from typing import Any
 
 from pytorch_lightning import Trainer
 
-#: Parts of what gloo and NCCL say when another process is gone.
+#: Parts of the messages of gloo and NCCL when another process is gone.
 _LOST = ("Connection", "connection", "Socket", "gloo", "NCCL", "remote process", "Timed out")
 
 
 def lost(trainer: Trainer, error: Exception, patience: float = 3.0) -> str | None:
-    """Which process's death an error tells of, in words; None if it tells of something else.
+    """Which process has died, as a text, if that caused the error; None otherwise.
 
     Args:
         trainer: of the run, in any of its processes.

@@ -75,7 +75,7 @@ def _in_order(definition: Definition, name: str, others: list[str], own: str) ->
 
 
 def _check_objective(definition: Definition, settings: dict[str, Any]) -> None:
-    """Score an untrained game: only then is it known what a run reports."""
+    """Score an untrained game, since the names of scores are not known before."""
     from forger.building import build_game, build_metrics, load_data, prepare_torch
 
     prepare_torch(settings["trainer"])

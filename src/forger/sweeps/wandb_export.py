@@ -53,7 +53,7 @@ def document(definition: Definition) -> dict[str, Any]:
             "min_iter": max(1, sweep.rungs.first // every),
             "eta": sweep.rungs.factor,
         }
-    # The logger is what a W&B sweep lives on, whatever the sweep file says.
+    # A W&B sweep needs the logger, whatever the sweep file says.
     overrides = [*(text for text in definition.overrides if not text.startswith("logger=")), "logger=wandb"]
     with configs(definition.config_folder) as composed:
         account = composed("train", overrides).logger.wandb

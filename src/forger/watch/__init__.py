@@ -1,1 +1,1 @@
-"""Is the game still healthy? Signals of a moment, alarms over a window of them, and what to change."""
+"""The watch over a game's health: signals of a moment, alarms over a window of them, and remedies."""

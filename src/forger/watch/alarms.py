@@ -13,7 +13,7 @@ class Sign:
         signal: its name without ``watch/``.
         below: whether it is too small (else too large).
         threshold: where it begins to count.
-        certain: where there is no doubt left.
+        certain: where the strength is 1.
     """
 
     signal: str
@@ -35,10 +35,10 @@ class Pattern:
     """What an alarm looks for: any of the groups of signs, of which all must be seen at once.
 
     Args:
-        groups: the strongest that is complete counts, with the strength of its weakest sign. The first sign of
-            a group is what is wrong, the others tell it from what only looks like it.
+        groups: the strongest complete one counts, with the strength of its weakest sign. The first sign of a group is
+            the fault, the others distinguish it from similar healthy states.
         warm_up: checks at the start that count only once the signals have been healthy for as many checks as an
-            alarm takes: every generator begins with one picture.
+            alarm takes, since the samples of every untrained generator are all alike.
     """
 
     groups: tuple[tuple[Sign, ...], ...]
@@ -54,14 +54,14 @@ class Pattern:
         return max(found, key=lambda pair: pair[0], default=None)
 
     def suspected(self, signals: Mapping[str, float]) -> bool:
-        """Whether the first sign of a group is there, whatever the others say: no recovery yet."""
+        """Whether the first sign of a group is present, regardless of the others: then it has not recovered."""
         return any(group[0].strength(signals) is not None for group in self.groups)
 
     def measured(self, signals: Mapping[str, float]) -> bool:
         return any(all(f"watch/{sign.signal}" in signals for sign in group) for group in self.groups)
 
 
-#: What becomes more varied by the check is learning, not collapsing.
+#: Samples that become more varied from check to check are no collapse.
 _NOT_RISING = Sign("vendi_rise", True, 1.15, 1.0)
 #: The discriminator tells fakes from unseen reals nearly without exception.
 _TOLD_APART = Sign("held_out_auc", False, 0.95, 0.99)
@@ -117,8 +117,8 @@ class Alarm:
 
     Args:
         name: of its pattern.
-        confidence: in [0, 1]: the mean strength over those checks; 1 for what is no matter of degree.
-        evidence: the signals that made it up with their thresholds, and the window of checks.
+        confidence: in [0, 1]: the mean strength over those checks; 1 for faults without degrees, such as NaN.
+        evidence: its signals with their thresholds, and the window of checks.
     """
 
     name: str
@@ -127,7 +127,7 @@ class Alarm:
 
 
 class Alarms:
-    """Watches the checks go by; an alarm rings once, and again only after as many healthy checks.
+    """Raises an alarm after enough checks in a row, once, and again only after as many healthy checks.
 
     Args:
         patience: checks in a row that it takes.

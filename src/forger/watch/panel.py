@@ -1,4 +1,4 @@
-"""The panel: what the rows of training add up to between two checks."""
+"""Signals that are derived from the rows of training between two checks."""
 
 import math
 import statistics
@@ -8,7 +8,7 @@ from typing import Any
 
 from forger.watch.signals import relative_gap, spectral_peak
 
-#: Rows of training in the window that oscillation is looked for in, and the least that it takes.
+#: Rows of training in the window for oscillation, and the fewest that are enough.
 WINDOW, LEAST = 64, 32
 #: Checks that `vendi_rise` averages over, twice.
 _FEW = 3

@@ -1,4 +1,4 @@
-"""The probe: what a game's samples, its discriminator and its latents show at one moment."""
+"""Signals of a game's samples, its discriminator and its latents at one moment."""
 
 import math
 from typing import Any
@@ -12,19 +12,18 @@ from forger.metrics.features import Extractor
 from forger.randomness import generator
 from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi, vendi_of_points
 
-#: An extractor with more parameters than this is too slow for the processor: there, principal components it is.
+#: Extractors with more parameters are too slow for the processor; principal components are used instead.
 _LARGE = 5_000_000
-#: Principal components of images that no extractor reads.
+#: Number of principal components of images without an extractor.
 _COMPONENTS = 32
 
 
 class Probe:
     """Signals of a game at one moment, from the same few latents and real images every time.
 
-    It asks the game only for what it has: `sample` (of the live weights, which is where trouble begins),
-    `discriminate`, `posterior`. Features are the extractor's; without one, raw coordinates of points, and
-    principal components of images (those of the reals, about their mean). Call it without gradients and with
-    the random state kept.
+    Uses whichever of these the game has: `sample` (with the live weights, where trouble shows first), `discriminate`,
+    `posterior`. Features are the extractor's; without one, raw coordinates of points, and principal components of
+    images (those of the reals, about their mean). Call it without gradients and with the random state kept.
 
     Args:
         data: its train split is what fakes are compared with; its validation split is held out from D.

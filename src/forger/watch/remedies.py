@@ -11,7 +11,7 @@ _R1 = {"_target_": "forger.losses.penalties.R1", "weight": 0.3}
 _GRADIENT_PENALTIES = ("R1", "R2", "GradientPenalty", "ZeroCentered", "DRAGAN")
 _LOSS = "forger.losses.adversarial."
 _ADAM = 0.5
-#: Adam's rate above which a game is too fast whatever else it is.
+#: Adam's learning rate above which the first remedy is a lower rate.
 _FAST = 4e-3
 Changes = dict[str, Any]
 

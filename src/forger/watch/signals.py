@@ -37,7 +37,7 @@ def bandwidth(reals: Tensor) -> float:
 def vendi_of_points(x: Tensor, bandwidth: float) -> float:
     """Vendi score (Friedman & Dieng, 2023) of points (n, d), with a Gaussian kernel: how many places they lie at.
 
-    In a space of few dimensions the cosines that the score is made of otherwise say little.
+    A Gaussian kernel, since the usual cosines distinguish little in few dimensions.
     """
     squared = torch.cdist(x.double(), x.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
     values = torch.linalg.eigvalsh((-squared / (2 * bandwidth**2)).exp() / len(x)).clamp(min=0)
@@ -56,7 +56,7 @@ def entropy_ratio(counts: Tensor, truth: Tensor) -> float:
 def above(first: Tensor, second: Tensor) -> float:
     """P(first > second) of two samples of numbers, ties counted half (the area under the ROC curve).
 
-    It depends on ranks alone, so it reads logits of any loss: .5 can't be told apart, 1 without exception.
+    It depends on ranks alone, so logits of any loss can be used: .5 for equal distributions, 1 for separate ones.
     """
     greater = (first[:, None] > second[None]).double() + 0.5 * (first[:, None] == second[None]).double()
     return float(greater.mean())
@@ -73,8 +73,8 @@ def spectral_peak(series: Sequence[float], least_cycles: int = 3) -> float:
 
     The straight line is taken out first, then a Hann window; frequencies with fewer than ``least_cycles``
     cycles in the series are trend, not oscillation. White noise of n values gives about 3 log(n/2) / (n/2), a
-    sine 1. The share is multiplied by how much of the first half's swing is left in the second, at most 1, so
-    that what dies away by itself counts little.
+    sine 1. The share is multiplied by the amplitude of the second half over that of the first, at most 1, so that a
+    damped oscillation counts little.
     """
     n = len(series)
     if n < 4 * least_cycles or not all(map(math.isfinite, series)):
