@@ -2,12 +2,15 @@
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from forger import standard_streams
 from forger.commands import help
 from forger.commands.options import local, with_options, without_flags
+from forger.endings import asking, leave_terminal
 
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
 
@@ -52,9 +55,26 @@ def _process() -> int:
             _flush()
             os._exit(codes[0])
 
+    def hear(number: int, frame: FrameType | None) -> None:
+        if codes:  # on its way out: asked again, it goes on with that, and a second Ctrl-C ends it at once
+            if number == signal.SIGINT:
+                os._exit(codes[0])
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        codes.append(128 + number)
+        if number == signal.SIGHUP:
+            leave_terminal()
+        raise SystemExit(codes[0])
+
+    for number in asking():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, hear)
     atexit.register(leave)  # the first to be registered is the last to be called
     try:
         codes.append(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # a second one, while the first was being told
+        codes.append(128 + signal.SIGINT)
     except SystemExit as end:
         codes.append(end.code if isinstance(end.code, int) else int(end.code is not None))
         _flush()

@@ -20,13 +20,24 @@ def trainer() -> Any:
     return SimpleNamespace(world_size=1, should_stop=False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_outside_training_a_signal_is_raised_at_once(number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_outside_training_a_signal_is_raised_at_once(number, monkeypatch):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    monkeypatch.setattr(module, "leave_terminal", lambda: None)
     heard = Interruption()
     with pytest.raises(Interrupted) as caught, heard.listening():
         signal.raise_signal(number)
     assert caught.value.exit_code == 128 + number
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_closed_terminal_is_no_signal_under_nohup():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    heard = Interruption()
+    with heard.listening():
+        signal.raise_signal(signal.SIGHUP)
+    assert heard.signal_number == 0
+    signal.signal(signal.SIGHUP, former)
 
 
 def test_a_round_is_played_to_its_end():

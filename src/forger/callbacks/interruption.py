@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run with its state saved."""
+"""SIGINT, SIGTERM and SIGHUP end a run with its state saved."""
 
 import os
 import signal
@@ -12,10 +12,10 @@ import torch
 from pytorch_lightning import Trainer
 
 from forger.callbacks.clock import Punctual
+from forger.endings import asking, leave_terminal
 from forger.errors import Interrupted
 from forger.games.base import Game
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Seconds that scoring and drawing may go on after a signal; a run must be gone within ten.
 PATIENCE = 3.0
 
@@ -31,6 +31,7 @@ class Interruption(Punctual):
     def __init__(self) -> None:
         #: Number of the signal that arrived on any rank; 0 for none.
         self.signal_number = 0
+        self._signals = asking()
         self._playing = False
         self._breakable = False
 
@@ -40,7 +41,7 @@ class Interruption(Punctual):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        former = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGALRM)}
+        former = {number: signal.getsignal(number) for number in (*self._signals, signal.SIGALRM)}
         self._listen()
         try:
             yield
@@ -78,13 +79,15 @@ class Interruption(Punctual):
         self._playing = False
 
     def _listen(self) -> None:
-        for number in _SIGNALS:
+        for number in self._signals:
             signal.signal(number, self._hear)
         signal.signal(signal.SIGALRM, self._lose_patience)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number and number == signal.SIGINT:
             os._exit(128 + number)
+        if number == signal.SIGHUP:
+            leave_terminal()
         if self.signal_number:
             return
         self.signal_number = number

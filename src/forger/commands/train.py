@@ -12,6 +12,7 @@ from typing import Any
 
 from forger.config.explain import tell
 from forger.config.shipped import conf_folder, config_groups
+from forger.endings import asking
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.redaction import redacted
@@ -230,7 +231,7 @@ def _fresh_process(overrides: Any, flags: list[str]) -> int:
     # A group of its own, so that Ctrl-C in a terminal reaches it once: through us.
     process = subprocess.Popen(command, process_group=0)
     in_main_thread = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if in_main_thread else ()
+    numbers = asking() if in_main_thread else ()
     former = {number: signal.signal(number, lambda n, _: process.send_signal(n)) for number in numbers}
     try:
         code = process.wait()

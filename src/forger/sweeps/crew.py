@@ -12,6 +12,7 @@ from typing import Protocol
 from rich.live import Live
 
 from forger.console import console, say
+from forger.endings import asking, leave_terminal
 from forger.sweeps import status
 from forger.sweeps.processes import bury
 from forger.sweeps.study import Slots
@@ -47,7 +48,7 @@ def local_worker(slots: Slots, arguments: Sequence[str], environment: Mapping[st
 
 
 class Crew:
-    """Workers that are followed, replaced where they were killed, and ended by Ctrl-C or SIGTERM.
+    """Workers that are followed, replaced where they were killed, and ended by the signals that ask for it.
 
     Args:
         slots: the study.
@@ -65,8 +66,7 @@ class Crew:
 
     def attend(self) -> int:
         """Wait for the workers to end; the worst exit code."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        former = {each: signal.signal(each, self._note) for each in numbers}
+        former = {each: signal.signal(each, self._note) for each in asking()}
         try:
             if console.is_terminal:
                 with Live(console=console, refresh_per_second=4) as live:
@@ -105,6 +105,8 @@ class Crew:
             say(status.line(status.snapshot(self.slots)))
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
         self.signal = number
 
     def _forward(self) -> None:

@@ -13,6 +13,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from forger.config.placement import is_distributed
 from forger.console import say
+from forger.endings import asking
 from forger.sweeps.attempt import Attempt, Lost, Stopped
 from forger.sweeps.definition import Definition
 from forger.sweeps.processes import Starter, WarmStarter, bury
@@ -90,14 +91,13 @@ def _wait(seconds: float, stopping: object) -> None:
 
 @contextmanager
 def _signal() -> Iterator[list[int]]:
-    """The first SIGINT or SIGTERM that arrived, as a list that fills."""
+    """The signals that asked this process to end, as a list that fills."""
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    former = {number: signal.signal(number, handle) for number in numbers}
+    former = {number: signal.signal(number, handle) for number in asking()}
     try:
         yield received
     finally:
