@@ -32,7 +32,9 @@ def load_data(settings: dict[str, Any]) -> Data:
     about = settings["data"]
     data = built("data.source", about["source"])
     data.check(about)
-    Batches(data.train, batch_size=about["batch_size"], flip=about["flip"], seed=0, position=int)  # or refuses
+    Batches(
+        data.train, batch_size=about["batch_size"], flip=about["flip"], seed=0, position=int
+    )  # raises for a bad size or flip
     return data
 
 
@@ -56,7 +58,7 @@ def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
 
 
 def _check_best(best: str | None, evaluations: list[Any]) -> None:
-    """Refuse a score that nobody computes, where that can be told before the first one is."""
+    """Refuse a best score that no evaluation computes, as far as that is known before the first evaluation."""
     names = [name for evaluation in evaluations for name in getattr(evaluation, "published", [best])]
     if best is not None and best not in names:
         hint = closest(best, names) if names else "no scores are computed; set it to null"

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command (of ``sys.argv`` by default) and return its exit code; every failure is one line."""
     if arguments is None:
         return _process()
-    # Checkpoints are data, whatever the shell says.
+    # Checkpoints are read as data only, even if the environment asks torch for more.
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     try:
         code = _dispatch(list(arguments))

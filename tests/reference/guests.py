@@ -1,4 +1,4 @@
-"""The peers' networks (`reference.peers`) as guests in forger's game: the same arithmetic, forger's way of doing it."""
+"""The peers' networks (`reference.peers`) in forger's game: the same arithmetic by forger's training step."""
 
 from collections.abc import Callable
 from functools import partial

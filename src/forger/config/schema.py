@@ -119,7 +119,7 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
 
     Args:
         config: as Hydra composed it, or plain containers.
-        untrusted: the config is somebody else's: `_target_`s are limited to `forger.config.trust.trusted_target`.
+        untrusted: of a stranger's config: `_target_`s are limited to `forger.config.trust.trusted_target`.
 
     Raises:
         ConfigError: the first fault, in one line.

@@ -210,7 +210,7 @@ def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, .
 
 
 def _reserve(file: IO[bytes], need: int, folder: Path) -> None:
-    """Take the room on the disk now, so that nobody else does while pictures are decoded; all of it or none."""
+    """Reserve the space on the disk before pictures are decoded; all of it or none."""
     if shutil.disk_usage(folder).free < need:
         raise OSError("no space left")
     try:

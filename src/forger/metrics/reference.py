@@ -59,7 +59,7 @@ class Reference:
         Without `cache` nothing is read or written; `default_cache()` is the usual folder.
 
         Raises:
-            ValueError: images that the extractor refuses, or fewer than two.
+            ValueError: images that the extractor does not take, or fewer than two.
         """
         extractor.check(images)
         fingerprint = _fingerprint(images)

@@ -85,7 +85,7 @@ def neighbours(game: Any, data: Data, request: Request) -> list[Image.Image]:
     """``n`` samples, each above the training image nearest to it: copies would show.
 
     Below each pair the root of their mean squared difference in grey levels (0 to 255), and in the title its
-    median, beside that of test images, which nobody can have copied.
+    median, beside that of test images, which cannot be copies.
     """
     made = samples(game, request)
     train = data.train.arrays["image"]

@@ -22,7 +22,7 @@ _WIDEST = 900
 _LOSSY_WIDTH = 480
 _LOSSLESS_FILE = 120_000
 _LOSSLESS_BYTES = 24_000
-#: A picture that is larger than this is none of ours; decoding it could take the machine's memory.
+#: Largest picture that is read; decoding a larger one could take the machine's memory.
 _MOST_PIXELS = 20_000_000
 _THROUGH_TRAINING = re.compile(r"(\d{9,})\.png")
 

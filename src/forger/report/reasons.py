@@ -23,7 +23,7 @@ def parameters(found: Sequence[Variant]) -> list[dict[str, Any]]:
     together: dict[tuple[int, ...], list[str]] = {}
     for key in keys:
         values = [repr(variant.settings.get(key, _MISSING)) for variant in found]
-        # Which variants agree, whatever on.
+        # Equal for settings on which the same variants agree.
         pattern = tuple(values.index(value) for value in values)
         together.setdefault(pattern, []).append(key)
     typed = [key for variant in found for run in variant.runs for key in _typed(run.record["overrides"])]
@@ -38,7 +38,7 @@ def parameters(found: Sequence[Variant]) -> list[dict[str, Any]]:
         }
         for key, group in zip(chosen, together.values(), strict=True)
     ]
-    # What somebody typed was meant to vary; what is missing elsewhere comes from another kind of model.
+    # Settings that were typed come first; settings that other variants lack belong to another kind of model.
     return sorted(parameters, key=lambda each: (each["key"] not in typed, each["values"].count(_MISSING)))
 
 

@@ -121,7 +121,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _failures(comparison: Comparison, found: Sequence[Variant]) -> list[str]:
-    """Runs that ended without a score flatter the mean of the others: say so."""
+    """A sentence about runs that ended without a score, since the mean of the others is then too good."""
     sentences = []
     for standing in comparison.standings:
         variant = found[standing.variant]

@@ -227,7 +227,7 @@ class _Forked:
                 self._starter.codes[self.pid] = os.waitstatus_to_exitcode(status)
         except ChildProcessError:  # not adopted
             if not _exists(self.pid):
-                self._starter.codes[self.pid] = -signal.SIGKILL  # nobody knows how
+                self._starter.codes[self.pid] = -signal.SIGKILL  # how it ended is unknown
 
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:

@@ -63,7 +63,7 @@ class Slots:
         return aside > max(3, self.definition.trials // 4)
 
     def claim(self) -> Trial | None:
-        """A trial that now belongs to this process; None if none is to be had at the moment."""
+        """A trial that now belongs to this process; None if none is free at the moment."""
         if time.monotonic() - self._checked > self.definition.sweep.heartbeat:
             self._checked = time.monotonic()
             with quiet():
@@ -164,7 +164,7 @@ class Slots:
         try:
             patiently(act)
         except (optuna.exceptions.UpdateFinishedTrialError, ValueError):
-            # Taken for dead while this process stood still; whoever has the trial now will end it.
+            # The trial was taken over while this process was stopped; its new owner will end it.
             logging.getLogger(__name__).warning("a trial was taken over by another worker")
 
 
