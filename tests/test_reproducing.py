@@ -217,4 +217,6 @@ def test_what_a_fork_can_not_be(original, tmp_path, monkeypatch, capsys, argumen
 
 def test_a_fork_is_reproduced_too(original, fork):
     child = fork("--from", str(original.path), "budget.images=128", *[s for s in SMALL if s.startswith("log")])
-    assert reproduce(str(child.path)) == 0
+    with pytest.raises(ConfigError, match=r"run\.parent=RUN"):
+        reproduce(str(child.path))
+    assert reproduce(str(child.path), places={"run.parent": str(original.path)}) == 0

@@ -68,8 +68,6 @@ ATTACKS: dict[str, tuple[str, Any]] = {
     "partial": ("model.loss", {**TOUCH, "_partial_": True}),
     "in positional arguments": ("model.generator", {"_target_": "torch.nn.Sequential", "_args_": [TOUCH]}),
     "not recursive": ("model.generator", {"_target_": "torch.nn.Identity", "x": TOUCH, "_recursive_": False}),
-    "a callback": ("callbacks", {"mine": {"_target_": "pytorch_lightning.callbacks.LambdaCallback", "setup": TOUCH}}),
-    "a logger": ("logger", {"mine": TOUCH}),
     "the data": ("data.source", TOUCH),
     "a Lightning command line": ("model", {"_target_": "pytorch_lightning.cli.LightningCLI"}),
     "an extractor by name": ("metrics.evaluations", {"quality": {**QUALITY, "extractor": "evil.build"}}),

@@ -1,8 +1,17 @@
-"""Which targets a stranger's record may name."""
+"""Which targets a stranger's record may name, and which of their arguments are places."""
+
+import re
+from typing import get_args
 
 import pytest
 
-from forger.config.trust import trusted_target
+from forger.config.shipped import conf_folder
+from forger.config.targets import _located, _signature
+from forger.config.trust import is_place, trusted_target
+
+#: Texts that are no places: names of extractors, of columns, of an attribute, of players and networks.
+_NAMES = {"extractor", "name", "label", "config", "split", "image_key", "label_key"}
+_NAMES |= {"main", "networks", "player", "players"}
 
 
 @pytest.mark.parametrize(
@@ -23,10 +32,6 @@ from forger.config.trust import trusted_target
         "torchvision.transforms.v2.Resize",
         "torchmetrics.image.PeakSignalNoiseRatio",
         "torchmetrics.MeanMetric",
-        "pytorch_lightning.Trainer",
-        "pytorch_lightning.strategies.DDPStrategy",
-        "pytorch_lightning.callbacks.ModelCheckpoint",
-        "pytorch_lightning.loggers.CSVLogger",
     ],
 )
 def test_what_runs_are_made_of_is_trusted(path: str) -> None:
@@ -87,6 +92,23 @@ def test_what_runs_are_made_of_is_trusted(path: str) -> None:
         "forger.networks.super_resolution.torch.load",
         "forger.losses.adversarial._missing",
         "forger.games.base.Game.sample",
+        "pytorch_lightning.Trainer",
+        "pytorch_lightning.strategies.DDPStrategy",
+        "pytorch_lightning.callbacks.ModelCheckpoint",
+        "pytorch_lightning.loggers.CSVLogger",
+        "forger.tracking.loggers.wandb_logger",
+        "forger.tracking.loggers.csv_logger",
+        "forger.tracking.wandb_account.answers",
+        "forger.tracking.wandb_account.server",
+        "forger.callbacks.samples.Samples",
+        "forger.callbacks.profiling.Profiling",
+        "forger.data.downloads.resized",
+        "forger.data.store.stored",
+        "forger.data.store.Undecoded",
+        "forger.data.images.Data",
+        "forger.losses.adversarial.paired",
+        "forger.games.numbers.copied",
+        "forger.watch.signals.Signals",
         "subprocess.Popen",
         "sys.exit",
         "os; import os",
@@ -103,3 +125,19 @@ def test_nothing_is_imported_for_a_name_off_the_list(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("forger.config.trust.import_module", refuse)
     for path in ("evil.Class", "forger.evil.Class", "torch.evil.Class", "torchvision.evil"):
         assert not trusted_target(path)
+
+
+def shipped() -> list[str]:
+    """Every target of the shipped configs but the reader's own loggers."""
+    files = [file for file in conf_folder().rglob("*.yaml") if file.parent.name not in ("logger", "launcher")]
+    found = {name for file in files for name in re.findall(r"_target_: ([\w.]+)", file.read_text())}
+    return sorted(name for name in found if not name.startswith("hydra"))
+
+
+@pytest.mark.parametrize("path", shipped())
+def test_shipped_configs_are_trusted_and_their_texts_known_to_be_places_or_not(path: str) -> None:
+    assert trusted_target(path)
+    if path.startswith("forger."):
+        for name, parameter in _signature(_located(path, path)).parameters.items():
+            if any(kind is str for kind in (parameter.annotation, *get_args(parameter.annotation))):
+                assert is_place(name, "x") != (name in _NAMES), name

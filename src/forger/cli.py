@@ -9,7 +9,7 @@ from types import FrameType
 
 from forger import standard_streams
 from forger.commands import help
-from forger.commands.options import local, with_options, without_flags
+from forger.commands.options import local, places_among, with_options, without_flags
 from forger.endings import asking, leave_terminal
 
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
@@ -149,6 +149,7 @@ def _sample(arguments: list[str]) -> int:
     if _wants_help(arguments, help.COMMANDS["sample"]):
         return 0
     flags = {"--raw-weights", "--trust"}
+    arguments, places = places_among(arguments, ["data.root"])
     runs, options = with_options("sample", arguments, _SAMPLE_OPTIONS, flags, most=1)
     if not runs:
         from forger.errors import ConfigError
@@ -157,13 +158,14 @@ def _sample(arguments: list[str]) -> int:
     from forger.commands.sample import sample
 
     raw_weights, trust = "--raw-weights" in arguments, "--trust" in arguments
-    return sample(local(runs[0]), options, raw_weights=raw_weights, trust=trust)
+    return sample(local(runs[0]), options, raw_weights=raw_weights, trust=trust, places=places)
 
 
 def _evaluate(arguments: list[str]) -> int:
     if _wants_help(arguments, help.COMMANDS["evaluate"]):
         return 0
     flags = {"--json", "--trust"}
+    arguments, places = places_among(arguments, ["data.root"])
     sources, options = with_options("evaluate", arguments, _EVALUATE_OPTIONS, flags, most=1)
     if not sources:
         from forger.errors import ConfigError
@@ -171,7 +173,8 @@ def _evaluate(arguments: list[str]) -> int:
         raise ConfigError("evaluate: what? forger evaluate SOURCE: a run, a checkpoint, images or a generator")
     from forger.commands.evaluate import evaluate
 
-    return evaluate(local(sources[0]), options, as_json="--json" in arguments, trust="--trust" in arguments)
+    as_json, trust = "--json" in arguments, "--trust" in arguments
+    return evaluate(local(sources[0]), options, as_json=as_json, trust=trust, places=places)
 
 
 def _report(arguments: list[str]) -> int:
@@ -188,6 +191,7 @@ def _report(arguments: list[str]) -> int:
 def _reproduce(arguments: list[str]) -> int:
     if _wants_help(arguments, help.COMMANDS["reproduce"]):
         return 0
+    arguments, places = places_among(arguments, ["data.root", "run.parent"])
     runs = without_flags("reproduce", arguments, {"--trust"}, most=1)
     if not runs:
         from forger.errors import ConfigError
@@ -195,7 +199,7 @@ def _reproduce(arguments: list[str]) -> int:
         raise ConfigError("reproduce: which run? forger reproduce RUN (`forger runs` lists them)")
     from forger.commands.reproduce import reproduce
 
-    return reproduce(runs[0], trust="--trust" in arguments)
+    return reproduce(runs[0], trust="--trust" in arguments, places=places)
 
 
 def _wants_help(arguments: list[str], text: str) -> bool:

@@ -31,7 +31,14 @@ _LEAST = 10
 _SCORES = ("fd", "is", "kd", "precision", "recall")
 
 
-def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, trust: bool = False) -> int:
+def evaluate(
+    path: str,
+    options: Mapping[str, str],
+    *,
+    as_json: bool = False,
+    trust: bool = False,
+    places: Mapping[str, str] = {},
+) -> int:
     """Print the scores of ``path``, with their errors and passport.
 
     Args:
@@ -39,6 +46,7 @@ def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, tr
         options: the command's options as they were typed, without their dashes.
         as_json: print JSON instead of a table.
         trust: build whatever a run's config names.
+        places: the reader's, by key: ``data.root``.
 
     Raises:
         ConfigError: an option makes no sense, or scores of these images would be wrong.
@@ -46,7 +54,7 @@ def evaluate(path: str, options: Mapping[str, str], *, as_json: bool = False, tr
     show_lines()
     n = number(options, "n", int, _LEAST) if "n" in options else None
     seed = number(options, "seed", int, 0) if "seed" in options else None
-    source = source_at(Path(path), trust=trust)
+    source = source_at(Path(path), trust=trust, places=places)
     n, seed = source.n if n is None else n, source.seed if seed is None else seed
     own = source.read is not None and source.defaults is None and not {"reference", "extractor", "scores"} & {*options}
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from forger.errors import ConfigError
-from forger.runs.finding import FORK, run_at, settings_of, split_checkpoint
+from forger.runs.finding import FORK, config_of, run_at, settings_of, split_checkpoint
+from forger.runs.ownership import check_data, tied
 
 _HYDRA = {
     "run": {"dir": "."},
@@ -26,8 +27,9 @@ def fork(
 ) -> Iterator[tuple[Path, list[str]]]:
     """A folder with the config of a fork as ``train.yaml``, and the overrides as Hydra needs them for it.
 
-    The run's values stay as they were resolved, but for the budgets of schedules, which follow ``budget.images``.
-    A group that is named anew (``data=…``, ``model/loss=…``) is taken whole.
+    The run's values stay as they were resolved, but for the budgets of schedules, which follow ``budget.images``, and
+    the data's places, which follow ``data.root``. A group that is named anew (``data=…``, ``model/loss=…``) is taken
+    whole. Without trust its root, loggers and callbacks are the reader's own.
 
     Args:
         origin: the run, or a checkpoint in it, as it was typed.
@@ -39,7 +41,17 @@ def fork(
         ConfigError: no such run, or its config can't be taken.
     """
     folder, _ = split_checkpoint(origin)
-    settings: dict[str, Any] = settings_of(run_at(folder), trust=trust)
+    run = run_at(folder)
+    settings: dict[str, Any] = settings_of(run, trust=trust)
+    typed = {override.partition("=")[0].lstrip("+") for override in overrides}
+    if "data.root" in typed:
+        settings["data"]["source"] = tied(settings["data"], "${data.root}")
+    defaults = list(_DEFAULTS)
+    if not trust:
+        if "data" not in typed:
+            check_data(settings, run, {key: f"${{{key}}}" for key in typed})
+        if config_of(run).get("logger") and "logger" not in typed:
+            defaults.insert(0, {"logger": _own_logger(groups)})
     settings["run"] |= {"parent": origin, "restart": False}
     settings["model"] = _following(settings["model"], settings["budget"]["images"])
     adapted = []
@@ -53,11 +65,21 @@ def fork(
             raise ConfigError(f"{override}: --from takes the config of {folder}; change single keys or groups of it")
         _remove(settings, group.split("/"))
         adapted.append(f"+{group}={option}")
-    document = {"defaults": _DEFAULTS, **settings, "hydra": {**_HYDRA, "searchpath": [f"file://{p}" for p in groups]}}
+    document = {"defaults": defaults, **settings, "hydra": {**_HYDRA, "searchpath": [f"file://{p}" for p in groups]}}
     with tempfile.TemporaryDirectory(prefix=FORK) as place:
         (Path(place) / "train.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
         (Path(place) / "origin").write_text(origin, encoding="utf-8")
         yield Path(place), adapted
+
+
+def _own_logger(groups: Sequence[Path]) -> str | list[str]:
+    """The loggers that a run of the reader's own has by default: those of the first ``train.yaml`` that names some."""
+    for file in (folder / "train.yaml" for folder in groups):
+        listed = yaml.safe_load(file.read_text(encoding="utf-8"))["defaults"] if file.is_file() else []
+        for entry in listed:
+            if isinstance(entry, dict) and "logger" in entry:
+                return entry["logger"]
+    return "none"
 
 
 def _following(node: Any, images: int | None) -> Any:

@@ -19,14 +19,15 @@ Exit codes: 0 finished, 1 failed, 2 input or config wrong, 3 diverged or stopped
 #: By command.
 COMMANDS = {
     "reproduce": """\
-forger reproduce RUN [--trust]
+forger reproduce RUN [data.root=FOLDER] [run.parent=RUN] [--trust]
 
 Train RUN again from its record alone (config, seed, threads) and compare bit by bit: every row of metrics.jsonl
 but its times, scores, weights. Identical: says so and ends with 0. Different: names where the two part, and what
 was not as it was (versions, code, hardware, threads; other data end it at once), ends with 1, and keeps what was
-made in RUN/reproduction. Interrupted, the same command goes on.
+made in RUN/reproduction. Interrupted, the same command goes on. Places are yours: without --trust, a folder of data
+elsewhere than `forger train` would look for it, and the run that a fork started from, are to be named.
 
-  --trust           build whatever the run's config names: for runs of your own with classes of your own""",
+  --trust           build and read whatever the config names: for runs of your own with classes or data of your own""",
     "runs": """\
 forger runs [FOLDER] [--json]
 
@@ -69,7 +70,7 @@ SWEEP is a config of the group `sweep`, or a YAML file in a folder of that name.
 Exit codes: 0 all trials ended, or the time limit came; 1 too many failed; 2 a fault in the sweep or its config;
 130/143 interrupted (the same command continues).""",
     "sample": """\
-forger sample RUN [OPTIONS]
+forger sample RUN [OPTIONS] [data.root=FOLDER]
 
 Pictures and samples of a run, finished or still going; the path of what was written is printed.
 
@@ -84,9 +85,9 @@ Pictures and samples of a run, finished or still going; the path of what was wri
                     images (default: in the run's samples/). The natural picture as a .gif is shown through training.
   --checkpoint C    final, last or best (default: final, or the last one of an unfinished run)
   --raw-weights     the live weights instead of their moving average
-  --trust           build whatever the run's config names: for runs of your own with classes of your own""",
+  --trust           build and read whatever the config names: for runs of your own with classes or data of your own""",
     "evaluate": """\
-forger evaluate SOURCE [OPTIONS]
+forger evaluate SOURCE [OPTIONS] [data.root=FOLDER]
 
 Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array `samples`, uint8 n×h×w×c, as
 `forger sample` writes it) or an exported generator (.pt2) against real images, each with its standard error.
@@ -103,5 +104,5 @@ Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array 
   --n N             how many images are scored (default: the run's metrics.n; all of a folder)
   --seed S          of the latents, or of the subset (default: the run's metrics.seed, 0)
   --json            scores with their whole passports
-  --trust           build whatever the run's config names: for runs of your own with classes of your own""",
+  --trust           build and read whatever the config names: for runs of your own with classes or data of your own""",
 }

@@ -34,6 +34,12 @@ def local(path: str) -> str:
     return path
 
 
+def places_among(arguments: Sequence[str], keys: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The other arguments, and the places that are named in the manner of overrides (``data.root=FOLDER``) by key."""
+    places = {key: value for key, sign, value in (a.partition("=") for a in arguments) if sign and key in keys}
+    return [argument for argument in arguments if argument.partition("=")[0] not in places], places
+
+
 def without_flags(command: str, arguments: list[str], flags: set[str], most: int) -> list[str]:
     """The arguments that are no flags."""
     others = [argument for argument in arguments if argument not in flags]

@@ -15,6 +15,7 @@ from forger.files import read_rows
 from forger.records import WALL_CLOCK, RunFolder
 from forger.run import train
 from forger.runs.finding import run_at, settings_of
+from forger.runs.ownership import check_data, check_parent
 from forger.runs.provenance import device_state, differences, git_state, versions
 from forger.runs.recording import former_record
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 _ENDED = ("finished", "diverged", "stopped")
 
 
-def reproduce(path: str, *, trust: bool = False) -> int:
+def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {}) -> int:
     """Train a run again in ``RUN/reproduction`` and compare; 0 if every bit is the same, 1 if not.
 
     An identical reproduction is removed, a different one is kept. After an interruption the same command continues; a
@@ -34,6 +35,7 @@ def reproduce(path: str, *, trust: bool = False) -> int:
     Args:
         path: the run folder.
         trust: build whatever the run's config names.
+        places: the reader's, by key: ``data.root``, and ``run.parent`` for a fork.
 
     Raises:
         ConfigError: no run there, one that has not ended, a config that needs ``trust``, a link out of the run folder,
@@ -41,7 +43,10 @@ def reproduce(path: str, *, trust: bool = False) -> int:
     """
     show_lines()
     run = run_at(path)
-    record, settings = run.read(), settings_of(run, trust=trust)
+    record, settings = run.read(), settings_of(run, trust=trust, places=places)
+    if not trust:
+        check_data(settings, run, places)
+        check_parent(settings, run, places)
     if record["status"] not in _ENDED:
         raise ConfigError(f"{run}: {record['status']}, so there is no end to compare; {record['command']} continues it")
     again = RunFolder(run.path / "reproduction")

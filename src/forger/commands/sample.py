@@ -24,7 +24,14 @@ from forger.runs.restore import Restored, restored
 _STRIP = 12
 
 
-def sample(run: str, options: Mapping[str, str], *, raw_weights: bool = False, trust: bool = False) -> int:
+def sample(
+    run: str,
+    options: Mapping[str, str],
+    *,
+    raw_weights: bool = False,
+    trust: bool = False,
+    places: Mapping[str, str] = {},
+) -> int:
     """Write what is asked for and print its path.
 
     Args:
@@ -32,6 +39,7 @@ def sample(run: str, options: Mapping[str, str], *, raw_weights: bool = False, t
         options: the command's options as they were typed, without their dashes.
         raw_weights: the live weights instead of their moving average.
         trust: build whatever the run's config names.
+        places: the reader's, by key: ``data.root``.
 
     Raises:
         ConfigError: an option that makes no sense for this run.
@@ -39,7 +47,7 @@ def sample(run: str, options: Mapping[str, str], *, raw_weights: bool = False, t
     checkpoint = options.get("checkpoint")
     if checkpoint not in (None, "final", "last", "best"):
         raise ConfigError(f"--checkpoint {checkpoint}: no such checkpoint (valid: best, final, last)")
-    read = restored(run, checkpoint, trust=trust)
+    read = restored(run, checkpoint, trust=trust, places=places)
     name = _picture_name(read.game, read.data, options)
     request = _request(read, options, name, raw_weights)
     out = options.get("out")

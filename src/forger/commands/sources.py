@@ -45,21 +45,21 @@ class Source:
     defaults: Mapping[str, Any] | None = None
 
 
-def source_at(path: Path, *, trust: bool = False) -> Source:
+def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}) -> Source:
     """What lies at a path.
 
     Raises:
-        ConfigError: it can't be read, or needs `trust`, as in `restored`.
+        ConfigError: it can't be read, or needs `trust` or `places`, as in `restored`.
         ValueError: its images must not be scored.
     """
     if path.is_file() and path.suffix == ".ckpt":
         if path.resolve().parent.name != "checkpoints":
             raise ConfigError(f"{path}: a checkpoint is scored in its run folder, as RUN/checkpoints/{path.name}")
-        return _of_run(restored(path.resolve().parent.parent, path.stem, trust=trust))
+        return _of_run(restored(path.resolve().parent.parent, path.stem, trust=trust, places=places))
     if path.is_file() and path.suffix == ".pt2":
         return _of_generator(ExportedGenerator(path))
     if path.is_dir() and _is_run(path):
-        return _of_run(restored(path, trust=trust))
+        return _of_run(restored(path, trust=trust, places=places))
     images = image_set(path)
     return Source(str(path), lambda n, seed, real: _subset(images, n, seed), n=len(images))
 

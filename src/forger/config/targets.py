@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from forger.config.trust import EXTRACTORS, trusted_target
+from forger.config.trust import EXTRACTORS, is_place, trusted_target
 from forger.config.typecheck import core, fitting, join, short
 from forger.errors import ConfigError, closest
 
@@ -132,7 +132,7 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
         raise ConfigError(f"{key}._args_: arguments without names are not allowed in a config that is not your own")
     arguments = {name: value for name, value in node.items() if name not in _SPECIAL}
     if untrusted:
-        _refuse_names_of_code(path, arguments, key)
+        _refuse_names(path, arguments, key)
     given = None if partial else len(positional)
     checked_arguments_ = checked_arguments(arguments, _signature(target), key, path, given=given, untrusted=untrusted)
     special = {name: node[name] for name in node if name in _SPECIAL}
@@ -141,11 +141,14 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
     return special | checked_arguments_
 
 
-def _refuse_names_of_code(path: str, arguments: Mapping[str, Any], key: str) -> None:
-    """Refuse what a trusted target would itself import, or unpickle, by a name among its arguments."""
+def _refuse_names(path: str, arguments: Mapping[str, Any], key: str) -> None:
+    """Refuse what a trusted target would itself import by a name among its arguments, and files and folders.
+
+    Those of the data are asked for when they are needed (`forger.runs.ownership`).
+    """
     for name, value in arguments.items():
         told = f"{join(key, name)}={short(value)}"
-        if path.startswith("torchmetrics.") and "path" in name:
+        if is_place(name, value) and key != "data.source":
             raise ConfigError(f"{told}: a file's name is not allowed in a config that is not your own")
         extractor = path.startswith("forger.metrics.") and name == "extractor" and isinstance(value, str)
         if extractor and value not in EXTRACTORS:

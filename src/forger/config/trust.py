@@ -1,13 +1,30 @@
 """Which `_target_`s the config of a stranger's run may name."""
 
 import inspect
+import re
 from importlib import import_module
 from typing import Any
 
-#: Packages whose own public classes may be built; `forger.records` and the like are not among them.
-_CLASSES = ("augmentation", "callbacks", "data", "games", "losses", "metrics", "networks", "watch")
-#: Packages whose own public functions may be called as well; of `forger.data`, those that return `Data`.
-_FUNCTIONS = ("data", "games", "losses", "tracking")
+#: Packages whose own public classes may be built: those that models and scores are made of.
+_CLASSES = ("augmentation", "games", "losses", "metrics", "networks")
+#: Functions that may be called, one by one.
+_FUNCTIONS = {
+    f"forger.{module}.{name}"
+    for module, names in {
+        "data.downloads": "cifar10 fashion_mnist mnist",
+        "data.emoji": "emoji",
+        "data.folders": "celeba huggingface image_folder",
+        "data.images": "digits stacked_digits",
+        "data.pairs": "digits_inverted digits_rotated paired_folder patches_of_folder photos unpaired_folders",
+        "data.points": "gaussian_1d grid25 ring8",
+        "games.schedules": "cosine exponential linear",
+        "games.super_resolution": "two_stages",
+        "losses.adversarial": "hinge least_squares minimax non_saturating relativistic wasserstein",
+        "losses.constraints": "clip_weights",
+        "losses.reconstruction": "bce l1 mse",
+    }.items()
+    for name in names.split()
+}
 #: Imports whatever its arguments say.
 _REFUSED = {"forger.metrics.extractors.ModuleExtractor"}
 
@@ -20,22 +37,18 @@ _OTHERS = {
     "torch.optim.": ("torch.optim.Optimizer", "torch.optim.lr_scheduler.LRScheduler"),
     "torchmetrics.": ("torchmetrics.Metric",),
     "torchvision.transforms.": (),
-    "pytorch_lightning.": (
-        "pytorch_lightning.Trainer",
-        "pytorch_lightning.Callback",
-        "pytorch_lightning.strategies.Strategy",
-        "pytorch_lightning.loggers.Logger",
-    ),
 }
+#: Parameters that take a file or a folder.
+_PLACE = re.compile(r"(\w+_)?(root|path|paths|folder|file|dir|weights|font)(_[a-z])?|test_[ab]|emoji_list")
 
 
 def trusted_target(path: str) -> bool:
     """Whether a dotted name may be built from a record that somebody else wrote.
 
-    Allowed are forger's own public classes and functions, and classes of torch.nn, torch.optim, torchmetrics,
-    torchvision.transforms and Lightning (Trainer, strategies, callbacks, loggers). What counts is the object
-    that the name leads to: a module that a trusted one imported is no way around. Nothing is imported before
-    its package is known to be on the list.
+    Allowed are the classes that forger's models and scores are made of, its functions for data by name, losses and
+    schedules, and classes of torch.nn, torch.optim, torchmetrics and torchvision.transforms. Loggers, callbacks and
+    trackers are not: those are the reader's. What counts is the object that the name leads to: a module that a
+    trusted one imported is no way around. Nothing is imported before its package is known to be on the list.
     """
     if any(not part.isidentifier() or part.startswith("_") for part in path.split(".")):
         return False
@@ -51,23 +64,20 @@ def trusted_target(path: str) -> bool:
     return issubclass(found, bases) if bases else True
 
 
+def is_place(name: str, value: Any) -> bool:
+    """Whether an argument of this name and value is the path of a file or a folder."""
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) for text in texts) and _PLACE.fullmatch(name) is not None
+
+
 def _is_own(path: str) -> bool:
-    part = path.split(".")[1]
-    if part not in {*_CLASSES, *_FUNCTIONS} or path in _REFUSED:
+    if path in _FUNCTIONS:
+        return inspect.isfunction(_found(path))
+    if path.split(".")[1] not in _CLASSES or path in _REFUSED:
         return False
     found = _found(path)
     # Defined where the name says, so that what a module imported (Path, torch, open) is out of reach.
-    name = getattr(found, "__qualname__", "")
-    if "." in name or f"{getattr(found, '__module__', '')}.{name}" != path:
-        return False
-    if inspect.isclass(found):
-        return part in _CLASSES
-    if not inspect.isfunction(found) or part not in _FUNCTIONS:
-        return False
-    return part != "data" or found.__annotations__.get("return") in (
-        "Data",
-        _found("forger.data.dataset.Data"),
-    )
+    return inspect.isclass(found) and f"{found.__module__}.{found.__qualname__}" == path
 
 
 def _found(path: str) -> Any:

@@ -1,6 +1,7 @@
 """Runs and checkpoints by their paths."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from forger.errors import ConfigError
 from forger.hashing import weights_sha256
 from forger.records import RunFolder
 from forger.runs.listing import list_runs
+from forger.runs.ownership import placed, readers
 from forger.runs.stored_config import stored_config
 
 logger = logging.getLogger(__name__)
@@ -41,17 +43,34 @@ def run_at(path: str | Path) -> RunFolder:
     raise ConfigError(f"{path}: {found[0].problem if found else 'no run in there'}; `forger runs` lists runs")
 
 
-def settings_of(folder: RunFolder, *, trust: bool = False) -> dict[str, Any]:
-    """A run's config, checked.
-
-    It is read as plain YAML: nothing in it is looked up in the environment or anywhere else.
+def settings_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, str] = {}) -> dict[str, Any]:
+    """A run's config, checked; without trust, its root, loggers and callbacks are the reader's (`runs.ownership`).
 
     Args:
         folder: the run.
         trust: allow whatever the config names, as for a run of your own.
+        places: of the reader's, by key, that stand for those in the config: ``data.root``, ``run.parent``.
 
     Raises:
         ConfigError: there is none, it is no config, or it names what needs ``trust``.
+    """
+    file = folder.config_file
+    config = config_of(folder)
+    try:
+        return placed(validate(config if trust else readers(config, folder), untrusted=not trust), places)
+    except ConfigError as error:
+        if "config that is not your own" in str(error):
+            raise ConfigError(f"{file}: {error}; if it is, add --trust") from None
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def config_of(folder: RunFolder) -> dict[str, Any]:
+    """A run's config as it lies there.
+
+    It is read as plain YAML: nothing in it is looked up in the environment or anywhere else.
+
+    Raises:
+        ConfigError: there is none, or it is no config.
     """
     file = folder.config_file
     try:
@@ -62,12 +81,7 @@ def settings_of(folder: RunFolder, *, trust: bool = False) -> dict[str, Any]:
         raise ConfigError(f"{file}: {error}") from None
     if (text := _interpolation(config)) is not None:
         raise ConfigError(f"{file}: {text!r} is not resolved, as a run's config is")
-    try:
-        return validate(config, untrusted=not trust)
-    except ConfigError as error:
-        if "config that is not your own" in str(error):
-            raise ConfigError(f"{file}: {error}; if it is, add --trust") from None
-        raise ConfigError(f"{file}: {error}") from None
+    return config
 
 
 def _interpolation(node: Any) -> str | None:

@@ -1,6 +1,6 @@
 """A trained game, built again from its run folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from forger.errors import ConfigError
 from forger.games.base import Game
 from forger.records import RunFolder
 from forger.runs.finding import checkpoint_of, run_at, settings_of
+from forger.runs.ownership import check_data
 
 Checkpoint = Literal["final", "last", "best"]
 
@@ -28,12 +29,14 @@ class Restored:
         settings: the run's config, checked.
         game: in evaluation mode, on the device that the run asks for if it is there, else on the CPU.
         checkpoint: the file its weights are from.
+        given: the places that the reader has named, if the run is not to be trusted.
     """
 
     folder: RunFolder
     settings: dict[str, Any]
     game: Game
     checkpoint: Path
+    given: Mapping[str, str] | None = None
 
     @cached_property
     def data(self) -> Data:
@@ -41,16 +44,24 @@ class Restored:
         about = self.settings["data"]
         kind = "images" if about["dimension"] is None else "points"
         known = {"name": about["name"], "classes": about["classes"], "kind": kind}
-        return _Deferred(lambda: load_data(self.settings), known)  # type: ignore[return-value]
+        return _Deferred(self._load, known)  # type: ignore[return-value]
+
+    def _load(self) -> Data:
+        if self.given is not None:
+            check_data(self.settings, self.folder, self.given)
+        return load_data(self.settings)
 
 
-def restored(path: str | Path, checkpoint: str | None = None, *, trust: bool = False) -> Restored:
+def restored(
+    path: str | Path, checkpoint: str | None = None, *, trust: bool = False, places: Mapping[str, str] = {}
+) -> Restored:
     """The game of a run, finished or still going.
 
     Args:
         path: the run folder, or a folder with just this run in it.
         checkpoint: ``final``, ``last`` or ``best``; the final one by default, or the last of an unfinished run.
         trust: build whatever the config names, as for a run of your own.
+        places: of the reader's, by key: ``data.root``.
 
     Raises:
         ConfigError: no run there, or several; no such checkpoint (yet); a config that needs ``trust``; weights that
@@ -59,7 +70,7 @@ def restored(path: str | Path, checkpoint: str | None = None, *, trust: bool = F
     """
     show_lines()
     folder = run_at(path)
-    settings = settings_of(folder, trust=trust)
+    settings = settings_of(folder, trust=trust, places=places)
     prepare_torch(settings["trainer"])
     file, state = checkpoint_of(folder, checkpoint)
     game = build_game(settings)
@@ -71,7 +82,8 @@ def restored(path: str | Path, checkpoint: str | None = None, *, trust: bool = F
         raise ConfigError(f"{file}: its weights don't fit the run's config; forger {version}? ({detail})") from None
     game.on_load_checkpoint(state)
     wants_gpu = settings["trainer"]["accelerator"] not in ("cpu", "mps") and torch.cuda.is_available()
-    return Restored(folder, settings, game.to("cuda" if wants_gpu else "cpu").eval(), file)
+    game = game.to("cuda" if wants_gpu else "cpu").eval()
+    return Restored(folder, settings, game, file, None if trust else places)
 
 
 class _Deferred:

@@ -1,0 +1,106 @@
+"""What of a config that somebody else wrote is the reader's own: places, loggers, callbacks."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from forger.config.shipped import conf_folder
+from forger.config.trust import is_place
+from forger.errors import ConfigError
+from forger.records import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def readers(config: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
+    """A stranger's config with runs where the reader's lie, and without loggers and callbacks, which are left out.
+
+    Args:
+        config: plain containers, not checked yet.
+        folder: the run that it belongs to, for the line that says what is left out.
+    """
+    if callbacks := config.get("callbacks"):
+        named = ", ".join(map(str, callbacks))
+        logger.warning("%s: its callbacks are left out (%s), they are not yours; --trust takes them", folder, named)
+    run = config.get("run")
+    own_run = {**run, "root": "runs"} if isinstance(run, Mapping) else run
+    return {**config, "run": own_run, "logger": {}, "callbacks": {}}
+
+
+def placed(settings: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
+    """The settings with the reader's places in them.
+
+    Args:
+        settings: a run's, checked.
+        places: ``data.root`` (and with it whatever of the data lay below the former one) and ``run.parent``.
+    """
+    data, run = settings["data"], settings["run"]
+    if "data.root" in places:
+        data = {**data, "root": places["data.root"], "source": tied(data, places["data.root"])}
+    if "run.parent" in places:
+        run = {**run, "parent": places["run.parent"]}
+    return {**settings, "data": data, "run": run}
+
+
+def tied(data: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """The data's source with another root in the place of ``data.root``."""
+    former = data["root"]
+
+    def moved(value: Any) -> Any:
+        if former is None or not isinstance(value, str) or not (value == former or value.startswith(f"{former}/")):
+            return value
+        return root + value[len(former) :]
+
+    return {name: moved(value) for name, value in data["source"].items()}
+
+
+def check_data(settings: Mapping[str, Any], folder: RunFolder, given: Mapping[str, str]) -> None:
+    """Have a stranger's config read the reader's data only: from the place that a data set has here, or a given one.
+
+    Args:
+        settings: of the run, with the given places in them.
+        folder: the run.
+        given: what the reader has typed: ``data.root`` or ``data.source.NAME``.
+
+    Raises:
+        ConfigError: it names another place.
+    """
+    source = settings["data"]["source"]
+    allowed = [given["data.root"]] if "data.root" in given else list(_usual_roots(source["_target_"]))
+    for name, value in source.items():
+        foreign = is_place(name, value) and not any(_is_below(value, root) for root in allowed)
+        if foreign and f"data.source.{name}" not in given:
+            raise ConfigError(
+                f"{folder.config_file}: data.source.{name}={value}: a place in a config that is not your own; "
+                "name the data's folder yourself, data.root=FOLDER, or if it is, add --trust"
+            )
+
+
+def check_parent(settings: Mapping[str, Any], folder: RunFolder, given: Mapping[str, str]) -> None:
+    """Have a stranger's config start from no run but one that the reader has named.
+
+    Raises:
+        ConfigError: it names another.
+    """
+    parent = settings["run"]["parent"]
+    if parent is not None and "run.parent" not in given:
+        raise ConfigError(
+            f"{folder.config_file}: run.parent={parent}: a place in a config that is not your own; "
+            "name the run that it starts from yourself, run.parent=RUN, or if it is, add --trust"
+        )
+
+
+def _usual_roots(target: str) -> Iterator[str]:
+    """Where the shipped configs have the data of a function on this machine."""
+    for file in sorted(conf_folder().glob("data/*.yaml")):
+        config = OmegaConf.create({"data": OmegaConf.load(file)})
+        if config.data.source._target_ == target and (root := OmegaConf.select(config, "data.root")) is not None:
+            yield root
+
+
+def _is_below(path: Any, root: str) -> bool:
+    return isinstance(path, str) and PurePath(os.path.normpath(path)).is_relative_to(os.path.normpath(root))
