@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 
 from forger import run as module
 from forger.building import build_game
 from forger.callbacks.checkpoints import VerifiedCheckpointIO
 from forger.config.schema import validate
-from forger.records import RunFolder
+from forger.files import read_rows
+from forger.records import RunFolder, RunLocked
 from forger.run import build_trainer, train
-from running import composed
+from forger.runs.ranks import rank
+from running import composed, trained
 
 LENGTH = ("budget.images=12800", "checkpoint.every_images=640", "metrics=none", "watch.action=none", "samples.n=9")
 NARROW = ("model.generator.width=4", "model.discriminator.width=4", "samples.every_images=null")
@@ -70,9 +73,56 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
     assert run.read()["images"] == 12800
 
 
+#: What launchers leave in the environment.
+LAUNCHERS = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE",
+             "SLURM_JOB_NAME", "RANK", "LOCAL_RANK")  # fmt: skip
+SLURM = {"SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NODEID": "0", "SLURM_NTASKS": "2",
+         "SLURM_NTASKS_PER_NODE": "2"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "placed", "expected"),
+    [
+        ({}, {}, 0),
+        ({"RANK": "1", "LOCAL_RANK": "1"}, {}, 0),
+        ({"SLURM_PROCID": "3"}, {}, 0),
+        (SLURM, {}, 0),
+        (SLURM, {"devices": 2, "strategy": "ddp"}, 1),
+        ({"SLURM_PROCID": "3"}, {"devices": 2, "strategy": "ddp"}, 0),
+        ({"LOCAL_RANK": "1"}, {"devices": 2, "strategy": "ddp"}, 1),
+        # In a job of this name Lightning starts the other processes itself.
+        ({**SLURM, "SLURM_PROCID": "0", "SLURM_JOB_NAME": "interactive"}, {"devices": 2, "strategy": "ddp"}, 0),
+        ({**SLURM, "SLURM_PROCID": "0", "SLURM_JOB_NAME": "bash", "LOCAL_RANK": "1"}, {"devices": 2}, 1),
+    ],
+)
+def test_a_rank_is_what_the_strategy_says(
+    environment: dict[str, str], placed: dict[str, Any], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in LAUNCHERS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 7)
+    assert rank({"accelerator": "cpu", "devices": 1, **placed}) == expected
+    assert rank_zero_only.rank == expected
+
+
+def test_what_a_launcher_left_behind_makes_no_rank_of_one_device(tmp_path, monkeypatch):
+    """A run of its own: locked, logged, told; the other task of such a job finds it locked."""
+    for name, value in {**SLURM, "RANK": "1", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)  # as Lightning takes it from there when it is imported
+    run = trained(tmp_path, "metrics=none", "logger=csv")
+    assert "finished" in run.log_file.read_text()
+    rows = (run.path / "csv" / "version_0" / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(read_rows(run.metrics_file))
+    with run.lock(), pytest.raises(RunLocked, match="is at work on this run"):
+        trained(tmp_path, "metrics=none", "logger=csv")
+
+
 def test_batch_norm_sees_the_whole_batch_where_gpus_share_it(monkeypatch):
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(module, "built_trainer", lambda **arguments: asked.append(arguments))
+    monkeypatch.setattr(module, "built_trainer", lambda _, **arguments: asked.append(arguments))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for trainer in ("ddp", "cpu", "ddp_cpu"):
         build_trainer(validate(composed(f"trainer={trainer}")), "0" * 12, [], [])

@@ -158,9 +158,10 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, override, said):
 
 
 def test_two_processes_share_one_run_folder(tmp_path):
-    """DDP over gloo: one folder, one W&B run, the images of both counted."""
+    """DDP over gloo, in a job whose name has Lightning leave SLURM aside: one folder, one W&B run, both counted."""
     overrides = ["budget.images=640", "metrics.every_images=320", "metrics.n=128", "trainer=ddp_cpu"]
-    done = command("train", *overrides, cwd=tmp_path, WANDB_MODE="offline")
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "interactive", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}
+    done = command("train", *overrides, cwd=tmp_path, WANDB_MODE="offline", **job)
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.glob("runs/*/*/record.json")
     run = RunFolder(record.parent).read()

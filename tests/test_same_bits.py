@@ -34,6 +34,8 @@ LEAN = (
     "metrics=none", "samples.every_images=null", "log.every=1000", "checkpoint.every_images=null",
     "watch.action=none", "logger=none",
 )  # fmt: skip
+#: A callback of the user's, for which every move goes through Lightning's own calls.
+HOOKED = (*LEAN, "+callbacks.onlooker._target_=pytorch_lightning.callbacks.Callback")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def plain():
 
 
 @pytest.mark.parametrize("pauses", [0.0, 1e9], ids=["each round", "when due"])
-@pytest.mark.parametrize("extras", [BUSY, LEAN], ids=["busy", "lean"])
+@pytest.mark.parametrize("extras", [BUSY, LEAN, HOOKED], ids=["busy", "lean", "hooked"])
 def test_a_whole_run_has_the_bits_of_a_plain_loop(plain, extras, pauses, tmp_path, monkeypatch):
     drawn = io.StringIO()
     monkeypatch.setattr(crew, "SECONDS", pauses)

@@ -212,11 +212,11 @@ def test_no_secret_is_left_in_a_run_folder(
     Path("mine.py").write_text(
         "from forger.tracking.loggers import csv_logger\n"
         "import logging\n"
-        "def keyed(*, api_key: str, server: str, folder, run_id, name, config):\n"
+        "def keyed(run, /, *, api_key: str, server: str):\n"
         "    assert api_key.startswith('key-') and 'url-' in server\n"
         "    logging.getLogger('forger').info('%s at %s', api_key, server)\n"
         "    logging.getLogger('forger').info('api_key=%s', api_key)\n"
-        "    return csv_logger(folder=folder, run_id=run_id, name=name, config=config)\n"
+        "    return csv_logger(run)\n"
     )
     environment = {
         "WANDB_API_KEY": f"{SECRET}-wandb-0123456789abcdef", "HF_TOKEN": f"{SECRET}-hf",

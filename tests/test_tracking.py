@@ -4,13 +4,10 @@ import atexit
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,57 +20,20 @@ from pytorch_lightning.loggers import WandbLogger
 from forger.config.targets import Node, checked
 from forger.errors import ConfigError
 from forger.tracking import loggers as tracking
-from forger.tracking import wandb_account
-from forger.tracking.loggers import csv_logger, finish, log_picture, tensorboard_logger, wandb_logger
-from forger.tracking.wandb_account import answers, chosen_mode, login, server
+from forger.tracking.loggers import RunInfo, csv_logger, finish, log_picture, tensorboard_logger, wandb_logger
+from wandb_backend import nobody_logged_in
 
 CONF = Path(__file__).parents[1] / "conf" / "logger"
 
 
 @pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home where nobody is logged in."""
-    for name in list(os.environ):
-        if name.startswith("WANDB_"):
-            monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("NETRC", str(home / ".netrc"))
-    monkeypatch.setenv("WANDB_DATA_DIR", "")  # to be restored, whatever a builder sets
-    monkeypatch.delenv("WANDB_DATA_DIR")
-    monkeypatch.setattr(tracking, "_data_folder", None)
-    monkeypatch.chdir(tmp_path)
-    return home
+def _nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody_logged_in(tmp_path, monkeypatch)
 
 
-@pytest.fixture
-def web() -> Iterator[str]:
-    """A server on loopback that answers everything with 404."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_error(404)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def arguments(folder: Path, **changes: Any) -> dict[str, Any]:
+def info(folder: Path, run_id: str = "0123456789ab") -> RunInfo:
     folder.mkdir(exist_ok=True)
-    return {
-        "folder": folder,
-        "run_id": "0123456789ab",
-        "name": "digits",
-        "config": {"a": {"b": 1}},
-        **changes,
-    }
+    return RunInfo(folder, run_id, "digits", {"a": {"b": 1}})
 
 
 def offline_records(folder: Path) -> list[dict[str, Any]]:
@@ -89,7 +49,7 @@ def offline_records(folder: Path) -> list[dict[str, Any]]:
 
 def test_an_offline_run_has_its_rows_config_picture_and_axes(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    logger = wandb_logger(**arguments(folder), group="digits", tags=["a", "b"])
+    logger = wandb_logger(info(folder), group="digits", tags=["a", "b"])
     assert isinstance(logger, WandbLogger)
     assert not list(folder.iterdir())  # begun when first used
     for i in range(3):
@@ -112,7 +72,7 @@ def test_an_offline_run_has_its_rows_config_picture_and_axes(tmp_path: Path) -> 
 
 
 def test_two_runs_in_one_process_are_two(tmp_path: Path) -> None:
-    loggers = [wandb_logger(**arguments(tmp_path / name, run_id=f"0123456789{name}")) for name in ("aa", "bb")]
+    loggers = [wandb_logger(info(tmp_path / name, f"0123456789{name}")) for name in ("aa", "bb")]
     ids = []
     for logger in loggers:
         logger.log_metrics({"images": 0})
@@ -154,7 +114,7 @@ def test_after_a_signal_uploads_are_waited_for_a_few_seconds_only(
     monkeypatch.setattr(tracking, "_LAST_SECONDS", 0.1)
     exits: list[tuple[Any, ...]] = []
     monkeypatch.setattr(atexit, "register", lambda *call: exits.append(call))
-    logger = wandb_logger(**arguments(tmp_path / "run"))
+    logger = wandb_logger(info(tmp_path / "run"))
     logger.log_metrics({"images": 1})
     began = time.monotonic()
     finish([logger], exit_code=143)
@@ -170,7 +130,7 @@ def test_a_tracker_that_dies_does_not_take_the_run_along(
 ) -> None:
     run = FakeRun()
     monkeypatch.setattr(wandb, "init", lambda **_: run)
-    logger = wandb_logger(**arguments(tmp_path / "run"))
+    logger = wandb_logger(info(tmp_path / "run"))
     for images in range(4):
         logger.log_metrics({"images": images})
     finish([logger], exit_code=3)
@@ -195,7 +155,7 @@ def test_a_server_that_can_not_be_used_means_offline(
 
     monkeypatch.setattr(wandb, "init", init)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    logger = wandb_logger(**arguments(tmp_path / "run"), mode="online", init_timeout=3, finish_timeout=4)
+    logger = wandb_logger(info(tmp_path / "run"), mode="online", init_timeout=3, finish_timeout=4)
     logger.log_metrics({"images": 0})
     assert [settings["mode"] for settings in started] == ["online", "offline"]
     assert started[0]["id"] == "0123456789ab"
@@ -206,74 +166,12 @@ def test_a_server_that_can_not_be_used_means_offline(
 
 
 def test_a_data_folder_of_the_users_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wandb_logger(**arguments(tmp_path / "a"))
-    wandb_logger(**arguments(tmp_path / "b"))
+    wandb_logger(info(tmp_path / "a"))
+    wandb_logger(info(tmp_path / "b"))
     assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / "b" / "wandb")
     monkeypatch.setenv("WANDB_DATA_DIR", "/of/the/user")
-    wandb_logger(**arguments(tmp_path / "c"))
+    wandb_logger(info(tmp_path / "c"))
     assert os.environ["WANDB_DATA_DIR"] == "/of/the/user"
-
-
-# Who is logged in, and what follows -------------------------------------------------------------------------
-
-
-def test_credentials_are_found_where_wandb_keeps_them(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert login() is None
-    netrc = nobody / ".netrc"
-    netrc.write_text("machine example.org login user password secret\n")
-    assert login() is None
-    netrc.write_text("machine api.wandb.ai login user password secret\n")
-    assert login() == str(netrc)
-    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
-    assert (login(), server()) == (None, "https://wandb.example.org")
-    netrc.write_text("machine wandb.example.org login user password secret\n")
-    assert login() == str(netrc)
-    netrc.write_text("no netrc at all")
-    assert login() is None
-    monkeypatch.setenv("WANDB_API_KEY", "secret")
-    assert login() == "WANDB_API_KEY"
-
-
-def test_settings_files_of_wandb_count(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = nobody / ".config/wandb/settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text("[default]\nbase_url = https://own.example.org\napi_key = 50%secret\n")
-    assert server() == "https://own.example.org"
-    assert login() == "W&B's settings file"
-    settings.write_text("nonsense")
-    assert login() is None
-
-
-def test_which_mode_is_chosen(monkeypatch: pytest.MonkeyPatch, web: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    assert chosen_mode("auto") == "offline"
-    assert "nobody is logged in" in caplog.text
-    assert chosen_mode("offline") == "offline"
-    assert chosen_mode("disabled") == "disabled"
-    with pytest.raises(ConfigError, match=r"logger\.wandb\.mode=online: nobody is logged in"):
-        chosen_mode("online")
-    monkeypatch.setenv("WANDB_API_KEY", "secret")
-    monkeypatch.setenv("WANDB_BASE_URL", web)
-    assert chosen_mode("auto") == "online"
-    assert chosen_mode("online") == "online"
-    monkeypatch.setattr(wandb_account, "answers", lambda _: False)
-    assert chosen_mode("auto") == "offline"
-    assert f"{web} does not answer" in caplog.text
-    assert "secret" not in caplog.text
-    for mode in ("auto", "online", "offline"):
-        monkeypatch.setenv("WANDB_MODE", "disabled")
-        assert chosen_mode(mode) is None
-
-
-def test_a_preflight_is_short(web: str) -> None:
-    assert answers(web)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        start = time.monotonic()
-        assert not answers(f"http://127.0.0.1:{port}", seconds=0.3)
-        assert time.monotonic() - start < 5
-    assert not answers(f"http://127.0.0.1:{port}")
-    assert not answers("nonsense")
 
 
 # Files ------------------------------------------------------------------------------------------------------
@@ -282,7 +180,7 @@ def test_a_preflight_is_short(web: str) -> None:
 def test_csv_keeps_the_rows_of_an_earlier_session(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for session in range(2):
-        logger = csv_logger(**arguments(folder))
+        logger = csv_logger(info(folder))
         logger.log_metrics({"images": 64, "train/generator/adversarial": 0.5 + session}, step=1)
         finish([logger])
     for session in range(2):
@@ -294,7 +192,7 @@ def test_csv_keeps_the_rows_of_an_earlier_session(tmp_path: Path) -> None:
 def test_tensorboard_has_rows_and_pictures(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    logger = tensorboard_logger(**arguments(tmp_path / "run"))
+    logger = tensorboard_logger(info(tmp_path / "run"))
     logger.log_metrics({"images": 128, "score/fd_digits": 2.5}, step=2)
     Image.new("L", (8, 6)).save(tmp_path / "grid.png")
     log_picture([logger], "samples", tmp_path / "grid.png", images=128, iterations=2)

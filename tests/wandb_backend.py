@@ -2,15 +2,37 @@
 
 import gzip
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from forger.tracking import loggers as tracking
+
 ENTITY = "somebody"
+
+
+def nobody_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with a home, which is returned, where nobody is logged in and no variable of W&B's is set."""
+    for name in list(os.environ):
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NETRC", str(home / ".netrc"))
+    monkeypatch.setenv("WANDB_DATA_DIR", "")  # to be restored, whatever a builder sets
+    monkeypatch.delenv("WANDB_DATA_DIR")
+    monkeypatch.setattr(tracking, "_data_folder", None)
+    monkeypatch.chdir(tmp_path)
+    return home
 
 
 @dataclass

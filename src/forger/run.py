@@ -15,6 +15,7 @@ from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newe
 from forger.callbacks.crew import Crew
 from forger.callbacks.interruption import Interruption
 from forger.callbacks.journal import Journal
+from forger.callbacks.onlookers import check_onlookers
 from forger.callbacks.profiling import Profiling
 from forger.callbacks.progress import ProgressBar
 from forger.callbacks.samples import Samples
@@ -22,7 +23,7 @@ from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import Feed, Watching, told
 from forger.compilation import compile_networks
 from forger.config.building import built_callbacks, built_loggers, built_trainer
-from forger.config.placement import check_placement, rank
+from forger.config.placement import check_placement, say_placement
 from forger.config.schema import validate
 from forger.console import keep_log, say, show_lines
 from forger.data.dataset import Data
@@ -31,9 +32,10 @@ from forger.errors import Diverged, ForgerError, Interrupted, Stopped
 from forger.games.base import Game
 from forger.hashing import weights_sha256
 from forger.records import BrokenRecord, RunFolder
+from forger.redaction import redacted
 from forger.runs.finding import Parent, parent_at
 from forger.runs.identity import run_id
-from forger.runs.ranks import lost
+from forger.runs.ranks import lost, rank
 from forger.runs.recording import begin, former_record, summary
 from forger.runs.rehearsal import rehearse
 from forger.runs.rollback import roll_back, stopped_by, taken_up
@@ -53,16 +55,18 @@ def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = Non
         folder: used instead of the folder that the config's identity gives.
     """
     settings = validate(config)
-    show_lines(logging.INFO if rank() == 0 else logging.WARNING)
     interruption = Interruption()
     with interruption.listening():
         check_placement(settings["trainer"])
         prepare_torch(settings["trainer"])
+        first = rank(settings["trainer"]) == 0
+        show_lines(logging.INFO if first else logging.WARNING)
+        say_placement(settings["trainer"])
         data = load_data(settings)
         parent = parent_at(settings["run"]["parent"]) if settings["run"]["parent"] else None
         identity = run_id(settings, __version__, data.fingerprint, parent and parent.about["weights_sha256"])
         folder = folder or RunFolder.of(settings["run"]["root"], settings["run"]["name"], identity)
-        if rank() != 0:
+        if not first:
             return fit(settings, data, folder, identity, parent, interruption)
         with folder.lock():
             if settings["run"]["restart"]:
@@ -107,12 +111,10 @@ def fit(
     profiling = [Profiling(folder.path / "profile")] if settings["trainer"]["profile"] else []
     members = [journal, Feed(watching), bar, budget, *profiling]
     crew = Crew(members, interruption, checkpoints, observers=[scoring, watching, samples])
-    trainer = build_trainer(
-        settings,
-        identity,
-        loggers=build_loggers(settings, folder, identity),
-        callbacks=[*built_callbacks(settings["callbacks"]), crew],
-    )
+    onlookers = build_onlookers(settings, scoring)
+    game.hooked = bool(onlookers)
+    loggers = build_loggers(settings, folder, identity)
+    trainer = build_trainer(settings, identity, loggers, callbacks=[*onlookers, crew])
     if settings["trainer"]["compile"] is not None:
         compile_networks(game, settings["trainer"]["compile"], trainer.strategy.root_device)
     last = newest_checkpoint(folder.checkpoints, identity)
@@ -124,12 +126,16 @@ def fit(
     status, code = "failed", 1
     results: dict[str, Any] = {}
     try:
-        trainer.fit(game, Stream(build_batches(settings, data, game, trainer)), ckpt_path=last, weights_only=True)
+        batches = build_batches(settings, data, game, trainer)
+        # Callbacks of the user's are shown each batch.
+        trainer.fit(game, batches if game.hooked else Stream(batches), ckpt_path=last, weights_only=True)
         if interruption.signal_number:
             raise Interrupted(interruption.signal_number)
         if watching.verdict:
             results = {"scores": {"final": {}, "best": scoring.closing()}}
             raise Stopped(told(watching.verdict))
+        if not budget.over:
+            say(f"ended by a callback at {game.shown:,} images")
         checkpoints.save(trainer, "final")
         final = scoring.published(game)
         results = {"scores": {"final": final, "best": scoring.closing()}}
@@ -169,19 +175,25 @@ def fit(
 # The parts --------------------------------------------------------------------------------------------------
 
 
+def build_onlookers(settings: dict[str, Any], scoring: Scoring) -> list[pl.Callback]:
+    """The user's own callbacks, none of which waits in vain."""
+    callbacks = built_callbacks(settings["callbacks"])
+    check_onlookers(callbacks, scoring.names, logging=bool(settings["logger"]))
+    return list(callbacks.values())
+
+
 def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:
     """Loggers of rank 0; they know the run by its id."""
-    about = {"folder": folder.path, "run_id": identity, "name": settings["run"]["name"]}
-    return list(built_loggers(settings["logger"], settings, **about))
+    about = tracking.RunInfo(folder.path, identity, settings["run"]["name"], redacted(settings))
+    return list(built_loggers(settings["logger"], about))
 
 
 def build_trainer(
     settings: dict[str, Any], identity: str, loggers: list[Any], callbacks: list[pl.Callback]
 ) -> pl.Trainer:
     """Lightning's trainer without its own counting, validation, bar, warnings and checkpoints."""
-    placement = {k: v for k, v in settings["trainer"].items() if k not in ("threads", "compile", "profile")}
     return built_trainer(
-        **placement,
+        settings["trainer"],
         logger=loggers or False,
         callbacks=callbacks,
         plugins=[VerifiedCheckpointIO(identity)],
@@ -193,6 +205,10 @@ def build_trainer(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        # For callbacks of the user's: Lightning's rows come with the run's, and a score waits for no epoch to end.
+        log_every_n_steps=settings["log"]["every"],
+        check_val_every_n_epoch=None,
+        val_check_interval=1,
     )
 
 

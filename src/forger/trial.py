@@ -53,9 +53,16 @@ def ending(status: str) -> str:
 
 
 def follow_parent(seconds: float = 1.0) -> None:
-    """Have this process end as by SIGTERM, its state saved, once the process that started it is gone."""
-    # Take the given id if there is one: the parent may have ended, and the process that adopted this one is another.
-    parent = int(os.environ.get(PARENT) or os.getppid())
+    """Have this process end as by SIGTERM, its state saved, once the process that started it is gone.
+
+    Nothing happens unless the environment names that process. The name is removed, so that processes started from here
+    (other ranks) do not take it for their own parent.
+    """
+    told = os.environ.pop(PARENT, None)
+    if told is None:
+        return
+    # Take the given id: the parent may have ended, and the process that adopted this one is another.
+    parent = int(told)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -12,7 +12,7 @@ from forger.callbacks.watching import Feed, interval
 from forger.files import read_rows
 from forger.records import RunFolder
 from forger.tracking import loggers as tracking
-from forger.tracking.loggers import wandb_logger
+from forger.tracking.loggers import RunInfo, wandb_logger
 from forger.watch.alarms import Alarms, Pattern, Sign
 from running import composed, trained
 
@@ -173,7 +173,7 @@ class Account:
 
 
 def test_weights_and_biases_gets_an_alert_that_is_throttled_and_never_ends_a_run(tmp_path, caplog):
-    logger = wandb_logger(folder=tmp_path, run_id="a" * 12, name="run", config={}, mode="disabled")
+    logger = wandb_logger(RunInfo(tmp_path, "a" * 12, "run", {}), mode="disabled")
     logger._experiment = account = Account()  # type: ignore[assignment]
     tracking.alert([logger, object()], "forger: mode_collapse", "vendi_ratio 0.2 < 0.65")  # type: ignore[list-item]
     (sent,) = account.alerts

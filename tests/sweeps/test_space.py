@@ -2,6 +2,7 @@
 
 import optuna
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from forger.errors import ConfigError
 from forger.sweeps.space import parsed
@@ -50,6 +51,10 @@ def test_choices_keep_their_types_and_give_back_the_text_that_hydra_reads():
     lists = parsed("betas", "choice([0, 0.9], [0.5, 0.99])")
     assert [lists.override(value) for value in lists.points] == ["betas=[0,0.9]", "betas=[0.5,0.99]"]
     assert parsed("model", "dcgan,gan").points == ["dcgan", "gan"]
+    quoted = parsed("k", """choice("one","two, three",'q"r',"5")""")
+    assert [quoted.override(value) for value in quoted.points] == ["k=one", 'k="two, three"', 'k="q\\"r"', 'k="5"']
+    read = [OverridesParser.create().parse_override(quoted.override(value)).value() for value in quoted.points]
+    assert read == quoted.points == ["one", "two, three", 'q"r', "5"]
 
 
 def test_an_added_key_keeps_its_plus():

@@ -17,7 +17,7 @@ from forger.records import RunFolder
 from forger.sweeps.definition import load
 from forger.sweeps.wandb_export import document, remarks
 from forger.tracking import loggers as tracking
-from forger.tracking.loggers import finish, log_picture, wandb_logger
+from forger.tracking.loggers import RunInfo, finish, log_picture, wandb_logger
 from forger.trial import Membership
 from running import command
 from sweeps.studies import LR, sweep_file
@@ -50,8 +50,8 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend
 
 def logger_of(folder: Path, **changes):
     folder.mkdir(exist_ok=True)
-    about = {"folder": folder, "run_id": "0123456789ab", "name": "digits", "config": {"seed": 3}}
-    return wandb_logger(**about, **{"mode": "auto", "finish_timeout": 15, **changes})
+    run = RunInfo(folder, "0123456789ab", "digits", {"seed": 3})
+    return wandb_logger(run, **{"mode": "auto", "finish_timeout": 15, **changes})
 
 
 def rows(backend: Backend, key: str = "images") -> list[int]:
@@ -158,6 +158,7 @@ def test_an_exported_sweep_runs_under_wandbs_own_agent(backend, tmp_path):
         ("range(1, 9)", {"distribution": "int_uniform", "min": 1, "max": 8}),
         ("range(0, 10, 5)", {"values": [0, 5]}),
         ("choice(0.5, [0, 1], fast)", {"values": [0.5, "[0,1]", "fast"]}),
+        ('choice("one","two, three")', {"values": ["one", '"two, three"']}),
     ],
 )
 def test_parameters_in_wandbs_words(text, expected, tmp_path):

@@ -74,9 +74,7 @@ def ours(game: AdversarialGame, images: Tensor, batch_size: int, precision: str,
     """What the same costs in forger's game."""
     rounds = Rounds(steps * n_dis)
     trainer = built_trainer(
-        accelerator="cpu",
-        devices=1,
-        precision=precision,
+        {"accelerator": "cpu", "devices": 1, "precision": precision},
         logger=False,
         max_epochs=-1,
         limit_val_batches=0,

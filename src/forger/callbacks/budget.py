@@ -21,6 +21,8 @@ class Budget(Punctual):
     def __init__(self, images: Annotated[int, Ge(1)] | None, minutes: Annotated[float, Gt(0)] | None = None) -> None:
         self.images = images
         self.minutes = minutes
+        #: Whether it is used up.
+        self.over = False
         self._before = 0.0
         self._started = time.monotonic()
 
@@ -35,7 +37,8 @@ class Budget(Punctual):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         spent = self.images is not None and pl_module.shown >= self.images
-        if spent or (self.minutes is not None and self._late(trainer, self.minutes)):
+        self.over = spent or (self.minutes is not None and self._late(trainer, self.minutes))
+        if self.over:
             trainer.should_stop = True
 
     def due_at(self, game: Game) -> float:

@@ -65,8 +65,7 @@ class Crew(Callback):
         if self.checkpoints.unobserved:
             self._observe(trainer, pl_module, None, None, 0)
         # Ranks must agree on when to stop, which their own clocks would not.
-        alone = trainer.world_size == 1 and trainer.callbacks == [self]  # pyright: ignore[reportAttributeAccessIssue]
-        if self._patient and alone:
+        if self._patient and trainer.world_size == 1 and not pl_module.hooked:
             self._plan(pl_module)
             pl_module.pausing = lambda: self._pausing(pl_module)
 
@@ -96,7 +95,8 @@ class Crew(Callback):
         return game.shown >= self._next or self.interruption.signal_number != 0 or time.monotonic() >= self._latest
 
     def _observe(self, trainer: Trainer, game: Game, *rest: Any) -> None:
-        if trainer.world_size > 1:  # observers may be waiting for other ranks, which got no signal
+        # Observers may be waiting for other ranks, which got no signal, and the user's callbacks may count their calls.
+        if trainer.world_size > 1 or game.hooked:
             for hook in self._observing:
                 hook(trainer, game, *rest)
             return

@@ -48,6 +48,10 @@ class Journal(Punctual):
     def write(self, trainer: Trainer, game: Game, values: dict[str, float]) -> None:
         """One row at the game's present clock."""
         self.latest |= values
+        if game.hooked:
+            own_names = {key.removeprefix("score/"): value for key, value in values.items()}
+            shown = {key: torch.tensor(value, device=game.device) for key, value in {**own_names, **values}.items()}
+            trainer.callback_metrics.update(shown)
         if not trainer.is_global_zero:
             return
         clock = {"iterations": game.iteration, "images": game.shown}

@@ -59,6 +59,14 @@ class Scoring(Punctual):
         self.best_value: float | None = None
         self.best_scores: dict[str, dict[str, Any]] = {}
 
+    @property
+    def names(self) -> list[str] | None:
+        """Names of the scores made through training; None if an evaluation only tells once it is made."""
+        if self.every_images is None:
+            return []
+        names = [getattr(evaluation, "published", None) for evaluation in self.evaluations.values()]
+        return None if None in names else [name for published in names for name in published or []]
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if self.evaluations and due(pl_module, self.every_images):
             self.score(trainer, pl_module)
@@ -68,13 +76,22 @@ class Scoring(Punctual):
 
     def score(self, trainer: Trainer, game: Game) -> None:
         """Validation scores of this moment: a row, a line in the log, and ``best.ckpt`` if they are the best yet."""
+        game.tell("on_validation_start")
+        game.tell("on_validation_epoch_start")
         scores = self._evaluate(game, "validation")
         values = {name: score["value"] for name, score in scores.items()}
         self.journal.write(trainer, game, {f"score/{name}": value for name, value in values.items()})
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         logger.info("%s images: %s (validation)", f"{game.shown:,}", shown)
-        if self.best is None or not values:
-            return
+        if self.best is not None and values:
+            self._keep_best(trainer, game, scores, values)
+        game.tell("on_validation_epoch_end")
+        game.tell("on_validation_end")
+
+    def _keep_best(
+        self, trainer: Trainer, game: Game, scores: dict[str, dict[str, Any]], values: dict[str, float]
+    ) -> None:
+        assert self.best is not None
         if self.best not in values:
             raise ConfigError(f"metrics.best={self.best}: no such score; {closest(self.best, values)}")
         value = values[self.best]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forger.building import load_data, prepare_torch
-from forger.config.placement import rank
+from forger.config.placement import check_placement
 from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
@@ -17,6 +17,7 @@ from forger.run import train
 from forger.runs.finding import run_at, settings_of
 from forger.runs.ownership import check_data, check_parent
 from forger.runs.provenance import device_state, differences, git_state, versions
+from forger.runs.ranks import rank
 from forger.runs.recording import former_record
 
 logger = logging.getLogger(__name__)
@@ -50,16 +51,23 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
     if record["status"] not in _ENDED:
         raise ConfigError(f"{run}: {record['status']}, so there is no end to compare; {record['command']} continues it")
     again = RunFolder(run.path / "reproduction")
-    _refuse_what_was_there(run, again)
     settings = _as_it_was(settings, record)
+    check_placement(settings["trainer"])
+    prepare_torch(settings["trainer"])
+    first = rank(settings["trainer"]) == 0
+    run.refuse_links_out()
+    if first:
+        _refuse_what_was_there(again)
     before = _reasons(run, settings, record)
-    if rank() == 0:
+    if first:
+        if before:
+            logger.warning(before)
         again.path.mkdir(exist_ok=True)
         _mark(again).write_text(_place(again))
     if again.record_file.exists() and (former_record(again) or {}).get("status") != "interrupted":
         settings["run"]["restart"] = True
     code = train(settings, again)
-    if code >= 128 or rank() != 0:
+    if code >= 128 or not first:
         return code
     found = first_difference(run, again)
     if found is None:
@@ -74,10 +82,9 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
     return ForgerError.exit_code
 
 
-def _refuse_what_was_there(run: RunFolder, again: RunFolder) -> None:
+def _refuse_what_was_there(again: RunFolder) -> None:
     """Refuse a reproduction that came with the run: it is neither removed nor continued, and proves nothing."""
-    run.refuse_links_out()
-    if not os.path.lexists(again.path) or rank() != 0:
+    if not os.path.lexists(again.path):
         return
     empty = again.path.is_dir() and not any(again.path.iterdir())
     made_here = _mark(again).is_file() and _mark(again).read_text() == _place(again)
@@ -115,7 +122,6 @@ def _reasons(run: RunFolder, settings: dict[str, Any], record: Mapping[str, Any]
     Raises:
         ForgerError: the data differ, so no training could give the same.
     """
-    prepare_torch(settings["trainer"])
     data = load_data(settings)
     if data.fingerprint != record["data"].get("fingerprint"):
         raise ForgerError(
@@ -128,8 +134,6 @@ def _reasons(run: RunFolder, settings: dict[str, Any], record: Mapping[str, Any]
     for moment in then.get("changed", []):
         told += f"{'; ' if told else ''}the run changed its own conditions at {moment['images']:,} images: "
         told += ", ".join(moment["what"])
-    if told and rank() == 0:
-        logger.warning(told)
     return told
 
 

@@ -16,7 +16,7 @@ from forger.endings import asking
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.redaction import redacted
-from forger.trial import follow_parent, membership
+from forger.trial import follow_parent
 
 _HELP = """\
 forger train [OVERRIDES] [HYDRA'S FLAGS]
@@ -61,8 +61,7 @@ def train(arguments: Sequence[str]) -> int:
         print(_help())
         return 0
     multirun = "--multirun" in flags
-    if membership() is not None and "LOCAL_RANK" not in os.environ:
-        follow_parent()
+    follow_parent()
     # Otherwise Hydra prints an exception in its own way and ends the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -202,6 +201,9 @@ def _job(config: Any, flags: list[str]) -> int:
 
             if is_distributed(config):
                 return _fresh_process(job.overrides, flags)
+        from forger.config.placement import check_launcher
+
+        check_launcher()
         from forger.run import train
 
         return train(config)

@@ -12,7 +12,10 @@ from pytorch_lightning.loggers import Logger
 
 from forger.config.explain import one_line
 from forger.errors import ConfigError
-from forger.redaction import redacted
+from forger.tracking.loggers import RunInfo
+
+#: Keys of `trainer` that are not Lightning's.
+_OWN = ("threads", "compile", "profile")
 
 
 def built(place: str, node: Any, **more: Any) -> Any:
@@ -26,12 +29,13 @@ def built(place: str, node: Any, **more: Any) -> Any:
         raise
 
 
-def built_callbacks(nodes: Mapping[str, Any]) -> Iterator[Callback]:
-    """The user's own callbacks.
+def built_callbacks(nodes: Mapping[str, Any]) -> dict[str, Callback]:
+    """The user's own callbacks, by the names of their nodes.
 
     Raises:
         ConfigError: one of them is none of Lightning's.
     """
+    callbacks = {}
     for name, node in nodes.items():
         callback = built(f"callbacks.{name}", node)
         if not isinstance(callback, Callback):
@@ -39,32 +43,32 @@ def built_callbacks(nodes: Mapping[str, Any]) -> Iterator[Callback]:
             raise ConfigError(
                 f"callbacks.{name}: a {kind} is no callback; name a subclass of pytorch_lightning.Callback"
             )
-        yield callback
+        callbacks[name] = callback
+    return callbacks
 
 
-def built_trainer(**arguments: Any) -> Trainer:
-    """Lightning's trainer.
+def built_trainer(placement: Mapping[str, Any], **arguments: Any) -> Trainer:
+    """Lightning's trainer, placed as the config's `trainer` group says.
 
     Raises:
         ConfigError: it can't start here with these settings; the message has Lightning's reason.
     """
     try:
-        return Trainer(**arguments)
+        return Trainer(**{key: value for key, value in placement.items() if key not in _OWN}, **arguments)
     except (RuntimeError, ValueError, TypeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: can't start here: {one_line(str(error), 400)}") from error
 
 
-def built_loggers(nodes: Mapping[str, Any], config: Mapping[str, Any], **about: Any) -> Iterator[Logger]:
-    """Loggers, built by functions that get the run's folder, id, name and its config without secrets.
+def built_loggers(nodes: Mapping[str, Any], run: RunInfo) -> Iterator[Logger]:
+    """Loggers; functions that build one get the run's `RunInfo`, its config without secrets.
 
     Raises:
         ConfigError: one of them is none of Lightning's.
     """
-    shown = redacted(config)
     for name, node in nodes.items():
         logger: Any = built(f"logger.{name}", node)
         if not isinstance(logger, Logger):
             if isinstance(logger, type) or not callable(logger) or not node.get("_partial_"):
                 raise ConfigError(f"logger.{name}: no logger; name a subclass of pytorch_lightning.loggers.Logger")
-            logger = logger(**about, config=shown)
+            logger = logger(run)
         yield logger

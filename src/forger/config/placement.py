@@ -8,7 +8,7 @@ import torch
 from forger.console import say
 from forger.errors import ConfigError
 
-#: Variables that launchers set for each process; whole numbers.
+#: Variables that launchers set for each process; whole numbers. Lightning reads them when it is imported.
 _NUMBERS = ("SLURM_PROCID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_NTASKS", "SLURM_LOCALID", "NODE_RANK")
 #: If one of these is in the environment, a launcher has started the processes of several machines.
 _CLUSTER = ("SLURM_JOB_ID", "MASTER_ADDR", "NODE_RANK", "GROUP_RANK")
@@ -41,24 +41,27 @@ def check_placement(trainer: dict[str, Any]) -> None:
         )
 
 
-def rank() -> int:
-    """This process's rank as its launcher says, before Lightning is asked.
+def say_placement(trainer: dict[str, Any]) -> None:
+    """Say what `trainer` leaves open, where the answer may surprise."""
+    if trainer["accelerator"] == "auto" and not (torch.cuda.device_count() or torch.backends.mps.is_available()):
+        say("trainer.accelerator=auto: torch sees no GPU here (`forger doctor` says why), so the CPU it is")
+
+
+def check_launcher() -> None:
+    """Refuse what a launcher can't have told this process.
 
     Raises:
         ConfigError: the environment holds something else than a number.
     """
-    given = {name: os.environ[name] for name in _NUMBERS if name in os.environ}
-    for name, value in given.items():
+    for name in _NUMBERS:
+        value = os.environ.get(name, "0")
         if not value.isdecimal():
             raise ConfigError(f"{name}={value} in the environment: must be a whole number; unset it, or set it right")
-    return next((int(given[name]) for name in ("SLURM_PROCID", "RANK", "LOCAL_RANK") if name in given), 0)
 
 
 def _check_accelerator(accelerator: str, gpus: int) -> bool:
     """Whether the run will be on a GPU."""
     mps = torch.backends.mps.is_available()
-    if accelerator == "auto" and not (gpus or mps):
-        say("trainer.accelerator=auto: torch sees no GPU here (`forger doctor` says why), so the CPU it is")
     wanting = not mps if accelerator == "mps" else not gpus if accelerator == "cuda" else not (gpus or mps)
     if accelerator in ("gpu", "cuda", "mps") and wanting:
         raise ConfigError(

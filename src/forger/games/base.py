@@ -82,6 +82,9 @@ class Game(LightningModule):
         self.pausing: Callable[[], bool] = _always
         #: Entered where networks run as they are written although they are compiled (`forger.compilation`).
         self.uncompiled: Callable[[], AbstractContextManager[Any]] = nullcontext
+        #: Whether callbacks of the user's look on: moves then go through Lightning's own calls.
+        self.hooked = False
+        self._mover = ""
         #: Whether the values of the move that is being made are kept.
         self.observing = False
         #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
@@ -161,28 +164,59 @@ class Game(LightningModule):
         if player.schedule is not None:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * player.schedule(self.shown)
-        for parameter in self.trained_by(name):
-            parameter.grad = None
-        (total if self._scaler is None else self._scaler.scale(total)).backward()
+        self._backward(name, optimizer, total)
         self._average_over_ranks(name)
         if self.observing:
             self._observe_gradient(name)
         before = copied(self.trained_by(name)) if self.observing else []
-        if player.clip is not None:
-            if self._scaler is not None:
-                self._scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self.trained_by(name), player.clip)
-        if self._scaler is None:
-            optimizer.step()
-        else:
-            self._scaler.step(optimizer)
-            self._scaler.update()
+        self._step(name, optimizer)
         if player.constraint is not None:
             player.constraint(self.trained_by(name))
         self.after_move(name)
         if self.observing:
             self.observe(f"watch/{name}_update", relative_change(before, self.trained_by(name)))
             self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
+
+    def _backward(self, name: str, optimizer: Any, total: Tensor) -> None:
+        self.tell("on_before_zero_grad", optimizer)
+        for parameter in self.trained_by(name):
+            parameter.grad = None
+        if self.hooked:
+            self.manual_backward(total)
+        else:
+            (total if self._scaler is None else self._scaler.scale(total)).backward()
+
+    def _step(self, name: str, optimizer: Any) -> None:
+        if self.hooked:
+            self._mover = name
+            optimizer.step()  # Lightning's: it counts, scales, and calls `on_before_optimizer_step`
+            return
+        self._clip(name, optimizer)
+        if self._scaler is None:
+            optimizer.step()
+        else:
+            self._scaler.step(optimizer)
+            self._scaler.update()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip the mover's gradient where Lightning's own calls make the step."""
+        self._clip(self._mover, optimizer)
+
+    def _clip(self, name: str, optimizer: Optimizer) -> None:
+        clip = self.players[name].clip
+        if clip is None:
+            return
+        # Lightning has done it before its hook, except for an optimiser that would do it in its step.
+        scaled = not self.hooked or getattr(optimizer, "_step_supports_amp_scaling", False)
+        if self._scaler is not None and scaled:
+            self._scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(self.trained_by(name), clip)
+
+    def tell(self, hook: str, *arguments: Any) -> None:
+        """Call one of Lightning's hooks of the trainer's callbacks, if some of them are the user's."""
+        if self.hooked:
+            for callback in self.trainer.callbacks:  # pyright: ignore[reportAttributeAccessIssue]
+                getattr(callback, hook)(self.trainer, self, *arguments)
 
     def after_move(self, name: str) -> None:
         """Called when a player has stepped: the place for moving averages of its networks."""
@@ -304,8 +338,8 @@ class Game(LightningModule):
         return optimizers
 
     def _optimizers(self) -> list[Any]:
-        # Lightning's wrappers add hooks and counting that manual optimisation has no use for.
-        optimizers = self.optimizers(use_pl_optimizer=False)
+        # Lightning's wrappers add hooks and counting, which cost time.
+        optimizers = self.optimizers(use_pl_optimizer=self.hooked)
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def on_fit_start(self) -> None:

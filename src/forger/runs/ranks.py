@@ -1,13 +1,31 @@
-"""The processes of a distributed run, and what to say when one of them has died."""
+"""The processes of a distributed run: which of them this one is, and what to say when one of them has died."""
 
 import signal
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities import rank_zero_only
+
+from forger.config.building import built_trainer
 
 #: Parts of the messages of gloo and NCCL when another process is gone.
 _LOST = ("Connection", "connection", "Socket", "gloo", "NCCL", "remote process", "Timed out")
+
+
+def rank(placement: Mapping[str, Any]) -> int:
+    """This process's rank in a run placed like this: what the strategy says, not what a launcher left behind.
+
+    With one device it is 0: two tasks of one device each are two runs. Lightning itself tells its loggers by the
+    environment who they are, unless its strategy is a distributed one; they are told here.
+
+    Raises:
+        ConfigError: Lightning can't start here as it is told to.
+    """
+    trainer = built_trainer(placement, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    rank_zero_only.rank = trainer.global_rank
+    return trainer.global_rank
 
 
 def lost(trainer: Trainer, error: Exception, patience: float = 3.0) -> str | None:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    IntervalSweep,
+    Override,
+    Quote,
+    QuotedString,
+    RangeSweep,
+    Transformer,
+)
 from hydra.errors import HydraException
 from optuna.trial import Trial
 
@@ -111,14 +120,24 @@ def parsed(key: str, text: str) -> Parameter:
 
 
 def _choices(override: Override, told: str) -> tuple[tuple[Any, str], ...]:
-    texts = list(override.sweep_iterator(transformer=Transformer.encode))
-    plain = list(override.sweep_iterator(transformer=Transformer.identity))
-    if len(set(map(str, texts))) < len(texts):
+    choices = [_choice(value) for value in override.sweep_iterator(transformer=Transformer.identity)]
+    if len({(type(value), value) for value, _ in choices}) < len(choices):
         raise ConfigError(f"{told}: the same choice twice")
-    values = [
-        value if isinstance(value, bool | int | float) else str(text) for value, text in zip(plain, texts, strict=True)
-    ]
-    return tuple((value, str(text)) for value, text in zip(values, texts, strict=True))
+    return tuple(choices)
+
+
+def _choice(value: Any) -> tuple[Any, str]:
+    """A value and its text in an override, in the quotes that it needs and that `choice` took from its arguments."""
+    if isinstance(value, bool | int | float):
+        return value, str(value)
+    if not isinstance(value, str | QuotedString):
+        return Transformer.str(value), Transformer.str(value)
+    plain = value.text if isinstance(value, QuotedString) else value
+    try:
+        bare = OverridesParser.create().parse_override(f"key={plain}").value() == plain
+    except HydraException:
+        bare = False
+    return plain, plain if bare else QuotedString(plain, Quote.double).with_quotes()
 
 
 def _from_range(key: str, value: RangeSweep, told: str) -> Parameter:

@@ -18,7 +18,7 @@ from forger.sweeps.attempt import Attempt, Lost, Stopped
 from forger.sweeps.definition import Definition
 from forger.sweeps.processes import Starter, WarmStarter, bury
 from forger.sweeps.study import Slots
-from forger.trial import PARENT, follow_parent
+from forger.trial import follow_parent
 
 _POLL = 1.0
 
@@ -29,9 +29,7 @@ def work(definition: Definition) -> int:
     0: all ended, or time is up and other workers have the rest; 1: too many failed; 128 + n: signal n, and the trial
     of this worker waits for another one.
     """
-    if PARENT in os.environ:
-        follow_parent()
-        del os.environ[PARENT]
+    follow_parent()
     slots = Slots(definition)
     minutes = definition.sweep.minutes
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")

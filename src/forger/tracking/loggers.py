@@ -1,8 +1,7 @@
 """Loggers of a run: W&B, CSV, TensorBoard. Views of it; the record is the run folder itself.
 
-Each builder is a node of `conf/logger` with `_partial_: true`, called with the run's `folder`, `run_id`,
-`name` and `config` when the run begins. Loggers get rows with `images` and `iterations`, and
-`step=iterations`.
+Each builder is a node of `conf/logger` with `_partial_: true`, called with the run's `RunInfo` when the run begins: its
+other parameters are the keys of its node. Loggers get rows with `images` and `iterations`, and `step=iterations`.
 """
 
 import atexit
@@ -11,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +21,9 @@ from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from forger.errors import ConfigError
 from forger.redaction import redacted
-from forger.tracking.wandb_account import Mode, chosen_mode
+from forger.tracking.wandb_account import Mode, chosen_mode, forget_empty_variables
 from forger.trial import ending, membership
 
 if TYPE_CHECKING:
@@ -37,17 +38,33 @@ _ALERTS_APART = 300
 _LAST_SECONDS = 5.0
 
 
+@dataclass(frozen=True)
+class RunInfo:
+    """What every logger is told of the run.
+
+    Args:
+        folder: the run folder.
+        run_id: its id: the same run continues under the same id.
+        name: of the run.
+        config: resolved, without secrets.
+    """
+
+    folder: Path
+    run_id: str
+    name: str
+    config: Mapping[str, Any]
+
+
 def wandb_logger(
+    run: RunInfo,
+    /,
     *,
-    folder: Path,
-    run_id: str,
-    name: str,
-    config: Mapping[str, Any],
-    project: str = "forger",
+    project: str | None = None,
     entity: str | None = None,
     mode: Mode = "auto",
+    name: str | None = None,
     group: str | None = None,
-    job_type: str = "train",
+    job_type: str | None = None,
     tags: Sequence[str] = (),
     init_timeout: Annotated[float, Gt(0)] = 15,
     finish_timeout: Annotated[float, Gt(0)] = 15,
@@ -60,53 +77,55 @@ def wandb_logger(
     A trial of a sweep is grouped under the sweep's name, with its number and parameters in the config and how it
     ended in the summary.
 
+    What is left out comes from W&B's own variables, and only then from here: WANDB_PROJECT, else ``forger``;
+    WANDB_NAME, else the run's name with its id; WANDB_RUN_GROUP, else the run's name; WANDB_JOB_TYPE, else ``train``;
+    WANDB_ENTITY and WANDB_TAGS. WANDB_RUN_ID stands for the run's id, except in a trial.
+
     Args:
-        folder: the run folder.
-        run_id: its id: the same run continues under the same id.
-        name: of the run, shown with its id.
-        config: resolved, shown beside the run.
-        project, entity, group, job_type, tags: as W&B has them.
+        run: the run.
+        project, entity, name, group, job_type, tags: as W&B has them.
         mode: ``auto``, ``online``, ``offline`` or ``disabled``.
         init_timeout: seconds to wait for the server before going offline.
         finish_timeout: seconds to wait for uploads at the end; the rest can be synced later.
 
     Raises:
-        ConfigError: online was asked for and nobody is logged in.
+        ConfigError: online was asked for and nobody is logged in, or W&B does not take one of the names.
     """
-    folder = Path(folder).resolve()
+    folder = Path(run.folder).resolve()
     _keep_payloads_beside(folder)
-    trial = membership()
+    forget_empty_variables()
+    trial, given, config = membership(), os.environ, dict(run.config)
+    run_id = given.get("WANDB_RUN_ID", run.run_id)
+    tags = list(tags) or given.get("WANDB_TAGS", "").split(",")
     if trial is not None:
-        group, job_type, tags = trial.sweep, "trial", [*tags, "sweep"]
-        config = {**config, "trial": {"number": trial.number, "parameters": trial.parameters}}
-    if os.environ.get("WANDB_SWEEP_ID"):
-        # The agent of a W&B sweep has named the run already, and would not find it under another id.
-        run_id = os.environ.get("WANDB_RUN_ID", run_id)
-    return RunLogger(
-        init_timeout,
-        finish_timeout,
-        name=f"{name} {run_id[:6]}",
-        id=run_id,
-        save_dir=folder,
-        project=project,
-        log_model=False,
-        entity=entity,
-        mode=chosen_mode(mode) if rank_zero_only.rank == 0 else "disabled",
-        group=redacted(group),
-        job_type=job_type,
-        tags=redacted(list(tags)),
-        config=dict(config),
-    )
+        group, job_type, tags, run_id = trial.sweep, "trial", [*tags, "sweep"], run.run_id
+        config |= {"trial": {"number": trial.number, "parameters": trial.parameters}}
+    settings: dict[str, Any] = {
+        "project": project or given.get("WANDB_PROJECT", "forger"),
+        "entity": entity,
+        "id": run_id,
+        "name": name or given.get("WANDB_NAME", f"{run.name} {run_id[:6]}"),
+        "group": given.get("WANDB_RUN_GROUP", run.name) if group is None else group,
+        "job_type": job_type or given.get("WANDB_JOB_TYPE", "train"),
+        "tags": [tag for tag in tags if tag],
+    }
+    settings = redacted(settings)
+    if rank_zero_only.rank == 0:
+        settings["mode"] = chosen_mode(mode)
+        _check(settings)
+    else:
+        settings["mode"] = "disabled"
+    return RunLogger(init_timeout, finish_timeout, save_dir=folder, log_model=False, config=config, **settings)
 
 
-def csv_logger(*, folder: Path, run_id: str, name: str, config: Mapping[str, Any]) -> CSVLogger:
+def csv_logger(run: RunInfo, /) -> CSVLogger:
     """``csv/version_N/metrics.csv`` in the run folder, a new N each time the run is continued."""
-    return CSVLogger(folder, name="csv")
+    return CSVLogger(run.folder, name="csv")
 
 
-def tensorboard_logger(*, folder: Path, run_id: str, name: str, config: Mapping[str, Any]) -> TensorBoardLogger:
+def tensorboard_logger(run: RunInfo, /) -> TensorBoardLogger:
     """Event files in ``tensorboard`` in the run folder."""
-    return TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False)
+    return TensorBoardLogger(run.folder, name="tensorboard", version="", default_hp_metric=False)
 
 
 class RunLogger(WandbLogger):
@@ -231,6 +250,24 @@ def finish(loggers: Iterable[Logger], exit_code: int = 0) -> None:
                 each.finish(exit_code)
         except Exception as error:
             logger.warning("%s did not end well: %s", type(each).__name__, error)
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """Have W&B's client say now what it would only say once training has begun.
+
+    Raises:
+        ConfigError: a name, or one of W&B's variables, that it does not take.
+    """
+    import wandb
+    from wandb.errors import UsageError
+
+    known = {key: settings[key] for key in ("project", "entity")}
+    known |= {f"run_{key}": settings[key] for key in ("id", "name", "group", "job_type", "tags")}
+    try:
+        wandb.Settings().update_from_env_vars(dict(os.environ))
+        wandb.Settings(**known)
+    except (UsageError, ValueError) as error:
+        raise ConfigError(f"logger.wandb: {' '.join(str(error).split())[:300]}; set another") from None
 
 
 #: The value that this module itself gave to WANDB_DATA_DIR, as opposed to one that the user chose.

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: What W&B's client takes from its environment.
 _MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
+#: Those of them for which somebody must be logged in.
+_ONLINE = ("online", "shared", "run")
 #: The public service under its names; a login under either counts.
 _PUBLIC = ("https://api.wandb.ai", "https://api.forge.coreweave.com")
 
@@ -70,17 +72,16 @@ def chosen_mode(mode: Mode) -> Mode | None:
     ``auto`` is online where somebody is logged in and the server answers, else offline, with one line.
 
     Raises:
-        ConfigError: ``online`` was asked for and nobody is logged in; the client would stop and ask.
+        ConfigError: online was asked for, here or by ``WANDB_MODE``, and nobody is logged in; the client would ask.
     """
     if chosen := os.environ.get("WANDB_MODE"):
         if chosen not in _MODES:
             raise ConfigError(f"WANDB_MODE={chosen} in the environment: no such mode; {closest(chosen, _MODES)}")
+        if chosen in _ONLINE and login() is None:
+            raise ConfigError(_nobody(f"WANDB_MODE={chosen} in the environment", "unset it"))
         return None
     if mode == "online" and login() is None:
-        raise ConfigError(
-            "logger.wandb.mode=online: nobody is logged in to W&B here; run `wandb login`, "
-            "set WANDB_API_KEY, or take mode=auto"
-        )
+        raise ConfigError(_nobody("logger.wandb.mode=online", "take mode=auto"))
     if mode != "auto":
         return mode
     if login() is None:
@@ -90,6 +91,16 @@ def chosen_mode(mode: Mode) -> Mode | None:
         logger.warning("W&B: offline, %s does not answer; `wandb sync` sends the run later", server())
         return "offline"
     return "online"
+
+
+def forget_empty_variables() -> None:
+    """Drop W&B's variables that are set to nothing: its client takes them for values, and fails."""
+    for name in [name for name, value in os.environ.items() if name.startswith("WANDB_") and not value]:
+        del os.environ[name]
+
+
+def _nobody(asked: str, instead: str) -> str:
+    return f"{asked}: nobody is logged in to W&B here; run `wandb login`, set WANDB_API_KEY, or {instead}"
 
 
 def _netrc_files() -> list[Path]:
