@@ -14,6 +14,7 @@ from forger.sweeps.crew import Crew, Worker, local_worker
 from forger.sweeps.definition import Definition, load
 from forger.sweeps.devices import devices_of_workers
 from forger.sweeps.processes import adopt_orphans
+from forger.sweeps.storage import check_there, diagnosed
 from forger.sweeps.study import Slots
 from forger.sweeps.worker import work
 
@@ -31,11 +32,18 @@ def sweep(arguments: Sequence[str]) -> int:
 
         return export(load(name, overrides, options.get("config-dir")), options.get("out"))
     definition = load(name, overrides, options.get("config-dir"))
-    if action == "status":
-        status.show(Slots(definition, create=False, only_look=True), as_json="json" in options)
-        return 0
+    with diagnosed(definition):
+        if action == "status":
+            status.show(Slots(definition, create=False, only_look=True), as_json="json" in options)
+            return 0
+        return _performed(action, definition, [name, *overrides], options)
+
+
+def _performed(action: str, definition: Definition, typed: list[str], options: dict[str, str]) -> int:
+    """Begin the sweep or take it up, as a worker or with workers; the exit code."""
     slots = _begun(definition)
-    typed = [name, *overrides]
+    # The storage may be elsewhere.
+    definition.root.mkdir(parents=True, exist_ok=True)
     if definition.config_folder is not None:
         typed += ["--config-dir", definition.config_folder]
     adopt_orphans()
@@ -83,6 +91,8 @@ def _run(slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | N
                 f"{where}{definition.root}"
             )
             code = Crew(slots, starts).attend()
+    if code == 1:
+        check_there(definition)
     now = status.snapshot(slots)
     say(status.line(now))
     for found in now["best"]:
@@ -93,6 +103,8 @@ def _run(slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | N
         return 0  # a worker may have failed; the others did its work
     if code == 0:
         say("  time is up; the same command continues")
+    if code == 1:
+        say(f"  a worker ended before its time; {definition.root / 'workers.txt'} says why")
     return code
 
 

@@ -24,6 +24,8 @@ from forger.sweeps.definition import Definition
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60
+#: What databases say when waiting won't help.
+_HOPELESS = ("no such table", "does not exist", "malformed", "not a database", "readonly database")
 
 
 def open_study(definition: Definition, create: bool, only_look: bool) -> optuna.Study:
@@ -34,24 +36,80 @@ def open_study(definition: Definition, create: bool, only_look: bool) -> optuna.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = definition.storage
-    local = url.startswith("sqlite:///")
-    file = Path(url.removeprefix("sqlite:///"))
-    if local and not create and not file.exists():
+    file = _local_file(url)
+    if file is not None and not create and not file.exists():
         raise ConfigError(f"sweep {definition.name}: not begun yet (no {file})")
     try:
-        if local:
+        if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         # SQLite fails if two processes make the tables at once; a server does not.
-        with FileLock(f"{file}.lock") if local else nullcontext():
+        with FileLock(f"{file}.lock") if file is not None else nullcontext():
             try:
                 return _opened(definition, _storage(definition), create, only_look)
             except (IntegrityError, ProgrammingError):
                 time.sleep(1)  # another machine was making the tables
                 return _opened(definition, _storage(definition), create, only_look)
-    except (SQLAlchemyError, StorageInternalError, OSError, ImportError) as e:
-        reason = _without_password(one_line(str(e.__cause__ or e), 300), url)
+    except ForgerError:
+        raise
+    except Exception as e:  # what is wrong with a damaged database may come out as anything
+        reason = _reason(e, url)
         hint = "; pip install 'forger[postgresql]'" if "psycopg" in reason and "No module" in reason else ""
-        raise ConfigError(f"sweep.storage={redacted(url)}: can't be used ({reason}){hint}") from None
+        raise ConfigError(f"sweep.storage={redacted(url)}: can't be used ({reason}){hint}") from e
+
+
+@contextmanager
+def diagnosed(definition: Definition) -> Iterator[None]:
+    """A block that uses a sweep's storage; where it fails for want of that, the error says what has become of it.
+
+    Raises:
+        ForgerError: the study or its database is gone, or can't be read any more.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        if (diagnosis := _diagnosis(definition, error)) is None:
+            raise
+        raise ForgerError(diagnosis) from error
+
+
+def check_there(definition: Definition) -> None:
+    """Refuse to go on without the study: a connection that is open may still show one that is gone.
+
+    Raises:
+        ForgerError: it or its database is gone, or can't be read any more.
+    """
+    if (diagnosis := _diagnosis(definition)) is not None:
+        raise ForgerError(diagnosis)
+
+
+def _diagnosis(definition: Definition, error: Exception | None = None) -> str | None:
+    """What has become of a sweep's storage, in a line; None if that is sound, and an error about something else."""
+    where = f"sweep {definition.name}: sweep.storage={redacted(definition.storage)}"
+    anew = "the same command begins it anew, and runs that have finished are not trained again"
+    file = _local_file(definition.storage)
+    if file is not None and not file.is_file():
+        return f"{where}: the database is gone; {anew}"
+    try:
+        study = optuna.load_study(study_name=definition.name, storage=_storage(definition))
+        study.get_trials()
+        assert study.user_attrs is not None
+    except KeyError:
+        return f"{where}: the study is gone; {anew}"
+    except Exception as e:
+        return f"{where}: can't be read ({_reason(e, definition.storage)}); sweep.name=OTHER begins another sweep"
+    if isinstance(error, StorageInternalError | SQLAlchemyError | UnicodeError):
+        return f"{where}: failed ({_reason(error, definition.storage)})"
+    return None
+
+
+def _local_file(url: str) -> Path | None:
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+def _reason(error: Exception, url: str) -> str:
+    return _without_password(one_line(str(error.__cause__ or error), 300) or type(error).__name__, url)
 
 
 def _storage(definition: Definition) -> RDBStorage:
@@ -161,6 +219,8 @@ def patiently(act: Callable[[], T], seconds: float = _BUSY_SECONDS) -> T:
         try:
             return act()
         except (StorageInternalError, SQLAlchemyError) as error:
+            if any(sign in str(error.__cause__ or error) for sign in _HOPELESS):
+                raise
             if time.monotonic() > deadline:
                 raise ForgerError(f"the sweep's storage does not answer ({one_line(str(error), 200)})") from error
             time.sleep(1)

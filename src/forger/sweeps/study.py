@@ -131,6 +131,8 @@ class Slots:
         try:
             self._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
             return self._storage.get_trial(trial._trial_id).state == TrialState.RUNNING
+        except KeyError:  # the study has been removed
+            return False
         except (StorageInternalError, SQLAlchemyError) as error:
             logging.getLogger(__name__).warning("the storage does not answer (%s)", one_line(str(error), 200))
             return True
