@@ -37,6 +37,8 @@ FLOORS = (
         "partials",
         "standard_streams",
         "endings",
+        "importing",
+        "locking",
     ),
     ("errors",),
     ("__init__",),

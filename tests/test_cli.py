@@ -365,6 +365,54 @@ def test_a_folder_of_ones_own_comes_first(trained: list[Any], tmp_path: Path) ->
     assert [config.seed for config in trained] == [0, 9]
 
 
+def written(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_of_several_folders_of_ones_own_the_first_wins(trained: list[Any], tmp_path: Path) -> None:
+    written(tmp_path / "a", {"model/both.yaml": "name: a\n", "model/only_a.yaml": "defaults: [wide]\nname: only_a\n"})
+    written(tmp_path / "b", {"model/both.yaml": "name: b\n", "experiment/of_b.yaml": "# @package _global_\nseed: 4\n"})
+    both = ["--config-dir", "../a", "-cd=../b"]
+    assert cli.main(["train", *both, "model=both", "experiment=of_b"]) == 0
+    assert cli.main(["train", *both, "model=only_a"]) == 0
+    assert cli.main(["train", "-cd=../b", "-cd=../a", "model=both"]) == 0
+    assert [(config.model.name, config.seed) for config in trained] == [("a", 4), ("only_a", 0), ("b", 0)]
+    assert trained[1].model.width == 64
+
+
+def test_a_file_of_ones_own_builds_on_the_shipped_one_of_its_name(trained: list[Any], tmp_path: Path) -> None:
+    written(tmp_path / "a", {"model/plain.yaml": "defaults: [plain, _self_]\nname: mine\n"})
+    written(
+        tmp_path / "b",
+        {
+            "model/plain.yaml": "defaults:\n  - /model/plain@_here_\n  - _self_\ndepth: 2\nname: under\n",
+            "model/wide.yaml": "defaults: [plain]\nwidth: 65\n",
+            "experiment/long.yaml": "# @package _global_\ndefaults: [long, _self_]\nrun: {root: elsewhere}\n",
+        },
+    )
+    assert cli.main(["train", "-cd=../a"]) == 0
+    assert cli.main(["train", "-cd=../a", "-cd=../b", "experiment=long"]) == 0
+    assert cli.main(["train", "-cd=../a", "-cd=../b", "model=wide"]) == 0
+    first, second, third = trained
+    assert first.model == {"width": 8, "name": "mine"}
+    assert second.model == {"width": 8, "depth": 2, "name": "mine"}
+    assert (second.seed, second.run.root) == (7, "elsewhere")
+    assert third.model == {"width": 65, "depth": 2, "name": "mine"}
+
+
+def test_a_config_that_names_itself_and_nothing_else_of_its_name_is_one_line(
+    trained: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "a", {"model/new.yaml": "defaults: [new]\nname: mine\n"})
+    assert cli.main(["train", "-cd=../a", "model=new"]) == 2
+    assert line_of(capsys) == (
+        f"{tmp_path}/a/model/new.yaml: builds on a config of its own name, and no folder behind it has one"
+    )
+
+
 def test_forgetting_the_package_lands_under_experiment(trained: list[Any]) -> None:
     # The schema refuses it with a hint; here only that Hydra lets it through.
     assert cli.main(["train", "experiment=forgot"]) == 0

@@ -24,6 +24,11 @@ def test_every_experiment_is_valid_and_named_after_its_file(experiment):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_can_do_without_scores(experiment):
+    assert validate(composed(f"experiment={experiment}", "metrics=none"))["metrics"]["evaluations"] == {}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_trains(experiment, tmp_path):
     batch = composed(f"experiment={experiment}").data.batch_size
     length = (

@@ -181,6 +181,18 @@ def test_a_strangers_config_can_name_only_what_is_on_the_list() -> None:
         assert f"metrics.evaluations.quality.extractor={extractor}: not allowed" in refusal(config, untrusted=True)
 
 
+def test_what_follows_the_budget_in_images_needs_one() -> None:
+    following = {"_target_": "torch.nn.Linear", "in_features": "${budget.images}", "out_features": 4}
+    config = with_value("model", following) | {"budget": {"images": None, "minutes": 1.0}}
+    assert refusal(OmegaConf.create(config)) == (
+        "budget.images=null: model.in_features follows it; set budget.images as well (the run ends with whichever is "
+        "over first), or give model.in_features a number of images of its own"
+    )
+    validate(OmegaConf.create(config | {"budget": {"images": 640, "minutes": 1.0}}))
+    config["model"] |= {"in_features": None}
+    assert refusal(OmegaConf.create(config)) == "model.in_features=null: must be a whole number"
+
+
 SHIPPED = Path(__file__).parents[1] / "conf"
 
 

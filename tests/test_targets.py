@@ -1,5 +1,6 @@
 """Nodes against the signatures of what they name: keys, types, ranges, names, nesting."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -284,3 +285,22 @@ def test_bounds_that_are_open_are_open() -> None:
     with pytest.raises(ConfigError, match=r"x=0: must be greater than 0"):
         checked(0, Annotated[float, Gt(0)], "x")
     assert checked(1e-9, Annotated[float, Gt(0)], "x") == 1e-9
+
+
+def test_a_module_in_the_current_folder_is_found_for_ones_own_config_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `forger` is installed, without the entry for the current folder that `python -m` makes."""
+    (tmp_path / "lies_here.py").write_text("class Piece:\n    def __init__(self, width: int):\n        pass\n")
+    (tmp_path / "timm.py").write_text("raise SystemExit('the current folder was searched first')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", str(tmp_path))])
+    piece = node("lies_here.Piece", width=3)
+    assert "not allowed in a config that is not your own" in refusal(piece, untrusted=True)
+    checked(node("forger.metrics.dinov2.DINOv2Extractor"), Node, "x", untrusted=True)
+    # A stranger's config leaves the way shut for whatever is imported later, too.
+    assert str(tmp_path) not in sys.path
+    assert "lies_here" not in sys.modules
+    assert checked(piece, Node, "model") == piece
+    assert sys.path[-1] == str(tmp_path)
+    del sys.modules["lies_here"]

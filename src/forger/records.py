@@ -24,6 +24,7 @@ from forger.files import (
     rows_with_bytes,
     write_atomically,
 )
+from forger.locking import take_lock
 from forger.redaction import redacted
 
 #: Version of `record.json`; its JSON schema is `record.schema.json` beside this file.
@@ -143,7 +144,7 @@ class RunFolder:
     def _acquire(self, descriptor: int) -> None:
         for attempt in range(10):
             try:
-                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return take_lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, self._lock_file)
             except BlockingIOError:
                 # `locked` below takes a shared lock for an instant; that is no reason to give up.
                 time.sleep(0.05 if attempt else 0.001)
@@ -161,6 +162,8 @@ class RunFolder:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # without locks nobody is at work there
+            return False
         finally:
             os.close(descriptor)
         return False

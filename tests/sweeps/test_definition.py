@@ -42,12 +42,12 @@ def test_a_folder_of_ones_own_comes_first_and_reaches_the_runs(tmp_path):
     sweep_file(tmp_path)
     (tmp_path / "conf" / "model").mkdir()
     (tmp_path / "conf" / "model" / "mine.yaml").write_text("defaults: [gan]\n")
-    definition = load("mine", ["model=mine"], str(tmp_path / "conf"))
+    definition = load("mine", ["model=mine"], [str(tmp_path / "conf")])
     assert definition.run_config.model._target_ == "forger.games.adversarial.AdversarialGame"
-    with configs(str(tmp_path / "conf")) as composed:
+    with configs([str(tmp_path / "conf")]) as composed:
         assert composed("train", ["experiment=digits_gan"]).run.name == "digits_gan"
     assert "stability" in config_groups()["sweep"]
-    assert load("stability", [], str(tmp_path / "conf")).name == "stability"
+    assert load("stability", [], [str(tmp_path / "conf")]).name == "stability"
 
 
 def test_the_grid_is_every_point():
@@ -108,6 +108,7 @@ FAULTS = {
     "overrides that vary": (["FILE", "sweep.overrides=['seed=0,1']"], "that belongs in sweep.space"),
     "unknown override": (["FILE", "modle=gan"], "did you mean 'model'"),
     "set by the sweep": (["FILE", "trainer.threads=range(1, 3)"], "the sweep itself sets it"),
+    "a path as its name": (["FILE", "sweep.name=a/b"], "sweep.name=a/b: must be text that matches ^[^/]*$"),
     "set for all runs": (["FILE", "run.restart=true"], "run.restart=true: not in a sweep"),
     "seeds twice": (["seeds", "sweep.seeds=2"], "the space varies the seed itself"),
     "no score": (["FILE", "metrics.every_images=null"], "a run reports no score"),

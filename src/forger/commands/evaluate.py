@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,9 +121,6 @@ def _early_extractor(source: Source, options: Mapping[str, str]) -> Extractor | 
                 told = f"--{option} {options[option]}"
                 raise ConfigError(f"{told}: of which extractor? Add --extractor inception, or a module of yours")
         return None
-    # A module of the user's own lies where the command is given, where `python -m` would find it too.
-    if (folder := str(Path.cwd())) not in sys.path:
-        sys.path.append(folder)
     preprocessing = _preprocessing(options["preprocess"]) if "preprocess" in options else {}
     return extractors.build(named, options.get("weights"), **preprocessing)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from forger.config.layers import path_of
 from forger.errors import ConfigError
 from forger.runs.finding import FORK, config_of, run_at, settings_of, split_checkpoint
 from forger.runs.ownership import check_data, tied
@@ -65,7 +66,7 @@ def fork(
             raise ConfigError(f"{override}: --from takes the config of {folder}; change single keys or groups of it")
         _remove(settings, group.split("/"))
         adapted.append(f"+{group}={option}")
-    document = {"defaults": defaults, **settings, "hydra": {**_HYDRA, "searchpath": [f"file://{p}" for p in groups]}}
+    document = {"defaults": defaults, **settings, "hydra": {**_HYDRA, "searchpath": [path_of(groups)]}}
     with tempfile.TemporaryDirectory(prefix=FORK) as place:
         (Path(place) / "train.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
         (Path(place) / "origin").write_text(origin, encoding="utf-8")

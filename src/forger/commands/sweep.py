@@ -25,13 +25,13 @@ def sweep(arguments: Sequence[str]) -> int:
     """The command; its exit code."""
     worker = arguments[:1] == ["worker"]
     given = ["worker", *revealed(arguments[1:])] if worker else list(arguments)
-    action, name, overrides, options = _parsed(given)
+    action, name, overrides, folders, options = _parsed(given)
     show_lines()
     if action == "export-wandb":
         from forger.sweeps.wandb_export import export
 
-        return export(load(name, overrides, options.get("config-dir")), options.get("out"))
-    definition = load(name, overrides, options.get("config-dir"))
+        return export(load(name, overrides, folders), options.get("out"))
+    definition = load(name, overrides, folders)
     with diagnosed(definition):
         if action == "status":
             status.show(Slots(definition, create=False, only_look=True), as_json="json" in options)
@@ -44,8 +44,7 @@ def _performed(action: str, definition: Definition, typed: list[str], options: d
     slots = _begun(definition)
     # The storage may be elsewhere.
     definition.root.mkdir(parents=True, exist_ok=True)
-    if definition.config_folder is not None:
-        typed += ["--config-dir", definition.config_folder]
+    typed += definition.config_flags
     adopt_orphans()
     if action == "worker":
         return work(definition)
@@ -122,13 +121,14 @@ def _starts(
     return [partial(local_worker, slots, typed, {**hidden, **place}) for place in places]
 
 
-def _parsed(arguments: list[str]) -> tuple[str, str, list[str], dict[str, str]]:
-    """Action, sweep, overrides and options."""
+def _parsed(arguments: list[str]) -> tuple[str, str, list[str], list[str], dict[str, str]]:
+    """Action, sweep, overrides, folders of configs and options."""
     if not arguments or arguments[0] not in _ACTIONS:
         told = arguments[0] if arguments else ""
         raise ConfigError(f"sweep {told}: no such action; {closest(told, _ACTIONS)}".replace("sweep :", "sweep:"))
     action, *queue = arguments
     options: dict[str, str] = {}
+    folders: list[str] = []
     rest: list[str] = []
     takes = {"run": {"workers"}, "export-wandb": {"out"}}.get(action, set()) | {"config-dir"}
     flags = {"json"} if action == "status" else set()
@@ -144,9 +144,13 @@ def _parsed(arguments: list[str]) -> tuple[str, str, list[str], dict[str, str]]:
         elif key in takes:
             if not has_value and not queue:
                 raise ConfigError(f"sweep {action} {argument}: needs a value")
-            options[key] = value if has_value else queue.pop(0)
+            value = value if has_value else queue.pop(0)
+            if key == "config-dir":
+                folders.append(value)
+            else:
+                options[key] = value
         else:
             raise ConfigError(f"sweep {action} {argument}: no such option; {closest(key, takes | flags)}")
     if not rest or "=" in rest[0]:
         raise ConfigError(f"sweep {action}: which one? forger sweep {action} SWEEP (a config of conf/sweep, or a file)")
-    return action, rest[0], rest[1:], options
+    return action, rest[0], rest[1:], folders, options

@@ -25,7 +25,7 @@ forger train [OVERRIDES] [HYDRA'S FLAGS]
   forger train experiment=NAME seed=1           another one
   forger train data=mnist budget.images=1e6     any key of the config, any option of a group
   forger train -m seed=0,1,2 model=dcgan,gan    a sweep over the grid
-  forger train --config-dir FOLDER …            your own configs in front of the shipped ones
+  forger train --config-dir FOLDER …            your own configs in front of the shipped ones (repeatable)
   forger train --from RUN budget.images=50_000  a new run with RUN's config and weights
   forger train --cfg job                        show the config, train nothing
   eval "$(forger -sc install=bash)"             completion in this shell
@@ -78,12 +78,13 @@ def train(arguments: Sequence[str]) -> int:
             raise RuntimeError(f"a job ended with exit code {code}")  # in a launcher's worker: tell Hydra
 
     with ExitStack() as stack:
-        first, in_front, overrides = _configs(flags, overrides, stack)
-        sys.argv = [sys.argv[0], *in_front, *overrides]
+        first, own, for_hydra, overrides = _configs(flags, overrides, stack)
+        sys.argv = [sys.argv[0], *for_hydra, *overrides]
         try:
             hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{_not_utf8(first)}: {error.reason} at byte {error.start}; save it as UTF-8") from error
+            file = _not_utf8([*own, first])
+            raise ConfigError(f"{file}: {error.reason} at byte {error.start}; save it as UTF-8") from error
         finally:
             sys.argv = typed
             if multirun:
@@ -133,48 +134,45 @@ def parsed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return flags, overrides
 
 
-def _configs(flags: list[str], overrides: list[str], stack: ExitStack) -> tuple[Path, list[str], list[str]]:
-    """The folder that Hydra searches first, its flags, and the overrides; for a fork, those of its origin."""
+def _configs(flags: list[str], overrides: list[str], stack: ExitStack) -> tuple[Path, list[Path], list[str], list[str]]:
+    """The main folder of configs, those in front of it, Hydra's flags, and the overrides.
+
+    For a fork the main folder has the config of its origin, and the user's own hold its groups alone.
+    """
+    from forger.config.layers import in_front, own_folders
+
+    given, flags = _taken("--config-dir", flags)
+    own = own_folders(given)
+    origins, flags = _taken("--from", flags)
     trust, flags = "--trust" in flags, [flag for flag in flags if flag != "--trust"]
-    if "--from" not in flags:
+    if not origins:
         if trust:
             raise ConfigError("--trust: goes with --from RUN; your own configs are trusted anyway")
-        return (*_own_configs_in_front(flags), overrides)
+        stack.enter_context(in_front(own))
+        return conf_folder(), own, flags, overrides
     from forger.commands.forking import fork
 
-    place = flags.index("--from")
-    origin, flags = flags[place + 1], [*flags[:place], *flags[place + 2 :]]
-    own, _ = _own_configs_in_front(flags)
-    groups = list(dict.fromkeys([own, conf_folder()]))
-    first, overrides = stack.enter_context(fork(origin, overrides, groups, trust=trust))
-    return first, flags, overrides
+    main, overrides = stack.enter_context(fork(origins[-1], overrides, [*own, conf_folder()], trust=trust))
+    return main, own, flags, overrides
 
 
-def _own_configs_in_front(flags: list[str]) -> tuple[Path, list[str]]:
-    """The folder that Hydra searches first, and its flags.
-
-    Hydra searches ``--config-dir`` last, so that a user's file could not take the place of a shipped one:
-    here the two change roles.
-    """
-    if "--config-dir" not in flags:
-        return conf_folder(), flags
-    place = flags.index("--config-dir") + 1
-    own = Path(flags[place]).resolve()
-    if not own.is_dir():
-        raise ConfigError(f"--config-dir {flags[place]}: no such folder")
-    return own, [*flags[:place], str(conf_folder()), *flags[place + 1 :]]
+def _taken(name: str, flags: list[str]) -> tuple[list[str], list[str]]:
+    """The values of a flag, and the flags without it."""
+    places = [place for place, flag in enumerate(flags) if flag == name]
+    rest = [flag for place, flag in enumerate(flags) if place not in places and place - 1 not in places]
+    return [flags[place + 1] for place in places], rest
 
 
-def _not_utf8(folder: Path) -> Path:
-    """The first config file below a folder that is not UTF-8, which Hydra's error does not name."""
-    for file in sorted(folder.rglob("*.yaml")):
+def _not_utf8(folders: Sequence[Path]) -> Path:
+    """The first config file below the folders that is not UTF-8, which Hydra's error does not name."""
+    for file in (file for folder in folders for file in sorted(folder.rglob("*.yaml"))):
         try:
             file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             return file
         except OSError:
             continue
-    return folder
+    return folders[0]
 
 
 def _help() -> str:

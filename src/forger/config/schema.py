@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import StringConstraints
 
 from forger.config.targets import Node, checked
-from forger.config.typecheck import short
+from forger.config.typecheck import join, short
 from forger.errors import ConfigError
 
 Count = Annotated[int, Ge(1)]
@@ -125,7 +125,9 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
         ConfigError: the first fault, in one line.
         omegaconf.errors.OmegaConfBaseException: a value is missing or an interpolation leads nowhere.
     """
+    followers: list[str] = []
     if isinstance(config, DictConfig):
+        followers = _followers(OmegaConf.to_container(config), "")
         config = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     assert isinstance(config, Mapping)
     if "experiment" in config:
@@ -137,7 +139,22 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
     budget = config.get("budget")
     if isinstance(budget, Mapping) and budget.get("images") is None and budget.get("minutes") is None:
         raise ConfigError("budget: neither budget.images nor budget.minutes is set, so training would never end")
-    return _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
+    try:
+        return _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
+    except ConfigError as error:
+        if (follower := next((key for key in followers if str(error).startswith(f"{key}=null")), None)) is None:
+            raise
+        raise ConfigError(
+            f"budget.images=null: {follower} follows it; set budget.images as well (the run ends with whichever is "
+            f"over first), or give {follower} a number of images of its own"
+        ) from None
+
+
+def _followers(node: Any, key: str) -> list[str]:
+    """The keys of an unresolved config whose value is that of ``budget.images``."""
+    if isinstance(node, Mapping):
+        return [found for name, value in node.items() for found in _followers(value, join(key, name))]
+    return [key] if node == "${budget.images}" else []
 
 
 def _with_defaults(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import inspect
 import typing
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType, NoneType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
@@ -15,6 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from forger.config.trust import EXTRACTORS, is_place, trusted_target
 from forger.config.typecheck import core, fitting, join, short
 from forger.errors import ConfigError, closest
+from forger.importing import own_module
 
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 
@@ -169,7 +169,7 @@ def _located(path: str, key: str) -> Any:
             continue
         module = ".".join(parts[: index + 1])
         try:
-            found = import_module(module)
+            found = own_module(module)
         except ModuleNotFoundError as error:
             needed = str(error.name)
             if not f"{module}.".startswith(f"{needed}."):

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from annotated_types import Ge
-from filelock import FileLock
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from forger.data.dataset import Data, Split
 from forger.data.images import labelled, permutation
+from forger.locking import locked
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -150,7 +150,7 @@ def _downloading(root: str, download: bool, place: str) -> Iterator[None]:
         Path(root).mkdir(parents=True, exist_ok=True)
         try:
             # One at a time: ranks of one run, or the runs of a sweep.
-            with FileLock(Path(root) / ".download.lock"), _inside_their_folder():
+            with locked(Path(root) / ".download.lock"), _inside_their_folder():
                 yield
             return
         except tarfile.TarError as error:

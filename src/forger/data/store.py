@@ -13,13 +13,13 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from forger.console import console
 from forger.data.decoding import decode_each, decode_noting, told
 from forger.files import append_row, atomic_file, read_rows, write_atomically
+from forger.locking import locked
 
 #: Up to here a set is decoded into memory: that takes seconds, and fits everywhere.
 IN_MEMORY = 256 * 2**20
@@ -84,7 +84,7 @@ def kept(
     made = None
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache.with_suffix(".lock")):  # one process decodes, the others wait
+        with locked(cache.with_suffix(".lock")):  # one process decodes, the others wait
             made = _read(cache)
             if made is None:
                 made = make()
@@ -136,7 +136,7 @@ def stored(
     need = len(paths) * channels * size * size
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
+        with locked(folder / "lock"):
             digest = _decode(folder, root, paths, shape, need)
     except OSError as error:
         log.warning("decoding %s while training, since %s can't keep its %.1f GB (%s)", root, folder, need / 1e9, error)

@@ -1,6 +1,5 @@
 """The extractors: `digits` (shipped), `inception`, `dinov2`, and any module by import path or exported file."""
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from forger.config.trust import EXTRACTORS
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
+from forger.importing import own_module
 from forger.metrics.dinov2 import DINOv2Extractor
 from forger.metrics.exported import load_exported
 from forger.metrics.features import Extractor, Features
@@ -196,7 +196,7 @@ def build(target: str, weights: str | Path | None = None, **preprocessing: Any) 
 def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | None) -> tuple[nn.Module, str]:
     module, _, attribute = target.rpartition(".")
     try:
-        network = getattr(importlib.import_module(module), attribute)(**arguments)
+        network = getattr(own_module(module), attribute)(**arguments)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(f"the extractor {target} can't be made: {error}") from error
     if not isinstance(network, nn.Module):

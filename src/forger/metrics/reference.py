@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
-from filelock import FileLock
 from safetensors import SafetensorError
 from torch import Tensor
 
 from forger.files import write_atomically
 from forger.hashing import weights_sha256
+from forger.locking import locked
 from forger.metrics.features import Extractor, extract
 from forger.metrics.frechet import moments
 
@@ -76,7 +76,7 @@ class Reference:
             key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
             try:
                 cache.mkdir(parents=True, exist_ok=True)
-                with FileLock(cache / f"{key}.lock"):
+                with locked(cache / f"{key}.lock"):
                     tensors = _read(cache / f"{key}.safetensors")
                     if tensors is None:
                         tensors = _extracted(extractor, images, batch_size)

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from forger import __version__
 from forger.callbacks.checkpoints import VerifiedCheckpointIO, rows_at
+from forger.config.layers import folders_of
 from forger.config.shipped import conf_folder
 from forger.console import say
 from forger.data.dataset import Data
@@ -145,7 +146,7 @@ def typed_arguments() -> list[str]:
     if not HydraConfig.initialized():
         return []
     hydra = HydraConfig.get()
-    places = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+    places = [place for source in hydra.runtime.config_sources for place in folders_of(source.schema, source.path)]
     fork = [place for place in places if Path(place).name.startswith(FORK)]
     own = [place for place in places if place != str(conf_folder()) and place not in fork]
     origin = [f"--from={(Path(place) / 'origin').read_text(encoding='utf-8')}" for place in fork]

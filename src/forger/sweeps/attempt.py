@@ -184,9 +184,9 @@ class Attempt:
         chosen = [p.override(self.parameters[p.name]) for p in definition.space]
         first = int(definition.run_config.seed)
         own = [] if "seed" in self.parameters else [f"seed={first + seed}"]
-        folder = [] if definition.config_folder is None else ["--config-dir", definition.config_folder]
         place = [f"run.root={definition.root.parent}", f"run.name={definition.name}/{self.folder.name}"]
-        return [*folder, *definition.overrides, *chosen, *own, *place, f"trainer.threads={definition.sweep.threads}"]
+        place.append(f"trainer.threads={definition.sweep.threads}")
+        return [*definition.config_flags, *definition.overrides, *chosen, *own, *place]
 
     def _tend(self, seed: int) -> None:
         """Heartbeat and progress of the trial, written while a run goes on."""

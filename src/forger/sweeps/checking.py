@@ -17,7 +17,7 @@ def check(definition: Definition) -> None:
     from forger.config.schema import validate
 
     placed: list[dict[str, Any]] = []
-    with configs(definition.config_folder) as composed:
+    with configs(definition.config_folders) as composed:
 
         def settings(overrides: list[str], told: str) -> dict[str, Any]:
             try:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, MinLen
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
+from pydantic import StringConstraints
 
 from forger.config.schema import Count, Name
 from forger.config.targets import checked
@@ -17,6 +18,9 @@ from forger.errors import ConfigError
 from forger.redaction import redacted
 from forger.sweeps.composing import configs, parsed_override
 from forger.sweeps.space import Parameter, parsed
+
+#: One folder below `run.root`; what is in it are trials.
+Folder = Annotated[Name, StringConstraints(pattern=r"^[^/]*$")]
 
 _EXAMPLE = "sweep: {objective: {fd_digits: minimize}, space: {…}}"
 
@@ -31,7 +35,7 @@ class Rungs:
 class Sweep:
     objective: Annotated[dict[str, Literal["minimize", "maximize"]], MinLen(1)]
     space: Annotated[dict[str, str], MinLen(1)]
-    name: Name | None = None
+    name: Folder | None = None
     overrides: list[str] = field(default_factory=list)
     sampler: Literal["tpe", "gp", "nsga2", "random", "grid"] = "tpe"
     pruner: Literal["asha", "hyperband", "median", "none"] = "none"
@@ -65,7 +69,7 @@ class Definition:
         launcher: where its workers run.
         space: what varies.
         overrides: of every run, the command line's after the file's.
-        config_folder: the user's own folder of configs, in front of the shipped one.
+        config_folders: the user's own folders of configs, in front of the shipped one.
     """
 
     name: str
@@ -73,13 +77,18 @@ class Definition:
     launcher: Launcher
     space: tuple[Parameter, ...]
     overrides: tuple[str, ...]
-    config_folder: str | None
+    config_folders: tuple[str, ...]
 
     @property
     def root(self) -> Path:
         """The folder of the sweep: one folder for each trial, and the study's database."""
         given = [text.partition("=")[2] for text in self.overrides if text.lstrip("+").startswith("run.root=")]
         return Path(given[-1].strip("'\"") if given else "runs") / self.name
+
+    @property
+    def config_flags(self) -> list[str]:
+        """The user's own folders as they are given to a command."""
+        return [part for folder in self.config_folders for part in ("--config-dir", folder)]
 
     @property
     def storage(self) -> str:
@@ -106,7 +115,7 @@ class Definition:
     @cached_property
     def run_config(self) -> DictConfig:
         """The config of a run in which nothing varies yet."""
-        with configs(self.config_folder) as composed:
+        with configs(self.config_folders) as composed:
             return composed("train", list(self.overrides))
 
     @property
@@ -138,7 +147,7 @@ class Definition:
         return redacted({"space": space, "overrides": list(self.overrides)} | {key: sweep[key] for key in kept})
 
 
-def load(name: str, arguments: Sequence[str], config_folder: str | None = None) -> Definition:
+def load(name: str, arguments: Sequence[str], config_folders: Sequence[str] = ()) -> Definition:
     """The definition behind ``forger sweep … NAME ARGUMENTS``.
 
     ``sweep.…`` and ``launcher…`` among the arguments change the sweep, the others every run in it. One that
@@ -147,7 +156,7 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
     Args:
         name: of a config in the group `sweep`, or a YAML file.
         arguments: overrides in Hydra's syntax.
-        config_folder: of the user, searched first.
+        config_folders: of the user, searched first.
 
     Raises:
         ConfigError: the first fault.
@@ -162,8 +171,8 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
             own.append(f"++{text}" if dotted else text)
         else:
             ours.append(override)
-    group, file_folder = _group(name, config_folder)
-    with configs(file_folder or config_folder) as composed:
+    group, folders = _group(name, config_folders)
+    with configs(folders) as composed:
         config = composed("sweep", [f"sweep={group}", *own])
     containers = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(containers, dict)
@@ -184,24 +193,24 @@ def load(name: str, arguments: Sequence[str], config_folder: str | None = None) 
             space.pop(override.key_or_group, None)
             overrides.append(text)
     definition = Definition(
-        sweep.name or Path(name).stem, sweep, launcher, tuple(space.values()), tuple(overrides), config_folder
+        sweep.name or Path(name).stem, sweep, launcher, tuple(space.values()), tuple(overrides), tuple(config_folders)
     )
     _consistent(definition)
     return definition
 
 
-def _group(name: str, config_folder: str | None) -> tuple[str, str | None]:
-    """The option of the group `sweep`, and the folder it is in if it was given as a file."""
+def _group(name: str, config_folders: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The option of the group `sweep`, and the folders to look in: its own if it was given as a file."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        return name, None
+        return name, config_folders
     if not path.is_file():
         raise ConfigError(f"{name}: no such file")
     if path.resolve().parent.name != "sweep":
         raise ConfigError(f"{name}: a sweep file lies in a folder named 'sweep' (the config group)")
-    if config_folder is not None:
+    if config_folders:
         raise ConfigError(f"{name}: either a file or --config-dir; with the latter give the file's name alone")
-    return path.stem, str(path.resolve().parent.parent)
+    return path.stem, [str(path.resolve().parent.parent)]
 
 
 def _built(kind: Any, values: Any, key: str) -> Any:

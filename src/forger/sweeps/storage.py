@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
-from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import make_url
@@ -18,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from forger.config.explain import one_line
 from forger.errors import ConfigError, ForgerError
+from forger.locking import locked
 from forger.redaction import HIDDEN, redacted
 from forger.sweeps.definition import Definition
 
@@ -43,7 +43,7 @@ def open_study(definition: Definition, create: bool, only_look: bool) -> optuna.
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         # SQLite fails if two processes make the tables at once; a server does not.
-        with FileLock(f"{file}.lock") if file is not None else nullcontext():
+        with locked(Path(f"{file}.lock")) if file is not None else nullcontext():
             try:
                 return _opened(definition, _storage(definition), create, only_look)
             except (IntegrityError, ProgrammingError):

@@ -55,13 +55,12 @@ def document(definition: Definition) -> dict[str, Any]:
         }
     # A W&B sweep needs the logger, whatever the sweep file says.
     overrides = [*(text for text in definition.overrides if not text.startswith("logger=")), "logger=wandb"]
-    with configs(definition.config_folder) as composed:
+    with configs(definition.config_folders) as composed:
         account = composed("train", overrides).logger.wandb
     config |= {key: account[key] for key in ("project", "entity") if account[key] is not None}
-    folder = [] if definition.config_folder is None else ["--config-dir", definition.config_folder]
     fixed = [f"run.name={definition.name}", f"trainer.threads={sweep.threads}", "logger.wandb.mode=online"]
     shown = [f"{_key(text)}=${{envvar:{_variable(text)}}}" if _is_secret(text) else text for text in overrides]
-    config["command"] = ["forger", "train", *folder, *shown, *fixed, "${args_no_hyphens}"]
+    config["command"] = ["forger", "train", *definition.config_flags, *shown, *fixed, "${args_no_hyphens}"]
     return config
 
 
