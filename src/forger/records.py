@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,7 @@ class RunFolder:
             ConfigError: a link leads out of the folder.
             OSError: the folder can't be made or written.
         """
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         self.refuse_links_out()
         descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o644)
@@ -138,8 +139,20 @@ class RunFolder:
             self._remove_leftovers()
             yield
             os.ftruncate(descriptor, 0)
+        except BaseException:
+            self._withdraw(missing)
+            raise
         finally:
             os.close(descriptor)
+
+    def _withdraw(self, made: Sequence[Path]) -> None:
+        """Remove the folders that `lock` made for a run that was refused before it had written anything."""
+        if made and {entry.name for entry in self.path.iterdir()} <= {self._lock_file.name, self.log_file.name}:
+            self._lock_file.unlink(missing_ok=True)
+            self.log_file.unlink(missing_ok=True)
+            with suppress(OSError):  # another run has begun beside this one
+                for folder in made:
+                    folder.rmdir()
 
     def _acquire(self, descriptor: int) -> None:
         for attempt in range(10):

@@ -142,7 +142,7 @@ def test_a_stage_may_be_missing(share):
 
 def test_any_folder_of_pictures_trains(tmp_path):
     (tmp_path / "photos").mkdir()
-    for i in range(4):
+    for i in range(8):
         Image.effect_noise((60, 50), 10 * i + 5).convert("RGB").save(tmp_path / "photos" / f"{i}.png")
     record = trained(
         tmp_path / "runs",

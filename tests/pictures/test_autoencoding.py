@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
@@ -66,18 +65,6 @@ def test_the_same_seed_draws_the_same_images_and_labels_choose_among_them():
     assert asked.tobytes() == known.tobytes()
     with pytest.raises(ValueError, match="no test image of digits has the labels"):
         reconstructions(game(), data, Request(labels=(11,)))
-
-
-def test_pictures_from_outside(tmp_path):
-    image = Image.fromarray(digits().test.arrays["image"][0, 0].numpy())
-    for name in ("a", "b"):
-        image.save(tmp_path / f"{name}.png")
-    (one,) = reconstructions(game(), digits(), Request(input=tmp_path / "a.png"))
-    (two,) = reconstructions(game(), digits(), Request(input=tmp_path))
-    assert two.width == one.width + TILE + GAP
-    assert one.crop((one.width - TILE, one.height - TILE, one.width, one.height)).getextrema() != ((0, 0),) * 3
-    with pytest.raises(FileNotFoundError):
-        reconstructions(game(), digits(), Request(input=tmp_path / "none"))
 
 
 @pytest.mark.parametrize("latent", [1, 2, 5])

@@ -5,9 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from PIL import Image
 
-from forger.data.decoding import as_tensor
 from forger.data.pairs import photos
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic
@@ -16,7 +14,7 @@ from forger.games.super_resolution import SuperResolutionGame
 from forger.losses.adversarial import non_saturating
 from forger.networks.super_resolution import Discriminator, Generator
 from forger.pictures import draw
-from forger.pictures.enlargement import enlarged, enlargements, reach
+from forger.pictures.enlargement import enlarged, reach
 from forger.pictures.request import Request
 
 
@@ -80,16 +78,3 @@ def test_the_natural_picture_shows_details_in_five_versions():
     assert page.height >= 3 * 160
     assert page.tobytes() == draw(game(), data, Request(n=3))[0].tobytes()
     assert page.tobytes() != draw(game(), data, Request(n=3, seed=1))[0].tobytes()
-
-
-def test_pictures_handed_over_come_back_enlarged(tmp_path):
-    Image.new("RGB", (30, 20), (9, 90, 200)).save(tmp_path / "a.png")
-    Image.new("RGBA", (17, 40), (9, 90, 200, 255)).save(tmp_path / "b.png")
-    data = photos(patch=48, stride=48, turns=1)
-    sizes = [each.size for each in enlargements(game(4), data, Request(input=tmp_path))]
-    assert sizes == [(120, 80), (68, 160)]
-    (one,) = enlargements(game(2), data, Request(input=tmp_path / "a.png"))
-    assert one.size == (60, 40)
-    expected = enlarged(game(2), as_tensor(Image.open(tmp_path / "a.png")))
-    assert torch.equal(as_tensor(one), expected)
-    assert len(enlargements(game(), data, Request(n=1, input=tmp_path))) == 1

@@ -4,8 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 from forger.data.dataset import Data, Split
 from forger.data.pairs import digits_inverted
@@ -71,17 +69,3 @@ def test_only_the_labels_asked_for():
 def test_the_same_seed_shows_the_same_images():
     one, two, other = (translations(GAME, digits_inverted(), Request(n=5, seed=seed))[0] for seed in (0, 0, 1))
     assert one.tobytes() == two.tobytes() != other.tobytes()
-
-
-@pytest.mark.parametrize("draw", [translations, cycles])
-def test_pictures_handed_over_are_translated(tmp_path, draw):
-    for name, grey in (("a", 10), ("b", 200), ("c", 30)):
-        Image.new("L", (20, 12), grey).save(tmp_path / f"{name}.png")
-    seen = []
-    game = SimpleNamespace(translate=lambda x, way="ab": seen.append(x) or -x)
-    draw(game, digits_inverted(), Request(n=2, input=tmp_path))
-    assert seen[0].shape == (2, 1, 8, 8)
-    assert torch.allclose(seen[0][:, 0, 0, 0], torch.tensor([10, 200]) / 127.5 - 1)
-    seen.clear()
-    draw(game, digits_inverted(), Request(n=2, input=tmp_path / "c.png"))
-    assert seen[0].shape == (1, 1, 8, 8)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,11 @@ def evaluate(
     n = number(options, "n", int, _LEAST) if "n" in options else None
     seed = number(options, "seed", int, 0) if "seed" in options else None
     source = source_at(Path(path), trust=trust, places=places)
+    reference = partial(reference_of, source, options.get("reference"), trust=trust, places=places)
     n, seed = source.n if n is None else n, source.seed if seed is None else seed
     own = source.read is not None and source.defaults is None and not {"reference", "extractor", "scores"} & {*options}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        scores, notes = _own_scores(source, n, seed) if own else _scores(source, options, n, seed)
+        scores, notes = _own_scores(source, n, seed) if own else _scores(source, options, n, seed, reference)
     if as_json:
         print(json.dumps({"source": source.name, "scores": scores, "notes": notes}, indent=2, allow_nan=False))
     else:
@@ -68,10 +70,12 @@ def evaluate(
 # Scores -----------------------------------------------------------------------------------------------------
 
 
-def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
+def _scores(
+    source: Source, options: Mapping[str, str], n: int | None, seed: int, reference: Callable[[], ImageSet]
+) -> tuple[dict[str, Any], list[str]]:
     """Name → value, error, direction and passport; and notes for the reader."""
     extractor = _early_extractor(source, options)
-    real = reference_of(source, options.get("reference"))
+    real = reference()
     fake = source.draw(len(real) if n is None else n, seed, real)
     real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
     _same_kind(source, real, fake)
@@ -86,21 +90,21 @@ def _scores(source: Source, options: Mapping[str, str], n: int | None, seed: int
     device = "cuda" if torch.cuda.is_available() else "cpu"
     extractor = extractor.to(device)
     with _bar(extractor, len(fake) + len(real) + (len(memorised) if memorised else 0)):
-        reference = Reference.build(extractor, real.images, split=real.name, cache=default_cache())
+        known = Reference.build(extractor, real.images, split=real.name, cache=default_cache())
         train = None
         if memorised is not None:
             train = Reference.build(extractor, memorised.images, split=memorised.name, cache=default_cache())
         features = extract(extractor, fake.images)
 
-    scores = Scores(extractor, reference, plain, train=train, splits=(source.defaults or {}).get("splits", 1))
+    scores = Scores(extractor, known, plain, train=train, splits=(source.defaults or {}).get("splits", 1))
     features = features.each(lambda column: column.to(device))
     labels = None if fake.labels is None else fake.labels.to(device)
     values, errors = scores.of(features, labels), scores.errors(features, labels, seed=seed)
     values.pop(score_name("kd_error", extractor.name), None)  # it stands beside its value
     passport = scores.passport(len(fake), weights=source.weights, seed=seed)
     notes = []
-    if min(len(fake), len(real)) <= reference.features.shape[1]:
-        few, width = min(len(fake), len(real)), reference.features.shape[1]
+    if min(len(fake), len(real)) <= known.features.shape[1]:
+        few, width = min(len(fake), len(real)), known.features.shape[1]
         notes.append(f"{few} images for {width} features: distances are far above their limit; compare at equal n only")
     told = {
         name: _told(value, errors.get(name), higher_is_better(name), passport.to_dict())

@@ -80,7 +80,7 @@ Pictures and samples of a run, finished or still going; the path of what was wri
   --seed S          of the latents (default: the run's own)
   --labels 0,1,…    the classes to ask for (default: all)
   --truncation PSI  factor on the latents: below 1 for samples nearer to the average (default: 1)
-  --input PATH      a picture or folder to work on, for runs that take one
+  --input PATH      enlarge, translate or reconstruct a picture, or each of a folder, into a file of its own name
   --out PATH        FILE.png, FILE.gif, FILE.npz (raw: arrays `samples` and `labels`) or FOLDER/ for single
                     images (default: in the run's samples/). The natural picture as a .gif is shown through training.
   --checkpoint C    final, last or best (default: final, or the last one of an unfinished run)
@@ -92,8 +92,8 @@ forger evaluate SOURCE [OPTIONS] [data.root=FOLDER]
 Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array `samples`, uint8 n×h×w×c, as
 `forger sample` writes it) or an exported generator (.pt2) against real images, each with its standard error.
 
-  --reference R     a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images
-                    or an .npz; ./digits is the folder (default: the test split of a run's own data)
+  --reference R     a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images,
+                    an .npz or a run, for its data; ./digits is the folder (default: the test split of a run's own data)
   --extractor E     digits, inception, dinov2, or a torch.nn.Module by import path (package.module.Class) or .pt2 file
                     (default: the run's own; digits for grey 8×8 images, else inception)
   --weights FILE    of the extractor

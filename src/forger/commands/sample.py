@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from forger.files import write_atomically
 from forger.games.base import Game
 from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames
+from forger.pictures.handed import MAKERS, handed, made
 from forger.pictures.latents import asked_labels, samples
 from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request
@@ -49,6 +51,9 @@ def sample(
         raise ConfigError(f"--checkpoint {checkpoint}: no such checkpoint (valid: best, final, last)")
     read = restored(run, checkpoint, trust=trust, places=places)
     name = _picture_name(read.game, read.data, options)
+    if "input" in options:
+        print(_write_handed(read, name, options))
+        return 0
     request = _request(read, options, name, raw_weights)
     out = options.get("out")
     if not out:
@@ -79,15 +84,11 @@ def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
 
 def _request(read: Restored, options: Mapping[str, str], name: str, raw_weights: bool) -> Request:
     count = COUNTS[name] if name in COUNTS else read.settings["samples"]["n"]
-    given = options.get("input")
-    if given is not None and not Path(given).exists():
-        raise ConfigError(f"--input {given}: no such file or folder")
     return Request(
         n=number(options, "n", int, 1) if "n" in options else count,
         seed=number(options, "seed", int, 0) if "seed" in options else read.settings["seed"],
         labels=_labels(options["labels"], getattr(read.game, "classes", 0)) if "labels" in options else None,
         truncation=number(options, "truncation", float, 0) if "truncation" in options else 1.0,
-        input=None if given is None else Path(given),
         raw=raw_weights,
     )
 
@@ -119,6 +120,31 @@ def _write_picture(path: Path, read: Restored, name: str, request: Request) -> N
     if not moving and len(frames) > 1:
         frames = [stacked(frames[:: -(-len(frames) // _STRIP)])]
     save_picture(frames, path)
+
+
+def _write_handed(read: Restored, name: str, options: Mapping[str, str]) -> Path:
+    """What the game makes of every picture of ``--input``, one file each under its own name; where they are."""
+    given = Path(options["input"])
+    if name not in MAKERS:
+        raise ConfigError(f"--input {given}: '{name}' takes no pictures")
+    if not given.exists():
+        raise ConfigError(f"--input {given}: no such file or folder")
+    names = handed(given)
+    if "n" in options:
+        names = dict(islice(names.items(), number(options, "n", int, 1)))
+    out = options.get("out", f"{read.folder.samples / name}/")
+    single = given.is_file() and not out.endswith("/") and not Path(out).is_dir()
+    if single and Path(out).suffix.lower() != ".png":
+        raise ConfigError(f"--out {out}: what is made of a picture goes into a .png or a folder/")
+    if not single and Path(out).suffix and not Path(out).is_dir() and not out.endswith("/"):
+        raise ConfigError(f"--out {out}: what is made of {len(names)} pictures goes into a folder, {out}/")
+    files = {source: Path(out) if single else Path(out) / own for source, own in names.items()}
+    for source, file in files.items():
+        if file.exists() and file.samefile(source):
+            raise ConfigError(f"--out {out}: {source} itself would be replaced; name another folder")
+    for source, file in files.items():
+        save_picture([made(read.game, name, source, read.data.shape)], file)
+    return next(iter(files.values())) if given.is_file() else Path(out)
 
 
 def _write_arrays(path: Path, read: Restored, request: Request) -> None:

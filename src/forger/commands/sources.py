@@ -14,8 +14,9 @@ from forger.errors import ConfigError
 from forger.metrics.evaluation import proportional
 from forger.metrics.passport import Weights, weights_of
 from forger.randomness import generator
+from forger.runs.finding import run_at, settings_of
 from forger.runs.listing import list_runs
-from forger.runs.restore import Restored, restored
+from forger.runs.restore import Restored, data_of, restored
 
 #: Samples that a game makes at a time.
 _CHUNK = 4096
@@ -120,14 +121,24 @@ def _labels(classes: int, n: int, real: ImageSet, seed: int) -> Tensor | None:
     return proportional(real.labels, n, seed)
 
 
-def reference_of(source: Source, name: str | None) -> ImageSet:
-    """The real images: a data set's name goes first, then paths; None is the test split of a run's own data."""
+def reference_of(
+    source: Source, name: str | None, *, trust: bool = False, places: Mapping[str, str] = {}
+) -> ImageSet:
+    """The real images: a data set's name goes first, then paths; None is the test split of a run's own data.
+
+    A run's path stands for the test split of its data, which `places` may name unless they are those of the source.
+    """
     if name is None and source.read is not None:
         return split_of(source.read.data, "test")
     if name is None:
         raise ConfigError("evaluate: against what? --reference takes a folder of images, an .npz or a data set's name")
     try:
-        return named_set(name) or image_set(Path(name))
+        found = named_set(name)
+        if found is None and Path(name).is_dir() and _is_run(Path(name)):
+            run, given = run_at(name), {} if source.read else places
+            settings = settings_of(run, trust=trust, places=given)
+            return split_of(data_of(run, settings, None if trust else given), "test")
+        return found or image_set(Path(name))
     except ConfigError as error:
         told = str(error).endswith("no such file or folder")
         raise ConfigError(f"--reference {error}, and no data set of conf/data") if told else error from None

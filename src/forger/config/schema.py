@@ -127,6 +127,7 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
     """
     followers: list[str] = []
     if isinstance(config, DictConfig):
+        _check_classes(config)
         followers = _followers(OmegaConf.to_container(config), "")
         config = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     assert isinstance(config, Mapping)
@@ -155,6 +156,19 @@ def _followers(node: Any, key: str) -> list[str]:
     if isinstance(node, Mapping):
         return [found for name, value in node.items() for found in _followers(value, join(key, name))]
     return [key] if node == "${budget.images}" else []
+
+
+def _check_classes(config: DictConfig) -> None:
+    """Refuse a conditional model, which takes the data's classes, where the data are said to have none."""
+    if OmegaConf.select(config, "data.classes", default=0) != 0 or not OmegaConf.is_dict(config.get("model")):
+        return
+    model = OmegaConf.to_container(config.model, resolve=False)
+    assert isinstance(model, dict)
+    if model.get("classes") == "${data.classes}":
+        raise ConfigError(
+            "data.classes=0: the model is conditional and would have no classes to be told; set data.classes to "
+            "their number, or choose a model without them, like model=gan"
+        )
 
 
 def _with_defaults(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:

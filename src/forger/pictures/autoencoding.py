@@ -12,7 +12,6 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.decoding import decode_all, listing
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.factors import FACTORS, LatentFactors, applied
@@ -33,8 +32,7 @@ _UNITS = {"rotation": "degrees", "thickness": "pixels", "size": "factor"}
 def reconstructions(game: Any, data: Data, request: Request) -> list[Image.Image]:
     """``n`` images, each above its reconstruction and PCA's; with noise in and a Wiener filter, if trained so.
 
-    The images are those of ``request.input`` (a file or a folder), else test images drawn at random, of the
-    labels asked for.
+    The images are test images drawn at random, of the labels asked for.
     """
     images = to_float(_pictures(data, request))
     rows, title = _reconstructed(game, data, images, request.seed)
@@ -92,11 +90,6 @@ class _Plane:
 
 def _pictures(data: Data, request: Request) -> Tensor:
     """The images asked for, uint8."""
-    if request.input is not None:
-        channels, height, _ = data.shape
-        source = request.input
-        paths = [source] if source.is_file() else [source / path for path in listing(source)]
-        return decode_all(paths[: request.n], channels, height)
     images, labels = data.test.arrays["image"], data.test.arrays.get("label")
     if request.labels is not None and labels is not None:
         images = images[torch.isin(labels, torch.tensor(request.labels))]

@@ -1,4 +1,4 @@
-"""Pictures of super-resolution: held-out details beside bicubic enlargement, and any picture handed over."""
+"""Pictures of super-resolution: held-out details beside bicubic enlargement, and whole pictures enlarged."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.decoding import decode, listing
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.metrics.enlargement import compared
@@ -24,15 +23,7 @@ _FARTHEST = 64
 
 
 def enlargements(game: Any, data: Data, request: Request) -> list[Image.Image]:
-    """``n`` details of a held-out picture: shrunk, then enlarged by bicubic, by both stages, and the original.
-
-    With ``request.input``, a file or a folder: its first ``n`` pictures, enlarged, one by one.
-    """
-    if request.input is not None:
-        source = request.input
-        paths = [source] if source.is_file() else [source / path for path in listing(source)]
-        channels = data.shape[0]
-        return [_image(enlarged(game, decode(path, channels)[0])) for path in paths[: request.n]]
+    """``n`` details of a held-out picture: shrunk, then enlarged by bicubic, by both stages, and the original."""
     images = next(iter(data.extra.values()), data.test).arrays["image"]
     rows = {name: to_uint8(row) for name, row in _methods(game, images, request).items()}
     detail = tiles(torch.stack(list(rows.values()), 1).flatten(0, 1), len(rows))
@@ -102,9 +93,3 @@ def _methods(game: Any, images: Tensor, request: Request) -> dict[str, Tensor]:
         for name, picture in whole.items():
             details[name].append(picture[which, :, top : top + sides[0], left : left + sides[1]])
     return {name: torch.stack(several) for name, several in details.items()}
-
-
-def _image(pixels: Tensor) -> Image.Image:
-    """A uint8 picture (c, h, w) of 1 or 3 channels."""
-    array = pixels.permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)

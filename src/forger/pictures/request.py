@@ -1,7 +1,6 @@
 """The options of a picture."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -20,7 +19,6 @@ class Request:
         seed: of the latents.
         labels: classes to ask for; None for all in turn.
         truncation: factor on the latents, 1 for none.
-        input: a picture or folder to work on, where the game takes one.
         raw: draw from the live weights instead of their average.
     """
 
@@ -28,7 +26,6 @@ class Request:
     seed: int = 0
     labels: tuple[int, ...] | None = None
     truncation: float = 1.0
-    input: Path | None = None
     raw: bool = False
 
     def stream(self) -> torch.Generator:

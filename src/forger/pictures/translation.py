@@ -7,7 +7,6 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.decoding import decode_all, listing
 from forger.metrics.functional import psnr
 from forger.metrics.translation import translated
 from forger.pictures.files import tiles
@@ -19,13 +18,7 @@ _COLUMNS = 20
 
 
 def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
-    """``n`` images of either domain above their translations, and above the truth where the data know it.
-
-    With ``request.input``, a file or a folder: its pictures, made squares of the data's size, as images of A.
-    """
-    if request.input is not None:
-        images = _handed(data, request)
-        return [_rows({"A": images, "A to B": translated(game, images, "ab")})]
+    """``n`` images of either domain above their translations, and above the truth where the data know it."""
     a, b, truth = _unseen(data, request)
     there, back = translated(game, a, "ab"), translated(game, b, "ba")
     title = "translations of test images, learned without pairs"
@@ -38,8 +31,6 @@ def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
 
 def cycles(game: Any, data: Data, request: Request) -> list[Image.Image]:
     """``n`` images of either domain, their translations, and the translations back."""
-    if request.input is not None:
-        return [_rows(_cycle(game, _handed(data, request), "A", "B"))]
     a, b, _ = _unseen(data, request)
     blocks = [_rows(_cycle(game, a, "A", "B")), _rows(_cycle(game, b, "B", "A"))]
     return [captioned(stacked(blocks), "test images, translated there and back again")]
@@ -72,14 +63,6 @@ def _chosen(count: int, labels: Tensor | None, request: Request, stream: torch.G
         if not len(order):
             raise ValueError(f"no test image has the labels {request.labels}")
     return order[: request.n]
-
-
-def _handed(data: Data, request: Request) -> Tensor:
-    assert request.input is not None
-    source = request.input
-    paths = [source] if source.is_file() else [source / path for path in listing(source)]
-    channels, size, _ = data.shape
-    return decode_all(paths[: request.n], channels, size)
 
 
 def _rows(rows: dict[str, Tensor]) -> Image.Image:

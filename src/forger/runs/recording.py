@@ -51,6 +51,7 @@ def begin(
     checkpoint = None if last is None else VerifiedCheckpointIO().load_checkpoint(last)
     if checkpoint is not None and _has_record(folder):
         take_up(settings, folder, checkpoint, device)
+        say(counted(data))
         return
     others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
     for other in others:
@@ -77,6 +78,16 @@ def begin(
         return
     start = f" from {parent.about['path']} at {parent.about['images']:,} images" if parent else ""
     say(f"training {folder}{start}")
+    say(counted(data))
+
+
+def counted(data: Data) -> str:
+    """A line with how many samples each split has, those of a second domain beside those of the first."""
+    told = []
+    for name, split in data.splits.items():
+        others = "".join(f" and {len(array):,}" for key, array in split.independent.items() if key == "target")
+        told.append(f"{name} {len(split):,}{others}")
+    return f"  {'points' if data.kind == 'points' else 'pictures'} of {data.name}: {', '.join(told)}"
 
 
 def former_record(folder: RunFolder) -> dict[str, Any] | None:

@@ -40,16 +40,39 @@ class Restored:
 
     @cached_property
     def data(self) -> Data:
-        """The data set, loaded when something is asked for that is not in the config."""
-        about = self.settings["data"]
-        kind = "images" if about["dimension"] is None else "points"
-        known = {"name": about["name"], "classes": about["classes"], "kind": kind}
-        return _Deferred(self._load, known)  # type: ignore[return-value]
+        """The data set, loaded when something is asked for that is not in the config or the record."""
+        about, recorded = self.settings["data"], self.folder.read()["data"]
+        points = about["dimension"] is not None
+        known = {
+            "name": recorded.get("name", about["name"]),
+            "classes": about["classes"],
+            "kind": "points" if points else "images",
+            "shape": (about["dimension"],) if points else (about["channels"], about["size"], about["size"]),
+        }
+        return _Deferred(lambda: data_of(self.folder, self.settings), known)  # type: ignore[return-value]
 
-    def _load(self) -> Data:
-        if self.given is not None:
-            check_data(self.settings, self.folder, self.given)
-        return load_data(self.settings)
+
+def data_of(folder: RunFolder, settings: dict[str, Any], given: Mapping[str, str] | None = None) -> Data:
+    """The data that a run was trained on.
+
+    Args:
+        folder: the run.
+        settings: its config, checked, with the reader's places in it.
+        given: the places that the reader has named, if the run is not to be trusted.
+
+    Raises:
+        ConfigError: they can't be read, lie where the reader named no place, or are not those of the record.
+    """
+    if given is not None:
+        check_data(settings, folder, given)
+    data, known = load_data(settings), folder.read()["data"].get("fingerprint")
+    if known is not None and data.fingerprint != known:
+        place = settings["data"]["root"] or data.name
+        raise ConfigError(
+            f"{folder}: the data at {place} are not those of the run (fingerprint {data.fingerprint[:12]}, the run's "
+            f"{known[:12]}): name their folder, data.root=FOLDER, or others to score it against, --reference"
+        )
+    return data
 
 
 def restored(
