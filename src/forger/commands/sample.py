@@ -125,10 +125,10 @@ def _write_picture(path: Path, read: Restored, name: str, request: Request) -> N
 def _write_handed(read: Restored, name: str, options: Mapping[str, str]) -> Path:
     """What the game makes of every picture of ``--input``, one file each under its own name; where they are."""
     given = Path(options["input"])
-    if name not in MAKERS:
-        raise ConfigError(f"--input {given}: '{name}' takes no pictures")
     if not given.exists():
         raise ConfigError(f"--input {given}: no such file or folder")
+    if name not in MAKERS:
+        raise ConfigError(f"--input {given}: '{name}' takes no pictures")
     names = handed(given)
     if "n" in options:
         names = dict(islice(names.items(), number(options, "n", int, 1)))

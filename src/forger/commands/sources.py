@@ -121,9 +121,7 @@ def _labels(classes: int, n: int, real: ImageSet, seed: int) -> Tensor | None:
     return proportional(real.labels, n, seed)
 
 
-def reference_of(
-    source: Source, name: str | None, *, trust: bool = False, places: Mapping[str, str] = {}
-) -> ImageSet:
+def reference_of(source: Source, name: str | None, *, trust: bool = False, places: Mapping[str, str] = {}) -> ImageSet:
     """The real images: a data set's name goes first, then paths; None is the test split of a run's own data.
 
     A run's path stands for the test split of its data, which `places` may name unless they are those of the source.
