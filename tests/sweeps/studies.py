@@ -69,6 +69,7 @@ class Instant(Starter):
     """Runs the stand-in here and now, where no test needs it to be a process."""
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Process:
+        output.touch()
         former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["stand_in.py", *arguments])

@@ -79,6 +79,8 @@ def _begun(definition: Definition) -> Slots:
 def _run(slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | None) -> int:
     """Workers that this command looks after, a table of what they do, and the exit code."""
     definition, code = slots.definition, 0
+    if definition.trials < (definition.sweep.trials or 0):
+        say(f"sweep {definition.name}: the space has {definition.trials} candidates, and none is tried twice")
     open_trials = definition.trials - slots.ended()
     if open_trials:
         with ExitStack() as stack:

@@ -1,6 +1,7 @@
 """A sweep file, typed and checked: `conf/sweep/NAME.yaml` with overrides, as one `Definition`."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -97,8 +98,9 @@ class Definition:
 
     @property
     def trials(self) -> int:
-        """How many trials are to end."""
-        return self.sweep.trials or (len(self.grid) if self.sweep.sampler == "grid" else 20)
+        """How many trials are to end: none is an equal of another, so no more than a finite space has points."""
+        points = math.prod(len(each.points) if each.finite else math.inf for each in self.space)
+        return int(min(self.sweep.trials or (points if self.sweep.sampler == "grid" else 20), points))
 
     @property
     def grid(self) -> list[dict[str, Any]]:
@@ -241,5 +243,5 @@ def _consistent(definition: Definition) -> None:
         raise ConfigError("sweep.sampler=nsga2: made for several objectives; take tpe, gp or random for one")
     if sweep.pruner != "none" and sweep.rungs is None:
         raise ConfigError(f"sweep.pruner={sweep.pruner}: needs sweep.rungs.first, the images before it may judge")
-    if sweep.sampler == "grid" and definition.trials > len(definition.grid):
+    if sweep.sampler == "grid" and (sweep.trials or 0) > len(definition.grid):
         raise ConfigError(f"sweep.trials={sweep.trials}: the grid has {len(definition.grid)} points")

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import (
     Transformer,
 )
 from hydra.errors import HydraException
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
 from forger.config.explain import one_line
@@ -49,6 +50,20 @@ class Parameter:
     def whole(self) -> bool:
         """Whether only whole numbers are meant."""
         return isinstance(self.low, int)
+
+    @property
+    def finite(self) -> bool:
+        """Whether it has finitely many values."""
+        return bool(self.values) or self.step is not None
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The values as the samplers know them."""
+        if self.values:
+            return CategoricalDistribution([value for value, _ in self.values])
+        if self.whole:
+            return IntDistribution(int(self.low), int(self.high), step=int(self.step or 1), log=self.log)
+        return FloatDistribution(self.low, self.high, step=self.step, log=self.log)
 
     def suggest(self, trial: Trial) -> Any:
         """The sampler's value for a trial; for one that has it already, the same again."""
@@ -87,8 +102,9 @@ class Parameter:
         """
         if self.values:
             return [value for value, _ in self.values]
-        if self.step is None:
+        if not self.finite:
             raise ConfigError(f"sweep.space.{self.name}: an interval has no grid; write choice(…) or range(…)")
+        assert self.step is not None
         return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -156,6 +157,22 @@ def _opened(definition: Definition, storage: RDBStorage, create: bool, only_look
             f"sweep {definition.name}: was begun with other settings ({changed}); sweep.name=OTHER begins another one"
         )
     return study
+
+
+@contextmanager
+def alone(definition: Definition, study: optuna.Study) -> Iterator[None]:
+    """One worker of the sweep at a time, over all machines."""
+    if (file := _local_file(definition.storage)) is not None:
+        with locked(Path(f"{file}.lock")):
+            yield
+    elif definition.storage.startswith("postgresql"):
+        engine = study._storage._backend.engine  # type: ignore[attr-defined]
+        with patiently(engine.connect) as connection:
+            # Given back when the connection ends.
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": crc32(definition.name.encode())})
+            yield
+    else:
+        yield
 
 
 def sampler_of(definition: Definition, number: int) -> optuna.samplers.BaseSampler:

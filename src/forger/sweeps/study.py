@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from forger.config.explain import one_line
 from forger.redaction import redacted
 from forger.sweeps.definition import Definition
-from forger.sweeps.storage import open_study, patiently, quiet, sampler_of
+from forger.sweeps.distinct import Distinct
+from forger.sweeps.storage import alone, open_study, patiently, quiet, sampler_of
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -79,9 +80,17 @@ class Slots:
                 continue
             seen.add(number)
             if number < self.definition.trials and self._taken(row):
-                self.study.sampler = sampler_of(self.definition, number)
-                return Trial(self.study, row._trial_id)
+                return self._with_candidate(row, number)
         return None
+
+    def _with_candidate(self, row: FrozenTrial, number: int) -> Trial:
+        """The trial, whose parameters are chosen; one worker chooses at a time, so that no two choose the same."""
+        self.study.sampler = Distinct(sampler_of(self.definition, number), self.definition.space, self.trials, number)
+        trial = Trial(self.study, row._trial_id)
+        with alone(self.definition, self.study):
+            for parameter in self.definition.space:
+                parameter.suggest(trial)
+        return trial
 
     def _taken(self, row: FrozenTrial) -> bool:
         # The heartbeat comes first: if this worker dies in between, the row must become stale.
