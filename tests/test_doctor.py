@@ -1,13 +1,17 @@
 """What the machine has, and what to do about the rest."""
 
 import json
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from forger import cli
 from forger.commands import doctor
+
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +97,39 @@ def test_a_look_that_needs_a_missing_package_says_so(
     monkeypatch.setattr(doctor, "_LOOKS", (broken,))
     assert doctor.examine(as_json=True) == 1
     assert "No module named 'torch'" in capsys.readouterr().out
+
+
+def test_versions_with_known_holes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = metadata.version
+    installed = {"pytorch-lightning": "2.6.3", "hydra-core": "1.3.2"}
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: installed.get(name) or true(name))
+    found = [finding for name in installed for finding in doctor.packages() if finding.name == name]
+    assert [(finding.state, finding.value, finding.advice) for finding in found] == [
+        (
+            "note",
+            "2.6.3: a compromised upload (Lightning issue 21691)",
+            "pip install 'pytorch-lightning>=2.6.6'",
+        ),
+        (
+            "note",
+            "2.6.3: a checkpoint can run code in spite of weights_only (CVE-2026-58659, Lightning issue 21913)",
+            "pip install 'pytorch-lightning>=2.6.6'",
+        ),
+        (
+            "note",
+            "1.3.2: a config can run code, by targets of instantiate (CVE-2026-68508)",
+            "pip install 'hydra-core>=1.3.4'",
+        ),
+    ]
+    installed |= {"pytorch-lightning": "2.6.6", "hydra-core": "1.3.4"}
+    assert {f.value for f in doctor.packages() if f.name in installed and f.state == "ok"} <= {"2.6.6", "1.3.4"}
+    assert not [hole for hole in doctor.HOLES for f in doctor.packages() if hole.what in f.value]
+
+
+def test_the_floors_leave_out_what_has_known_holes() -> None:
+    listed = tomllib.loads(PROJECT.read_text())["project"]["dependencies"]
+    allowed = {requirement.name: requirement.specifier for requirement in map(Requirement, listed)}
+    for hole in doctor.HOLES:
+        assert hole.mended in str(allowed[hole.package]).split(",")
+    for name, version in (("pytorch-lightning", "2.6.5"), ("pytorch-lightning", "2.6.3"), ("hydra-core", "1.3.3")):
+        assert version not in allowed[name]

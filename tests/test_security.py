@@ -16,8 +16,11 @@ import yaml
 from torchvision.datasets import CIFAR10
 
 from forger import cli
+from forger.config.schema import validate
 from forger.data.downloads import cifar10
+from forger.errors import ConfigError
 from forger.redaction import HIDDEN, redacted
+from running import composed
 from test_bad_input import TINY
 
 SECRET = "hush-0123456789abcdef"
@@ -257,6 +260,20 @@ def test_no_secret_is_left_in_a_run_folder(
         ("logger.x.apiKey=abc", f"logger.x.apiKey={HIDDEN}"),
         ("model.tokens=5 max_tokens=7 model.token=3", "model.tokens=5 max_tokens=7 model.token=3"),
         ("seed=-1: must be at least 0", "seed=-1: must be at least 0"),
+        ("+logger.x.password=83920174655", f"+logger.x.password={HIDDEN}"),
+        ("db.password=1234 n=5", f"db.password={HIDDEN}"),
+        ("max_tokens=100000 n_tokens=1000000", "max_tokens=100000 n_tokens=1000000"),
+        ("postgresql://me:p@ss/wo@rd@host/db", f"postgresql://{HIDDEN}@host/db"),
+        ("django.secret_key=abc", f"django.secret_key={HIDDEN}"),
+        ("+logger.x.tokens=[abc,def]", f"+logger.x.tokens={HIDDEN}"),
+        ("+l.headers={Authorization: Bearer abc.def, A: b}", f"+l.headers={{Authorization: {HIDDEN}, A: b}}"),
+        ("sent Bearer abc.def to it", f"sent Bearer {HIDDEN} to it"),
+        ("https://hooks.slack.com/services/T0/B0/xyz", f"https://hooks.slack.com/{HIDDEN}"),
+        ("url=https://discord.com/api/webhooks/1/tok", f"url=https://discord.com/api/webhooks/{HIDDEN}"),
+        ("x '+l.m={_target_:a.B,password:Zx9qW1}' n=1", f"x '+l.m={{_target_:a.B,password:{HIDDEN}}}' n=1"),
+        ("db.password=${oc.env:PGPASSWORD}", "db.password=${oc.env:PGPASSWORD}"),
+        ("db.password=${oc.env:PGPASSWORD,abc}", f"db.password={HIDDEN}"),
+        ("data.image_key=image data.label_key=label", "data.image_key=image data.label_key=label"),
         ("author=me key=a", "author=me key=a"),
     ],
 )
@@ -273,3 +290,48 @@ def test_values_of_the_environment_are_hidden_wherever_they_stand(monkeypatch: p
     assert redacted(told) == {
         "a": [f"x {HIDDEN} y", 3, None], "b": "harmless value", "token": HIDDEN, "password": None, "secret": 3,
     }  # fmt: skip
+
+
+def test_all_that_stands_under_a_telling_key_is_hidden() -> None:
+    node = {"_target_": "a.B", "user": "me", "n": 1}
+    given = {"password": 83920174655, "tokens": ["abc", "def"], "credentials": node, "max_tokens": 100000, "auth": True}
+    assert redacted(given) == {
+        "password": HIDDEN, "tokens": [HIDDEN, HIDDEN], "credentials": {"_target_": "a.B", "user": HIDDEN, "n": 1},
+        "max_tokens": 100000, "auth": True,
+    }  # fmt: skip
+
+
+def test_short_values_of_secret_variables_are_hidden_where_a_config_asks_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are too short to be looked for in every text, as longer ones are."""
+    monkeypatch.setattr("forger.redaction._short", set())
+    monkeypatch.setenv("PGPASSWORD", "hunt2")
+    monkeypatch.setenv("DJANGO_SECRET_KEY", SECRET)
+    monkeypatch.setenv("EDITOR", "vi")
+    assert redacted(["hunt2", f"x {SECRET}"]) == ["hunt2", f"x {HIDDEN}"]
+    config = composed(
+        "run.name=vi", "data.name=hunt2", "+logger={a: {_target_: torch.nn.ReLU, x: '${oc.env:PGPASSWORD}'}}"
+    )
+    with pytest.raises(ConfigError, match="no such key"):
+        validate(config)
+    assert redacted({"x": "hunt2", "y": "vi", "z": "hunt2 and more"}) == {"x": HIDDEN, "y": "vi", "z": "hunt2 and more"}
+
+
+ESCAPES = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe\r\x9b1m"
+
+
+def test_no_escape_sequence_reaches_the_terminal(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(run, f"runs/a\x1b[31m/{run.name}")
+    shutil.copytree(run, "runs/broken/b\x1b[31m")
+    file = next(Path("runs").glob("a*/*/record.json"))
+    record = json.loads(file.read_text())
+    record["name"] = record["device"]["accelerator"] = ESCAPES
+    record["scores"]["final"] = {ESCAPES: {"value": 1.0, "passport": {"split": ESCAPES}}}
+    file.write_text(json.dumps(record))
+    Path("runs/broken/b\x1b[31m/record.json").write_text(json.dumps({**record, "status": ESCAPES}))
+    for arguments in (["runs"], ["sample", str(file.parent), "--checkpoint", ESCAPES], ["reproduce", f"no{ESCAPES}"]):
+        cli.main(arguments)
+        said = "".join(capsys.readouterr())
+        assert "owned" in said
+        assert all(letter.isprintable() or letter == "\n" for letter in said), arguments

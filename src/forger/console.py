@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from forger.redaction import redacted
+from forger.standard_streams import printable
 
 
 class _Console(Console):
@@ -28,7 +29,7 @@ def say(line: str) -> None:
 class _Terminal(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         """The line; without secrets where it goes to a file or another program."""
-        line = super().format(record)
+        line = printable(super().format(record))
         return line if console.is_terminal else redacted(line)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -44,3 +44,15 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
         return bytes([ord(letter) - 0xDC00]), error.start + 1
     base = unicodedata.normalize("NFKD", letter)[0]
     return _PLAIN.get(letter) or (base if base.isascii() else "?"), error.start + 1
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out, so that a name from a stranger's record can't steer a terminal.
+
+    Lines stay lines; the bytes of a file name that is no text stay what they are.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" or "\udc80" <= letter <= "\udcff"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import forger
 from forger.config.shipped import conf_folder
@@ -26,6 +27,31 @@ class Finding:
     state: Literal["ok", "note", "missing"]
     value: str
     advice: str = ""
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A weakness that is known of some versions of a package."""
+
+    package: str
+    versions: str
+    what: str
+    source: str
+    mended: str
+
+
+#: As of November 2026; newer ones are not in it.
+HOLES = (
+    Hole("pytorch-lightning", ">=2.6.2,<=2.6.3", "a compromised upload", "Lightning issue 21691", ">=2.6.6"),
+    Hole(
+        "pytorch-lightning",
+        "<2.6.6",
+        "a checkpoint can run code in spite of weights_only",
+        "CVE-2026-58659, Lightning issue 21913",
+        ">=2.6.6",
+    ),
+    Hole("hydra-core", "<1.3.4", "a config can run code, by targets of instantiate", "CVE-2026-68508", ">=1.3.4"),
+)
 
 
 def examine(*, as_json: bool) -> int:
@@ -56,7 +82,7 @@ def python() -> Iterator[Finding]:
 
 
 def packages() -> Iterator[Finding]:
-    """Every package that forger requires, with its version."""
+    """Every package that forger requires, with its version, and what is known against it."""
     for line in metadata.requires("forger") or []:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -66,6 +92,12 @@ def packages() -> Iterator[Finding]:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
             yield Finding(requirement.name, "missing", "not installed", advice)
+            continue
+        known = [hole for hole in HOLES if hole.package == requirement.name and version in SpecifierSet(hole.versions)]
+        for hole in known:
+            found = f"{version}: {hole.what} ({hole.source})"
+            yield Finding(requirement.name, "note", found, f"pip install '{requirement.name}{hole.mended}'")
+        if known:
             continue
         fits = requirement.specifier.contains(version, prereleases=True)
         yield Finding(requirement.name, "ok" if fits else "note", version, "" if fits else advice)

@@ -24,6 +24,7 @@ from forger.metrics.features import Extractor, extract
 from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, score_name
+from forger.standard_streams import printable
 
 #: Least number of images on either side; scores of fewer are meaningless.
 _LEAST = 10
@@ -227,18 +228,20 @@ def _bar(extractor: Extractor, total: int) -> Iterator[None]:
 
 
 def _print_table(source: Source, scores: Mapping[str, Any], notes: list[str]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False, title=Text(source.name), title_justify="left")
-    for title in ("score", "value", "± (1 s.e.)", "better"):
-        table.add_column(title, justify="left" if title in ("score", "better") else "right")
+    table = Table(
+        box=None, header_style="bold", pad_edge=False, title=Text(printable(source.name)), title_justify="left"
+    )
+    for column in ("score", "value", "± (1 s.e.)", "better"):
+        table.add_column(column, justify="left" if column in ("score", "better") else "right")
     for name, score in scores.items():
         value, error = ("" if score[key] is None else f"{score[key]:.4g}" for key in ("value", "error"))
-        table.add_row(name, value or "nan", error, "higher" if score["higher_is_better"] else "lower")
+        table.add_row(Text(printable(name)), value or "nan", error, "higher" if score["higher_is_better"] else "lower")
     screen = Console(soft_wrap=True, highlight=False)
     screen.print(table)
     for passport in {json.dumps(score["passport"], sort_keys=True) for score in scores.values()}:
-        screen.print(Text(_summary(json.loads(passport))))
+        screen.print(Text(printable(_summary(json.loads(passport)))))
     for note in notes:
-        screen.print(Text(f"note: {note}"))
+        screen.print(Text(printable(f"note: {note}")))
 
 
 def _summary(passport: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from forger.errors import ConfigError
 from forger.metrics.passport import difference
 from forger.runs.listing import Entry, list_runs
+from forger.standard_streams import printable
 
 Moment = Literal["best", "final"]
 
@@ -99,7 +100,8 @@ def _print_table(entries: list[Entry], apart: Mapping[Key, Apart]) -> None:
         table.add_column(title, justify="right" if right else "left", no_wrap="(" not in title)
     for index, entry in enumerate(entries):
         # Text, since a name could hold Rich's own markup.
-        table.add_row(*(Text(cell, style=_STYLES.get(entry.status, "")) for cell in _cells(index, entry, marked)))
+        style = _STYLES.get(entry.status, "")
+        table.add_row(*(Text(printable(cell), style=style) for cell in _cells(index, entry, marked)))
     console = Console()
     if not console.is_terminal:
         console.width = 200  # a file or a pipe has room
@@ -107,7 +109,7 @@ def _print_table(entries: list[Entry], apart: Mapping[Key, Apart]) -> None:
     if marks:
         console.print("\nMarked scores don't compare with those of the same name that are marked otherwise or not:")
     for found, mark in marks.items():
-        console.print(Text(f"  {mark} {found.reason}"))
+        console.print(Text(printable(f"  {mark} {found.reason}")))
 
 
 def _cells(index: int, entry: Entry, marked: Mapping[Key, str]) -> list[str]:

@@ -1,6 +1,7 @@
 """`forger sample`: pictures and samples of a trained game."""
 
 import io
+import sys
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from forger.pictures.latents import asked_labels, samples
 from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request
 from forger.runs.restore import Restored, restored
+from forger.standard_streams import printable
 
 #: Most frames of a moving picture that are shown in a still one.
 _STRIP = 12
@@ -65,7 +67,7 @@ def sample(
         _write_arrays(path, read, request)
     else:
         _write_picture(path, read, name, request)
-    print(path)
+    print(printable(str(path)) if sys.stdout.isatty() else path)
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from forger.config.shipped import config_groups
 from forger.errors import ConfigError, ForgerError, closest
 from forger.redaction import redacted
+from forger.standard_streams import printable
 
 #: What to do about an operating system's error.
 _REMEDIES = {
@@ -33,7 +34,7 @@ def tell(error: BaseException) -> int:
     if os.environ.get("FORGER_DEBUG") == "1":
         traceback.print_exception(error)
     line, code = explain(error, groups=config_groups())
-    print(f"forger: {line}", file=sys.stderr, flush=True)
+    print(f"forger: {printable(line)}", file=sys.stderr, flush=True)
     return code
 
 

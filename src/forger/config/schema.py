@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 from forger.config.targets import Node, checked
 from forger.config.typecheck import join, short
 from forger.errors import ConfigError
+from forger.redaction import remember_variables
 
 Count = Annotated[int, Ge(1)]
 #: Folders below `run.root`; no way out of it, and nothing that a shell or a web page would trip over.
@@ -128,7 +129,9 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
     followers: list[str] = []
     if isinstance(config, DictConfig):
         _check_classes(config)
-        followers = _followers(OmegaConf.to_container(config), "")
+        written = OmegaConf.to_container(config)
+        remember_variables(written)
+        followers = _followers(written, "")
         config = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     assert isinstance(config, Mapping)
     if "experiment" in config:

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from forger.standard_streams import printable
 from forger.sweeps import seeds
 from forger.sweeps.definition import Definition
 from forger.sweeps.study import Slots, slot
@@ -136,7 +137,8 @@ def show(slots: Slots, *, as_json: bool) -> None:
     console = Console(soft_wrap=True)
     console.print(table(now))
     for failure in now["failures"]:
-        console.print(f"  failed: trial {failure['trial']}: {failure['reason']}", markup=False, highlight=False)
+        line = printable(f"  failed: trial {failure['trial']}: {failure['reason']}")
+        console.print(line, markup=False, highlight=False)
 
 
 def _parameters(parameters: dict[str, Any]) -> str:
