@@ -106,7 +106,7 @@ class Backend:
         bucket = {
             "id": run.name, "name": run.name, "summaryMetrics": json.dumps(run.summary), "displayName": run.name,
             "logLineCount": 0, "historyLineCount": len(run.rows), "eventsLineCount": 0, "historyTail": json.dumps(last),
-            "eventsTail": "[]", "config": json.dumps(run.config), "tags": [], "wandbConfig": "{}",
+            "eventsTail": "[]", "config": json.dumps(run.config), "tags": [], "wandbConfig": json.dumps({"t": 1}),
         }  # fmt: skip
         return {"model": {"id": "1", "name": "forger", "entity": {"id": "1", "name": ENTITY}, "bucket": bucket}}
 

@@ -29,6 +29,7 @@ from forger.console import keep_log, say, show_lines
 from forger.data.dataset import Data
 from forger.data.loader import Batches, Stream
 from forger.errors import Diverged, ForgerError, Interrupted, Stopped
+from forger.files import read_rows
 from forger.games.base import Game
 from forger.hashing import weights_sha256
 from forger.records import BrokenRecord, RunFolder
@@ -122,7 +123,9 @@ def fit(
         parent.give(game)
     if trainer.is_global_zero:
         accelerator, devices = trainer.strategy.root_device.type, trainer.world_size
-        begin(asked, data, folder, identity, accelerator, devices, last, parent)
+        since = begin(asked, data, folder, identity, accelerator, devices, last, parent)
+        if last is not None:
+            tracking.go_on(loggers, since, read_rows(folder.metrics_file))
     status, code = "failed", 1
     results: dict[str, Any] = {}
     try:
@@ -166,7 +169,7 @@ def fit(
             tracking.finish(trainer.loggers, code)
     verdict = watching.verdict
     if verdict and verdict["action"] == "rollback" and status in ("stopped", "diverged"):
-        kept = {"Budget": budget.state_dict(), "Scoring": scoring.state_dict()}
+        kept = {"Budget": budget.state_dict(), "Scoring": scoring.state_dict(), "Journal": journal.state_dict()}
         roll_back(folder.checkpoints, settings, build_game, verdict, kept)
         return fit(asked, data, folder, identity, parent, interruption)
     return summary(folder) or code if trainer.is_global_zero else code

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge
 from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import Logger
 
 from forger.callbacks.budget import Budget
 from forger.callbacks.clock import Punctual
 from forger.games.base import Game
 from forger.records import RunFolder
-from forger.tracking.loggers import log_picture
+from forger.tracking import loggers as tracking
 
 
 class Journal(Punctual):
@@ -30,9 +31,13 @@ class Journal(Punctual):
         #: The latest value of everything written, by name.
         self.latest: dict[str, float] = {}
         self._observed: dict[str, float] = {}
+        self._loggers: list[Logger] = []
+        self._logged: int | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: Game) -> None:
         pl_module.observe_every = self.every
+        self._loggers = trainer.loggers
+        tracking.resume(self._loggers, self._logged)
         if not pl_module.observed:  # after a resume: whoever observes the round again sees the same values
             pl_module.observed = {name: torch.tensor(value) for name, value in self._observed.items()}
 
@@ -62,10 +67,12 @@ class Journal(Punctual):
     def picture(self, trainer: Trainer, game: Game, name: str, path: Path) -> None:
         """Show a picture of the run folder in the loggers."""
         if trainer.is_global_zero:
-            log_picture(trainer.loggers, name, path, images=game.shown, iterations=game.iteration)
+            tracking.log_picture(trainer.loggers, name, path, images=game.shown, iterations=game.iteration)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"latest": dict(self.latest), "observed": dict(self._observed)}
+        logged = tracking.logged(self._loggers)
+        return {"latest": dict(self.latest), "observed": dict(self._observed), "logged": logged}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.latest, self._observed = dict(state_dict["latest"]), dict(state_dict["observed"])
+        self._logged = state_dict.get("logged")

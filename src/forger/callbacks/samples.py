@@ -55,7 +55,8 @@ class Samples(Punctual):
         return next_due(game, self.every_images)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
-        self.draw(trainer, pl_module)
+        if not due(pl_module, self.every_images):  # else it was drawn after this very round
+            self.draw(trainer, pl_module)
         if trainer.is_global_zero:
             for name in self.closing:
                 if name in drawable(pl_module, self.data)[1:]:

@@ -35,8 +35,10 @@ def begin(
     devices: int,
     last: Path | None,
     parent: Parent | None,
-) -> None:
+) -> int:
     """Open a new record, or continue the existing one, cut back to its last checkpoint.
+
+    Returns the first iteration of which something is still to be logged.
 
     Args:
         settings: the resolved config.
@@ -52,7 +54,7 @@ def begin(
     if checkpoint is not None and _has_record(folder):
         take_up(settings, folder, checkpoint, device)
         say(counted(data))
-        return
+        return _first_to_log(checkpoint)
     others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
     for other in others:
         say(how_to_continue(other))
@@ -75,10 +77,11 @@ def begin(
         clock = checkpoint["clock"]
         folder.update(images=clock["images"], iterations=clock["iteration"], **_cut_back(folder, checkpoint))
         say(f"continuing {folder} at {clock['images']:,} images, from what its checkpoint knows")
-        return
+        return _first_to_log(checkpoint)
     start = f" from {parent.about['path']} at {parent.about['images']:,} images" if parent else ""
     say(f"training {folder}{start}")
     say(counted(data))
+    return 0
 
 
 def counted(data: Data) -> str:
@@ -134,6 +137,12 @@ def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, A
     folder.update(status="running", **now, **_cut_back(folder, checkpoint))
     _write_config(settings, folder)
     say(f"continuing {folder} at {images:,} images")
+
+
+def _first_to_log(checkpoint: dict[str, Any]) -> int:
+    """The checkpoint's own iteration, whose scores and pictures are made when the run goes on, or the one after it."""
+    observed = checkpoint["callbacks"]["Crew"]["Checkpoints"]["observed"]
+    return checkpoint["clock"]["iteration"] + bool(observed)
 
 
 def _cut_back(folder: RunFolder, checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def taken_up(settings: dict[str, Any], checkpoints: Path, build: Callable[[dict[
     verdict = members["Watching"]["verdict"]
     if verdict is None or verdict["action"] != "rollback":
         return settings
-    roll_back(checkpoints, settings, build, verdict, {name: members[name] for name in _KEPT})
+    roll_back(checkpoints, settings, build, verdict, {name: members[name] for name in (*_KEPT, "Journal")})
     return remedied(settings, verdict["changes"])
 
 
@@ -81,6 +81,7 @@ def roll_back(
             group |= {name: value for name, value in wanted.items() if name != "params"}
     members = state["callbacks"]["Crew"]
     members |= {name: kept[name] for name in _KEPT}
+    members["Journal"] |= {"logged": kept["Journal"].get("logged")}  # what comes now is new to W&B
     seen_at = {"images": verdict["images"], "iterations": verdict["iterations"]}
     here = {"images": clock["images"], "iterations": clock["iteration"], "seen_at": seen_at}
     watch = _watch(state)
