@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 
 from forger import cli
 from forger.commands import doctor
+from forger.metrics import extractors
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
@@ -81,10 +82,10 @@ def test_damaged_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     file = tmp_path / "hub/checkpoints/weights-inception-2015-12-05-6726825d.pth"
     file.write_bytes(b"half")
-    monkeypatch.setattr("forger.metrics.extractors.DIGITS_WEIGHTS", file)
-    digits, inception = doctor.weights()
-    assert digits.state == "missing"
-    assert "install forger again" in digits.advice
+    monkeypatch.setitem(extractors.SHIPPED, "fashion", (file, "0" * 64))
+    digits, fashion, inception = doctor.weights()
+    assert (digits.state, fashion.state) == ("ok", "missing")
+    assert "install forger again" in fashion.advice
     assert (inception.state, inception.advice) == ("note", "delete it")
 
 

@@ -30,6 +30,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "stability": systems.stability,
     "systems": systems.systems,
     "watch": watch.page,
+    "yardsticks": systems.yardsticks,
 }
 
 

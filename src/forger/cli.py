@@ -177,6 +177,16 @@ def _evaluate(arguments: list[str]) -> int:
     return evaluate(local(sources[0]), options, as_json=as_json, trust=trust, places=places)
 
 
+def _extractor(arguments: list[str]) -> int:
+    if _wants_help(arguments or ["--help"], help.COMMANDS["extractor"]):
+        return 0
+    long = ["--output" if argument == "-o" else argument for argument in arguments]
+    overrides, options = with_options("extractor", long, ("output", "config-dir"), set(), most=_MOST_FOLDERS)
+    from forger.commands.extractor import make_extractor
+
+    return make_extractor(overrides, options)
+
+
 def _report(arguments: list[str]) -> int:
     if _wants_help(arguments, help.COMMANDS["report"]):
         return 0
@@ -216,6 +226,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sweep": _sweep,
     "sample": _sample,
     "evaluate": _evaluate,
+    "extractor": _extractor,
     "report": _report,
     "reproduce": _reproduce,
 }

@@ -146,7 +146,11 @@ class TestModule:
     @pytest.mark.parametrize(
         ("target", "options", "message"),
         [
-            ("nowhere", {}, "no extractor nowhere: there are digits, inception"),
+            (
+                "nowhere",
+                {},
+                "no extractor nowhere: there are digits, fashion, inception, dinov2, random, any .safetensors",
+            ),
             ("nowhere.Net", {}, "nowhere.Net can't be made: No module named 'nowhere'"),
             ("metrics.doubles.Nothing", {}, "can't be made: .*Nothing"),
             (SMALL, {"arguments": {"breadth": 3}}, "can't be made: .*breadth"),
@@ -154,7 +158,8 @@ class TestModule:
             (SMALL, {"name": "inception"}, "inception is the name of forger's own extractor"),
             (SMALL, {"mean": (0.5, 0.5)}, "need 1 or 3 values each"),
             (SMALL, {"std": (0.0,)}, "std above 0"),
-            ("digits", {"weights": "x"}, "shipped whole"),
+            ("digits", {"weights": "x"}, "digits extractor is whole: it takes neither weights nor preprocessing"),
+            ("random", {"size": 32}, "random extractor is whole"),
             ("inception", {"size": 32}, "does its own preprocessing: take out size"),
         ],
     )

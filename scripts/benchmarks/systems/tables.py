@@ -116,6 +116,26 @@ Seeds = list[dict[str, Any]]
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
 PENALTIES = ("none", "r1", "r1_r2", "wgan_gp")
 NORMS = ("none", "batch", "spectral")
+
+
+def yardsticks(columns: list[dict[str, Any]]) -> str:
+    """Fréchet distances of damaged real pictures, by extractor and data."""
+    names = list(dict.fromkeys(name for column in columns for name in column["values"]))
+    rows = [
+        (name, *(f"{column['values'][name]:.3g}" if name in column["values"] else "" for column in columns))
+        for name in names
+    ]
+    title = ("training images", *(f"`fd_{column['extractor']}`, {column['data']}" for column in columns))
+    counts = ("images, as many as test images", *(f"{column['images']:,}" for column in columns))
+    return f"""# Known damage by the extractors that ship
+
+Fréchet distances of training images, as they are and damaged, to as many test images; `forger extractor` prints the
+same for an extractor of your own. Values of different columns do not compare, and they fall with the number of images.
+One class dropped is the mean over the classes.
+
+{table(title, [*rows, counts])}"""
+
+
 #: fd_digits of a test set with one class left out (docs/scores.md): what is worse has lost at least that much.
 ONE_CLASS_LEFT_OUT = 23.2
 #: A healthy run ends within this factor of its own best, and 1 for chance.

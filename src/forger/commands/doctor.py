@@ -146,12 +146,13 @@ def weights() -> Iterator[Finding]:
     from torch.hub import get_dir
 
     from forger.hashing import file_sha256
-    from forger.metrics.extractors import DIGITS_SHA256, DIGITS_WEIGHTS
+    from forger.metrics.extractors import SHIPPED
     from forger.metrics.inception import FILE, HASH_PREFIX, URL
 
-    fine = DIGITS_WEIGHTS.is_file() and file_sha256(DIGITS_WEIGHTS) == DIGITS_SHA256
-    advice = "" if fine else "the shipped file is damaged: install forger again"
-    yield Finding("digits weights", "ok" if fine else "missing", f"sha256 {DIGITS_SHA256[:12]}…", advice)
+    for name, (file, sha256) in SHIPPED.items():
+        fine = file.is_file() and file_sha256(file) == sha256
+        advice = "" if fine else "the shipped file is damaged: install forger again"
+        yield Finding(f"{name} weights", "ok" if fine else "missing", f"sha256 {sha256[:12]}…", advice)
     path = Path(get_dir()) / "checkpoints" / FILE
     if not path.is_file():
         advice = f"downloaded when fid, is or kid are first asked for; by hand: {URL} to {path}"

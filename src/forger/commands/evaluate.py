@@ -23,7 +23,7 @@ from forger.metrics import extractors
 from forger.metrics.features import Extractor, extract
 from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference, default_cache
-from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, score_name
+from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, refuse_without_logits, score_name
 from forger.standard_streams import printable
 
 #: Least number of images on either side; scores of fewer are meaningless.
@@ -84,9 +84,11 @@ def _scores(
     extractor.check(fake.images)
     extractor.check(real.images)
     names = _names(source, options, extractor, fake)
-    if names == list(_SCORES) and extractor(fake.images[:1]).logits is None:
-        names.remove("is")
     plain = [plain_name(name, extractor.name) for name in names]
+    if extractor(fake.images[:1]).logits is None:
+        if names == list(_SCORES):
+            plain.remove("is")
+        refuse_without_logits(plain, extractor.name)
     memorised = real.train if {*plain} & {*Memorisation.names} else None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     extractor = extractor.to(device)

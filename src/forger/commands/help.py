@@ -10,6 +10,7 @@ forger: an experiment pipeline for generative adversarial networks and autoencod
   forger report RUNS...          one self-contained HTML page that compares variants
   forger reproduce RUN           train again from the record, compare bit by bit
   forger runs [FOLDER]           a table of runs and their state
+  forger extractor data=D        train and write an extractor for scores on one's own data
   forger doctor                  what this machine has, and what to do about the rest
 
 `forger COMMAND --help` says more; FORGER_DEBUG=1 shows tracebacks.
@@ -46,6 +47,16 @@ each run was. RUNS are folders of runs, or runs (default: runs). The file needs 
   --port N          with --serve (default: a free one)
   --wandb           save the comparison as a report of Weights & Biases instead (needs wandb-workspaces)
   --project P       with --wandb (default: the runs' own); --entity E likewise""",
+    "extractor": """\
+forger extractor data=D [OVERRIDES] [-o FILE]
+
+Train a classifier on a labelled set of square pictures (minutes on a processor), print how many of the test images it
+puts into their class and what its Fréchet distance says of known damage, and write one file without code, which
+`forger evaluate --extractor FILE` and `extractor: FILE` in conf/metrics take.
+
+  data=D …            any override of the config's data, as data.size=64 data.root=pictures data.classes=5; and seed=1
+  -o FILE             NAME.safetensors; its scores are fd_NAME, is_NAME, … (default: the name of the data)
+  --config-dir FOLDER your own configs in front of the shipped ones""",
     "doctor": """\
 forger doctor [--json]
 
@@ -94,7 +105,8 @@ Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array 
 
   --reference R     a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images,
                     an .npz or a run, for its data; ./digits is the folder (default: the test split of a run's own data)
-  --extractor E     digits, inception, dinov2, or a torch.nn.Module by import path (package.module.Class) or .pt2 file
+  --extractor E     digits, fashion, inception, dinov2, random, a .safetensors file of forger extractor, or a
+                    torch.nn.Module by import path (package.module.Class) or .pt2 file
                     (default: the run's own; digits for grey 8×8 images, else inception)
   --weights FILE    of the extractor
   --preprocess P    what a module of yours gets, as size=224,antialias=true,channels=3,range=-1:1 (or mean=…:…:…,

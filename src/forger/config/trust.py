@@ -29,7 +29,7 @@ _FUNCTIONS = {
 _REFUSED = {"forger.metrics.extractors.ModuleExtractor"}
 
 #: Extractors of scores that run no code but forger's own; any other name is imported, or a program to load.
-EXTRACTORS = ("digits", "inception", "dinov2")
+EXTRACTORS = ("digits", "fashion", "inception", "dinov2", "random")
 
 #: Where classes of other packages may be named, and of which base classes they must be.
 _OTHERS = {

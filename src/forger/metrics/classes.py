@@ -1,6 +1,6 @@
 """Evaluation of the classes that a generator covers, where a classifier can read them from its images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -26,14 +26,20 @@ class ClassCoverage(Evaluation):
     Args:
         extractor: whose logits classify one channel: ``digits``, or any other that gives logits.
         weights: file of the extractor's weights, where it needs one.
+        preprocessing: of a module or exported program, as `ModuleExtractor` takes it.
 
     Raises:
         ValueError: data without labels, or with other classes than the classifier tells apart.
     """
 
-    def __init__(self, extractor: str = "digits", weights: str | None = None) -> None:
+    def __init__(
+        self,
+        extractor: str = "digits",
+        weights: str | None = None,
+        preprocessing: Mapping[str, Any] | None = None,
+    ) -> None:
         # Not named `extractor`, since it reads single channels, not whole images.
-        self.classifier = extractors.build(extractor, weights)
+        self.classifier = extractors.build(extractor, weights, **preprocessing or {})
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         truth = torch.bincount(data.train.arrays["label"], minlength=data.classes)

@@ -1,6 +1,7 @@
 """Evaluation of a conditional generator: whether samples are of the class that was asked for."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
@@ -29,6 +30,7 @@ class ConditionalAccuracy(Evaluation):
     Args:
         extractor: whose logits classify: ``digits``, or any other with as many logits as there are classes.
         weights: file of the extractor's weights, where it needs one.
+        preprocessing: of a module or exported program, as `ModuleExtractor` takes it.
         n: number of fakes, whatever the other evaluations take.
 
     An unconditional game has none of these scores; one line in the log says so.
@@ -37,8 +39,14 @@ class ConditionalAccuracy(Evaluation):
         ValueError: data without classes.
     """
 
-    def __init__(self, extractor: str = "digits", weights: str | None = None, n: Annotated[int, Ge(2)] = 2000) -> None:
-        self.extractor = extractors.build(extractor, weights)
+    def __init__(
+        self,
+        extractor: str = "digits",
+        weights: str | None = None,
+        n: Annotated[int, Ge(2)] = 2000,
+        preprocessing: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.extractor = extractors.build(extractor, weights, **preprocessing or {})
         self.n = n
         self._on_real: dict[str, float] = {}
         self._told = False

@@ -16,7 +16,7 @@ from forger.metrics.features import Features, as_uint8
 from forger.metrics.passport import installed_versions, weights_of
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.rows import Rows
-from forger.metrics.scores import Scores, higher_is_better, plain_name, score_name
+from forger.metrics.scores import Scores, higher_is_better, plain_name, refuse_without_logits, score_name
 from forger.metrics.statistics import spread
 from forger.randomness import generator
 
@@ -88,7 +88,7 @@ class SampleQuality(Evaluation):
     """Scores of samples against real images in the feature space of an extractor.
 
     Args:
-        extractor: ``digits``, ``inception``, ``dinov2``, an import path of a module, or an exported program's file.
+        extractor: a name, an import path or a file, as `forger.metrics.extractors.build` takes it.
         scores: names of `forger.metrics.scores` (``fd``, ``is``, ``kd``, ``precision``, …).
         weights: file of the extractor's weights, where it needs one.
         splits: of the Inception Score.
@@ -140,7 +140,8 @@ class SampleQuality(Evaluation):
 
     def check(self, data: Data) -> None:
         assert self.published  # refuses a name that no score has
-        self.extractor.check(data.test.arrays["image"][:1])
+        if self.extractor(data.test.arrays["image"][:1]).logits is None:
+            refuse_without_logits([plain_name(name, self.extractor.name) for name in self.names], self.extractor.name)
 
     def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()

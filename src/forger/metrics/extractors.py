@@ -1,4 +1,4 @@
-"""The extractors: `digits` (shipped), `inception`, `dinov2`, and any module by import path or exported file."""
+"""The extractors: `digits`, `fashion` (shipped), `inception`, `dinov2`, `random`, a file, any module by import path."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,23 @@ from forger.config.trust import EXTRACTORS
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
 from forger.importing import own_module
+from forger.metrics.classifier import ClassifierExtractor, DigitsNetwork
 from forger.metrics.dinov2 import DINOv2Extractor
 from forger.metrics.exported import load_exported
 from forger.metrics.features import Extractor, Features
 from forger.metrics.inception import InceptionExtractor
+from forger.metrics.untrained import RandomExtractor
 
 __all__ = [
+    "ClassifierExtractor",
     "DINOv2Extractor",
     "DigitsExtractor",
     "Extractor",
+    "FashionExtractor",
     "Features",
     "InceptionExtractor",
     "ModuleExtractor",
+    "RandomExtractor",
     "build",
 ]
 
@@ -33,38 +38,13 @@ __all__ = [
 NAMES = EXTRACTORS
 
 DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
-# Printed by scripts/train_extractor.py. Another file is another extractor, whose scores do not compare.
+FASHION_WEIGHTS = Path(__file__).with_name("fashion.safetensors")
+# Another file is another extractor, whose scores do not compare.
 DIGITS_SHA256 = "7ad524e22796ba86894b27e6d5016cb0c578128548a47c368b3c0acc77066c53"
-
-
-class DigitsNetwork(nn.Module):
-    """A small CNN for 8×8 grey digits: float (n, 1, 8, 8) in [0, 1] → 64 GELU features and 10 logits.
-
-    GELU, since a ReLU feature that never fires makes the covariance singular.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1),
-            nn.BatchNorm2d(32),
-            nn.GELU(),
-            nn.Conv2d(32, 64, 3, padding=1, stride=2),
-            nn.BatchNorm2d(64),
-            nn.GELU(),
-            nn.Conv2d(64, 64, 3, padding=1, stride=2),
-            nn.BatchNorm2d(64),
-            nn.GELU(),
-            nn.Flatten(),
-            nn.Dropout(0.2),
-            nn.Linear(256, 64),
-            nn.GELU(),
-        )
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(64, 10))
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.body(images)
-        return features, self.head(features)
+# Printed by `forger extractor data=fashion_mnist`, which made the file.
+FASHION_SHA256 = "90f7e9fbac5299f9868a7213b85598c758ee0379415f8c0ba54ef7ae83df44e3"
+#: What forger ships: the file, and its SHA-256.
+SHIPPED = {"digits": (DIGITS_WEIGHTS, DIGITS_SHA256), "fashion": (FASHION_WEIGHTS, FASHION_SHA256)}
 
 
 class DigitsExtractor(Extractor):
@@ -77,8 +57,7 @@ class DigitsExtractor(Extractor):
     """
 
     def __init__(self) -> None:
-        if file_sha256(DIGITS_WEIGHTS) != DIGITS_SHA256:
-            raise ValueError(f"{DIGITS_WEIGHTS} is not the file that forger ships: install forger again")
+        _whole(DIGITS_WEIGHTS, DIGITS_SHA256)
         network = DigitsNetwork()
         network.load_state_dict(safetensors.torch.load_file(DIGITS_WEIGHTS))
         super().__init__("digits", network.eval(), DIGITS_SHA256, "uint8 (1, 8, 8) / 255")
@@ -94,6 +73,20 @@ class DigitsExtractor(Extractor):
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.network(images.float() / 255)
+
+
+class FashionExtractor(ClassifierExtractor):
+    """The extractor behind `fd_fashion`: a `ClassifierNetwork` trained on Fashion-MNIST, shipped with forger.
+
+    Takes grey 28×28 images only.
+
+    Raises:
+        ValueError: the file has another hash.
+    """
+
+    def __init__(self) -> None:
+        _whole(FASHION_WEIGHTS, FASHION_SHA256)
+        super().__init__(FASHION_WEIGHTS)
 
 
 class ModuleExtractor(Extractor):
@@ -167,30 +160,48 @@ class ModuleExtractor(Extractor):
 
 
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
-    """`digits`, `inception`, `dinov2`, else ModuleExtractor of that import path or `.pt2` file.
+    """The extractor of a name.
 
-    `preprocessing` is for the last, as its arguments.
+    `digits`, `fashion` and `random` take neither weights nor preprocessing, `inception` and `dinov2` take weights. A
+    `.safetensors` file is one of `forger extractor`; any other import path or `.pt2` file is a ModuleExtractor, which
+    takes both.
 
     Raises:
         ValueError: there is no such extractor, or it does not fit its weights or preprocessing.
+        FileNotFoundError: a file is missing.
     """
-    if target == "digits":
-        if weights is not None or preprocessing:
-            raise ValueError("the digits extractor is shipped whole: it takes neither weights nor preprocessing")
-        return DigitsExtractor()
+    file = target.endswith(".safetensors")
+    if (target in OWN or file) and (weights is not None or preprocessing):
+        raise ValueError(f"the {target} extractor is whole: it takes neither weights nor preprocessing")
+    if target in OWN:
+        return OWN[target]()
+    if file:
+        extractor = ClassifierExtractor(Path(target))
+        if extractor.name in NAMES and extractor.weights_sha256 != FASHION_SHA256:
+            raise ValueError(f"{target} calls itself {extractor.name}, which is the name of forger's own extractor")
+        return extractor
     if target in NAMES:
         if preprocessing:
             raise ValueError(f"the {target} extractor does its own preprocessing: take out {', '.join(preprocessing)}")
         return InceptionExtractor(weights) if target == "inception" else DINOv2Extractor(weights)
     if "." not in target:
         raise ValueError(
-            f"no extractor {target}: there are {', '.join(NAMES)}, "
+            f"no extractor {target}: there are {', '.join(NAMES)}, any .safetensors file of forger extractor, "
             "any import path (package.module.Class) and any .pt2 file"
         )
     try:
         return ModuleExtractor(target, weights=weights, **preprocessing)
     except TypeError as error:
         raise ValueError(f"the extractor {target} takes no such preprocessing: {error}") from error
+
+
+#: Those that need nothing but their name.
+OWN = {"digits": DigitsExtractor, "fashion": FashionExtractor, "random": RandomExtractor}
+
+
+def _whole(path: Path, sha256: str) -> None:
+    if not path.is_file() or file_sha256(path) != sha256:
+        raise ValueError(f"{path} is not the file that forger ships: install forger again")
 
 
 def _imported(target: str, arguments: Mapping[str, Any], weights: str | Path | None) -> tuple[nn.Module, str]:

@@ -81,6 +81,7 @@ class InceptionScore(Rows):
 
     names = ("is", "is_std")
     columns = ("logits",)
+    of_logits = True
     higher_is_better = True
 
     def __init__(self, reference: Reference, splits: int = 1, seed: int = 2020) -> None:

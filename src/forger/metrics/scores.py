@@ -1,6 +1,6 @@
 """The scores by name, over features that are extracted once for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from annotated_types import Ge
@@ -78,6 +78,20 @@ def plain_name(name: str, extractor: str) -> str:
     raise ValueError(f"no score {name} with the {extractor} extractor: there are {', '.join(KINDS)}")
 
 
+def refuse_without_logits(names: Iterable[str], extractor: str) -> None:
+    """Refuse scores, by their plain names, that an extractor without logits can't give.
+
+    Raises:
+        ValueError: there is one.
+    """
+    unfit = [name for name in names if KINDS[name].of_logits]
+    if unfit:
+        raise ValueError(
+            f"the {extractor} extractor tells no classes apart, which {score_name(unfit[0], extractor)} is about: "
+            "leave it out, or take an extractor with logits"
+        )
+
+
 def higher_is_better(name: str) -> bool:
     """The direction of a score, by its public or plain name (`fd_digits`, `is`)."""
     plain = {public: plain for plain, public in INCEPTION_NAMES.items()}.get(name, name)
@@ -119,6 +133,8 @@ class Scores(nn.Module):
             Memorisation: {"train": train, "seed": seed},
         }
         options |= {KernelDistance: {"seed": seed}, ExtrapolatedFrechetDistance: {"seed": seed}}
+        if reference.logits is None:
+            refuse_without_logits([plain_name(name, extractor.name) for name in scores], extractor.name)
         kinds = dict.fromkeys(KINDS[plain_name(name, extractor.name)] for name in scores)
         if Memorisation in kinds and train is None:
             raise ValueError("memorisation needs the training images beside the reference")

@@ -22,6 +22,7 @@ class FeatureMetric(FixedPrecision, Metric):
 
     full_state_update = False
     is_differentiable = False
+    of_logits: ClassVar[bool] = False  # whether it looks at classes, which not every extractor tells apart
     names: ClassVar[tuple[str, ...]]  # the numbers this score can give, without the extractor's name
 
     def __init__(self, reference: Reference) -> None:
@@ -121,6 +122,7 @@ class Accuracy(FeatureMetric):
     """Share of fakes that the extractor's classifier takes for the class that was asked for. Streaming."""
 
     names = ("accuracy",)
+    of_logits = True
     higher_is_better = True
     n: Tensor
     right: Tensor

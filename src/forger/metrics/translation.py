@@ -3,6 +3,7 @@
 A game offers `translate(images, direction)` of float images in [-1, 1], direction "ab" or "ba".
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -110,14 +111,21 @@ class ClassPreserved(OfTranslations):
         undo: turns an image of B into one that the extractor was trained on.
         extractor: whose logits classify images of A.
         weights: file of the extractor's weights, where it needs one.
+        preprocessing: of a module or exported program, as `ModuleExtractor` takes it.
 
     Raises:
         ValueError: data or an extractor without classes.
     """
 
-    def __init__(self, undo: Undo = "nothing", extractor: str = "digits", weights: str | None = None) -> None:
+    def __init__(
+        self,
+        undo: Undo = "nothing",
+        extractor: str = "digits",
+        weights: str | None = None,
+        preprocessing: Mapping[str, Any] | None = None,
+    ) -> None:
         self.undo: Undo = undo
-        self.extractor = extractors.build(extractor, weights)
+        self.extractor = extractors.build(extractor, weights, **preprocessing or {})
 
     def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         part = data.splits[split]
