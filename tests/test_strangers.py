@@ -1,9 +1,7 @@
 """Of a stranger's config model, the data's name and numbers count; places, loggers and callbacks are the reader's."""
 
-import http.server
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import servers
 from forger import cli
 from forger.commands.forking import fork
 from forger.config.shipped import conf_folder
@@ -55,18 +54,13 @@ def calls() -> Iterator[tuple[str, list[str]]]:
     """The address of a server, and what was asked of it."""
     asked: list[str] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Handler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            self.send_error(404)
+            super().do_GET()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", asked
-        server.shutdown()
+    with servers.serving(Handler) as address:
+        yield f"{address}/", asked
 
 
 @pytest.mark.parametrize("command", ["train", "reproduce"])

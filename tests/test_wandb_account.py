@@ -2,15 +2,14 @@
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import servers
 from forger.config.targets import Node, checked
 from forger.errors import ConfigError
 from forger.tracking import wandb_account
@@ -31,18 +30,8 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def web() -> Iterator[str]:
     """A server on loopback that answers everything with 404."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_error(404)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with servers.serving() as address:
+        yield address
 
 
 def test_credentials_are_found_where_wandb_keeps_them(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:

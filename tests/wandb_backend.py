@@ -4,16 +4,15 @@ import gzip
 import json
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import servers
 from forger.tracking import loggers as tracking
 
 ENTITY = "somebody"
@@ -172,7 +171,7 @@ class Backend:
 def serving(backend: Backend, port: int = 0) -> Iterator[Backend]:
     """The backend behind a port of this machine, the same one again if asked."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(servers.Handler):
         protocol_version = "HTTP/1.1"
 
         def _body(self) -> bytes:
@@ -208,16 +207,5 @@ def serving(backend: Backend, port: int = 0) -> Iterator[Backend]:
                 self._send({})
             return None
 
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    backend.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with servers.serving(Handler, port) as backend.url:
         yield backend
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
