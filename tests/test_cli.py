@@ -129,6 +129,12 @@ def test_runs_needs_no_torch(tmp_path: Path) -> None:
     assert run("-c", code, "runs", str(tmp_path)).returncode == 0
 
 
+def test_a_sweep_and_its_workers_need_no_torch() -> None:
+    """They start often, and it is their runs that compute."""
+    code = "import sys, forger.commands.sweep, forger.sweeps.worker; assert 'torch' not in sys.modules"
+    assert run("-c", code).returncode == 0
+
+
 def test_the_package_runs_as_a_module() -> None:
     answer = run("-m", "forger", "trian")
     assert (answer.returncode, answer.stdout) == (2, "")

@@ -3,8 +3,6 @@
 import os
 from typing import Any
 
-import torch
-
 from forger.console import say
 from forger.errors import ConfigError
 
@@ -20,6 +18,8 @@ def check_placement(trainer: dict[str, Any]) -> None:
     Raises:
         ConfigError: one line with the key, what this machine has, and what to do.
     """
+    import torch
+
     gpus = torch.cuda.device_count()
     on_gpu = _check_accelerator(trainer["accelerator"], gpus)
     devices = trainer["devices"]
@@ -43,6 +43,8 @@ def check_placement(trainer: dict[str, Any]) -> None:
 
 def say_placement(trainer: dict[str, Any]) -> None:
     """Say what `trainer` leaves open, where the answer may surprise."""
+    import torch
+
     if trainer["accelerator"] == "auto" and not (torch.cuda.device_count() or torch.backends.mps.is_available()):
         say("trainer.accelerator=auto: torch sees no GPU here (`forger doctor` says why), so the CPU it is")
 
@@ -61,6 +63,8 @@ def check_launcher() -> None:
 
 def _check_accelerator(accelerator: str, gpus: int) -> bool:
     """Whether the run will be on a GPU."""
+    import torch
+
     mps = torch.backends.mps.is_available()
     wanting = not mps if accelerator == "mps" else not gpus if accelerator == "cuda" else not (gpus or mps)
     if accelerator in ("gpu", "cuda", "mps") and wanting:
