@@ -49,10 +49,10 @@ class Restored:
             "kind": "points" if points else "images",
             "shape": (about["dimension"],) if points else (about["channels"], about["size"], about["size"]),
         }
-        return _Deferred(lambda: data_of(self.folder, self.settings), known)  # type: ignore[return-value]
+        return _Deferred(lambda: data_of(self.folder, self.settings, self.given), known)  # type: ignore[return-value]
 
 
-def data_of(folder: RunFolder, settings: dict[str, Any], given: Mapping[str, str] | None = None) -> Data:
+def data_of(folder: RunFolder, settings: dict[str, Any], given: Mapping[str, str] | None) -> Data:
     """The data that a run was trained on.
 
     Args:
