@@ -45,14 +45,15 @@ def build_game(settings: dict[str, Any]) -> Game:
     return game.to(memory_format=torch.channels_last)
 
 
-def build_metrics(settings: dict[str, Any], data: Data) -> dict[str, Any]:
-    """The arguments of `Scoring`; its evaluations can take these data."""
+def build_metrics(settings: dict[str, Any], data: Data, game: Game) -> dict[str, Any]:
+    """The arguments of `Scoring`; its evaluations can take these data and this game."""
     evaluations = built("metrics.evaluations", settings["metrics"]["evaluations"])
     for name, evaluation in evaluations.items():
-        try:
-            evaluation.check(data)
-        except ValueError as error:
-            raise ConfigError(f"metrics.evaluations.{name} can't take data={data.name}: {error}") from None
+        for check, given, what in ((evaluation.check, data, f"data={data.name}"), (evaluation.fits, game, "model")):
+            try:
+                check(given)
+            except ValueError as error:
+                raise ConfigError(f"metrics.evaluations.{name} can't take {what}: {error}") from None
     _check_best(settings["metrics"]["best"], list(evaluations.values()))
     return {**settings["metrics"], "evaluations": evaluations}
 

@@ -104,7 +104,7 @@ def fit(
     budget = Budget(**settings["budget"])
     journal = Journal(folder, budget, settings["log"]["every"])
     checkpoints = Checkpoints(folder.checkpoints, folder, **settings["checkpoint"])
-    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings, data))
+    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings, data, game))
     watching = Watching(settings, data, folder, journal, scoring, checkpoints, **settings["watch"])
     interruption = interruption or Interruption()
     samples = Samples(data, folder.samples, journal, **settings["samples"])

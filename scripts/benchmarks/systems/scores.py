@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d
 
 from forger.data.images import digits
 from forger.data.ranges import to_uint8
+from forger.games.abilities import Samples
 from forger.metrics.extractors import DigitsExtractor
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
@@ -74,6 +75,7 @@ def measure(runs: list[str], resamples: int) -> dict[str, list[list[float]]]:
         known = rows.pop("known")
         score("real", rows.pop("real"), known)
         for name, game in games:
+            assert isinstance(game, Samples)
             fakes = to_uint8(game.sample(COUNT, generator=generator(seed, "scores"))).cpu()
             score(f"`{name}`", fakes, data.train.arrays["image"])
         for name, fakes in rows.items():

@@ -21,6 +21,7 @@ import torch
 
 from forger.data.density import Mixture
 from forger.data.images import digits
+from forger.games.abilities import Samples
 from forger.metrics.extractors import build
 from forger.metrics.reference import Reference
 from forger.metrics.scores import Scores
@@ -72,6 +73,7 @@ def _modes_distance(path: Path, n: int = 10_000) -> float:
     run = restored(path)
     density = run.data.density
     assert density is not None
+    assert isinstance(run.game, Samples)
     samples = run.game.sample(n, None, generator(0, "truth")).cpu()
     return modes_distance(samples, density) if bool(samples.isfinite().all()) else math.inf
 

@@ -17,7 +17,7 @@ from forger.pictures.request import COUNTS, Request
 
 
 class Samples(Punctual):
-    """Draws the game's natural picture at intervals and at the end into ``samples/<images>.png``.
+    """Draws the game's natural picture, if it has one, at intervals and at the end into ``samples/<images>.png``.
 
     Args:
         data: the data set, for games whose picture shows real images too.
@@ -68,7 +68,7 @@ class Samples(Punctual):
 
     def draw(self, trainer: Trainer, game: Game) -> None:
         """Write the picture of this moment."""
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not drawable(game, self.data):
             return
         frames = draw(game, self.data, Request(n=self.n, seed=game.seed))
         path = self.folder / f"{game.shown:09d}.{'gif' if len(frames) > 1 else 'png'}"

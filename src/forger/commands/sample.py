@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from forger.commands.options import number
 from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
+from forger.games.abilities import Samples
 from forger.games.base import Game
 from forger.pictures import draw, drawable
 from forger.pictures.files import save_picture, training_frames
@@ -53,20 +55,23 @@ def sample(
         raise ConfigError(f"--checkpoint {checkpoint}: no such checkpoint (valid: best, final, last)")
     read = restored(run, checkpoint, trust=trust, places=places)
     name = _picture_name(read.game, read.data, options)
+    live = read.game.live_weights() if raw_weights else nullcontext()
     if "input" in options:
-        print(_write_handed(read, name, options))
+        with live:
+            print(_write_handed(read, name, options))
         return 0
-    request = _request(read, options, name, raw_weights)
+    request = _request(read, options, name)
     out = options.get("out")
     if not out:
         read.folder.refuse_links_out()
     path = Path(out) if out else read.folder.samples / _file_name(name)
-    if (out and out.endswith("/")) or path.is_dir():
-        _write_folder(path, read, name, request)
-    elif name == "raw":
-        _write_arrays(path, read, request)
-    else:
-        _write_picture(path, read, name, request)
+    with live:
+        if (out and out.endswith("/")) or path.is_dir():
+            _write_folder(path, read, name, request)
+        elif name == "raw":
+            _write_arrays(path, read, request)
+        else:
+            _write_picture(path, read, name, request)
     print(printable(str(path)) if sys.stdout.isatty() else path)
     return 0
 
@@ -75,7 +80,9 @@ def sample(
 
 
 def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
-    possible = drawable(game, data)
+    possible = (*drawable(game, data), *(["raw"] if isinstance(game, Samples) else []))
+    if not possible:
+        raise ConfigError(f"this run's {type(game).__name__} offers nothing that could be drawn")
     out = options.get("out", "")
     mere_samples = out.endswith((".npz", "/")) or (out and Path(out).is_dir())
     name = options.get("what") or ("raw" if mere_samples and "raw" in possible else possible[0])
@@ -84,18 +91,18 @@ def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
     return name
 
 
-def _request(read: Restored, options: Mapping[str, str], name: str, raw_weights: bool) -> Request:
+def _request(read: Restored, options: Mapping[str, str], name: str) -> Request:
     count = COUNTS[name] if name in COUNTS else read.settings["samples"]["n"]
     return Request(
         n=number(options, "n", int, 1) if "n" in options else count,
         seed=number(options, "seed", int, 0) if "seed" in options else read.settings["seed"],
-        labels=_labels(options["labels"], getattr(read.game, "classes", 0)) if "labels" in options else None,
+        labels=_labels(options["labels"], read.game) if "labels" in options else None,
         truncation=number(options, "truncation", float, 0) if "truncation" in options else 1.0,
-        raw=raw_weights,
     )
 
 
-def _labels(text: str, classes: int) -> tuple[int, ...]:
+def _labels(text: str, game: Game) -> tuple[int, ...]:
+    classes = game.classes if isinstance(game, Samples) else 0
     if not classes:
         raise ConfigError(f"--labels {text}: this run's game has no classes to ask for")
     labels = text.split(",")
@@ -183,6 +190,7 @@ def _write_folder(path: Path, read: Restored, name: str, request: Request) -> No
 
 
 def _samples(read: Restored, request: Request) -> tuple[Tensor, Tensor | None]:
+    assert isinstance(read.game, Samples)  # or neither of the names that lead here was possible
     return samples(read.game, request), asked_labels(read.game, request, request.n)
 
 

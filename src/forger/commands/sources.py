@@ -11,6 +11,7 @@ from torch import Tensor
 from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
+from forger.games.abilities import Samples
 from forger.metrics.evaluation import proportional
 from forger.metrics.passport import Weights, weights_of
 from forger.randomness import generator
@@ -86,13 +87,12 @@ def _of_run(read: Restored) -> Source:
     game, metrics = read.game, read.settings["metrics"]
 
     def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
-        labels = _labels(getattr(game, "classes", 0), n, real, seed)
+        if not isinstance(game, Samples):
+            raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options")
+        labels = _labels(game.classes, n, real, seed)
         parts = []
         for only in torch.arange(n).split(_CHUNK):
-            try:
-                fakes = game.sample(n, labels, generator(seed, "scores"), only=only)
-            except NotImplementedError:
-                raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options") from None
+            fakes = game.sample(n, labels, generator(seed, "scores"), only=only)
             if fakes.ndim != 4:
                 raise ConfigError(f"{read.folder}: its samples are points, and an extractor takes images")
             if not bool(torch.isfinite(fakes).all()):

@@ -2,22 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from forger.augmentation.base import Augmentation
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.ema import MovingAverage
+from forger.games.inference import Decay
 from forger.losses.adversarial import boundary, is_paired
 from forger.losses.penalty import Encounter, Penalty
 from forger.partials import plain
 from forger.randomness import Noise
-
-#: Samples per call of a network outside training.
-_BATCH = 512
 
 
 class AdversarialGame(Game):
@@ -42,11 +39,6 @@ class AdversarialGame(Game):
         seed: seed of every random stream.
     """
 
-    #: Without classes `classes` is left out, and of points there is nothing but `density`.
-    draws: ClassVar[tuple[str, ...]] = (
-        "classes", "grid", "density", "walk", "latent-map", "neighbours", "raw",
-    )  # fmt: skip
-
     def __init__(
         self,
         generator: nn.Module,
@@ -58,14 +50,14 @@ class AdversarialGame(Game):
         augmentations: Mapping[str, Augmentation] | None = None,
         flip_labels: Annotated[float, Ge(0), Le(1)] = 0.0,
         prior: Literal["normal", "uniform"] = "normal",
-        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
+        ema: Decay | None = None,
         classes: Annotated[int, Ge(0)] = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(players, seed)
         self.generator = generator
         self.discriminator = discriminator
-        self.average = MovingAverage(generator, ema) if ema is not None else None
+        self.keep_averages(ema, "generator")
         self.loss = plain(loss)
         self.penalties = nn.ModuleDict(penalties)
         self.augmentations = nn.ModuleDict(augmentations)
@@ -73,7 +65,7 @@ class AdversarialGame(Game):
         # Without the bookkeeping of a container at each use.
         self._penalties, self._augmentations = dict(penalties or {}), dict(augmentations or {})
         self.latent = latent
-        self.prior = prior
+        self.prior: Literal["normal", "uniform"] = prior
         self.classes = classes
 
     def prepared(self, batch: Batch) -> Batch:
@@ -144,10 +136,6 @@ class AdversarialGame(Game):
         modules = super().remembering(name)
         return [*modules, self.penalties, self.augmentations] if name == "discriminator" else modules
 
-    def after_move(self, name: str) -> None:
-        if name == "generator" and self.average is not None:
-            self.average.update(self.generator, self.iteration // self.players[name].every)
-
     def latents(self, n: int, stream: torch.Generator) -> Tensor:
         """``n`` draws from the prior (n, latent), on the stream's device."""
         shape = (n, self.latent)
@@ -161,38 +149,20 @@ class AdversarialGame(Game):
         labels: Tensor | None = None,
         generator: torch.Generator | None = None,
         *,
-        raw: bool = False,
         only: Tensor | None = None,
     ) -> Tensor:
-        """``n`` fakes from the averaged generator (the live one if ``raw`` or without an average).
-
-        Labels, where the game has classes, default to 0, 1, 2, … in turn.
-        """
+        """``n`` fakes; labels, where the game has classes, default to 0, 1, 2, … in turn."""
         z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
         if labels is None and self.classes:
             labels = torch.arange(n) % self.classes
         if only is not None:
             z, labels = z[only], None if labels is None else labels[only]
-        return self.decode(z, labels, raw=raw)
+        return self.decode(z, labels)
 
-    def decode(self, z: Tensor, labels: Tensor | None = None, *, raw: bool = False) -> Tensor:
-        """Fakes of given latents (n, latent), in evaluation mode."""
-        return self._applied(self.generator if raw or self.average is None else self.average, z, labels)
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Fakes of given latents (n, latent)."""
+        return self.infer("generator", z, labels)
 
     def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
-        """D(x), the discriminator's probability (n,) that each of the samples is real, in evaluation mode."""
-        return self._applied(self.discriminator, samples, labels).sigmoid()
-
-    @torch.no_grad()
-    def _applied(self, network: nn.Module, inputs: Tensor, labels: Tensor | None) -> Tensor:
-        training = network.training
-        network.eval()
-        parts = [
-            network(
-                inputs[i : i + _BATCH].to(self.device),
-                None if labels is None else labels[i : i + _BATCH].to(self.device),
-            )
-            for i in range(0, len(inputs), _BATCH)
-        ]
-        network.train(training)
-        return torch.cat(parts).float()
+        """D(x), the discriminator's probability (n,) that each of the samples is real."""
+        return self.infer("discriminator", samples, labels).sigmoid()

@@ -1,13 +1,14 @@
 """The game of an autoencoder, which has one player: plain, sparse, denoising, stacked, and variational."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from forger.games.base import Batch, Game, Player, Terms
+from forger.games.inference import Decay
 from forger.games.schedules import Share
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
 from forger.partials import plain
@@ -28,6 +29,7 @@ class AutoencoderGame(Game):
         sparsity: weight of the mean absolute value of the code.
         pretraining: share of the budget in which the stages are trained one after the other, in equal parts.
         budget: real images to be shown in all; only needed with ``pretraining``.
+        ema: decay of the moving average per move, which then encodes and decodes; None keeps none.
         seed: seed of every random stream.
 
     Raises:
@@ -35,7 +37,6 @@ class AutoencoderGame(Game):
             other way round).
     """
 
-    draws: ClassVar[tuple[str, ...]] = ("reconstructions", "codes", "latent-map", "walk")
     variational: ClassVar[bool] = False
 
     def __init__(
@@ -47,6 +48,7 @@ class AutoencoderGame(Game):
         sparsity: Annotated[float, Ge(0)] = 0.0,
         pretraining: Share = 0.0,
         budget: Annotated[int, Ge(1)] | None = None,
+        ema: Decay | None = None,
         seed: int = 0,
     ) -> None:
         network: Any = autoencoder
@@ -67,6 +69,7 @@ class AutoencoderGame(Game):
         }
         super().__init__({**stages, **players}, seed)
         self.autoencoder = network
+        self.keep_averages(ema, "autoencoder")
         self.loss = plain(loss)
         self.input_noise = noise
         self.sparsity = sparsity
@@ -105,35 +108,15 @@ class AutoencoderGame(Game):
 
     def encode(self, images: Tensor) -> Tensor:
         """Codes (n, latent) of images in [-1, 1]."""
-        return self._applied(self.autoencoder.encode, images)
+        return self.infer("autoencoder", images, how=lambda network, x: network.encode(x))
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Images in [-1, 1] of codes (n, latent)."""
-        return self._applied(self.autoencoder.decode, codes)
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images in [-1, 1] of codes (n, latent); there are no labels."""
+        return self.infer("autoencoder", z, how=lambda network, x: network.decode(x))
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Reconstructions by encoder and decoder of images in [-1, 1] (noisy ones may exceed the range)."""
         return self.decode(self.encode(images))
-
-    def sample(
-        self,
-        n: int,
-        labels: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        raw: bool = False,
-        only: Tensor | None = None,
-    ) -> Tensor:
-        raise ValueError("a plain autoencoder has no distribution of codes to sample from: train model=vae")
-
-    @torch.no_grad()
-    def _applied(self, function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-        """A function of the network, in evaluation mode and in batches."""
-        training = self.autoencoder.training
-        self.autoencoder.eval()
-        outputs = torch.cat([function(part.to(self.device)).float() for part in inputs.split(512)])
-        self.autoencoder.train(training)
-        return outputs
 
 
 class VariationalGame(AutoencoderGame):
@@ -149,12 +132,10 @@ class VariationalGame(AutoencoderGame):
         r_loss_factor: weight of the reconstruction.
         beta: weight of the KL divergence (Higgins et al., 2017).
         noise: as in `AutoencoderGame`.
+        ema: as in `AutoencoderGame`.
         seed: seed of every random stream.
     """
 
-    draws: ClassVar[tuple[str, ...]] = (
-        "grid", "reconstructions", "codes", "latent-map", "walk", "neighbours", "raw",
-    )  # fmt: skip
     variational: ClassVar[bool] = True
 
     def __init__(
@@ -164,9 +145,12 @@ class VariationalGame(AutoencoderGame):
         r_loss_factor: Annotated[float, Gt(0)] = 1000.0,
         beta: Annotated[float, Ge(0)] = 1.0,
         noise: Annotated[float, Ge(0)] = 0.0,
+        ema: Decay | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(autoencoder, players, noise=noise, seed=seed)
+        super().__init__(autoencoder, players, noise=noise, ema=ema, seed=seed)
+        self.classes = 0
+        self.prior: Literal["normal", "uniform"] = "normal"
         self.r_loss_factor = r_loss_factor
         self.beta = beta
 
@@ -181,7 +165,8 @@ class VariationalGame(AutoencoderGame):
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-variances, each (n, latent), of q(z|x) for images in [-1, 1]."""
-        mean, log_variance = self._applied(lambda x: torch.cat(self.autoencoder.encode(x), 1), images).chunk(2, 1)
+        both = self.infer("autoencoder", images, how=lambda network, x: torch.cat(network.encode(x), 1))
+        mean, log_variance = both.chunk(2, 1)
         return mean, log_variance
 
     def encode(self, images: Tensor) -> Tensor:
@@ -198,9 +183,8 @@ class VariationalGame(AutoencoderGame):
         labels: Tensor | None = None,
         generator: torch.Generator | None = None,
         *,
-        raw: bool = False,
         only: Tensor | None = None,
     ) -> Tensor:
-        """``n`` images decoded from z ~ N(0, 1); there are no labels, and no average of the weights."""
+        """``n`` images decoded from z ~ N(0, 1); there are no labels."""
         z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
         return self.decode(z if only is None else z[only])

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 import torch.distributed
 from annotated_types import Ge, Gt
-from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from forger.data.ranges import to_float
+from forger.games.inference import Inference
 from forger.games.numbers import copied, fault, relative_change
 from forger.partials import plain
 from forger.randomness import Noise, derived_seed, generator
@@ -52,22 +52,19 @@ class Player:
         self.constraint = plain(constraint)
 
 
-class Game(LightningModule):
+class Game(Inference):
     """Rounds of alternating moves with manual optimisation: the only training step there is.
 
     In each round every player whose turn it is moves once, in the order of ``players``: the others' networks
     are frozen, its objective's terms are summed and minimised by one step of its optimiser.
 
-    A game says who plays (`round`), for what (`objective`) and how to draw from it (`sample`). Its clock is
-    ``iteration`` (rounds) and ``shown`` (real images); all randomness is a function of the seed and the clock.
+    A game says who plays (`round`) and for what (`objective`); what it offers besides are `forger.games.abilities`. Its
+    clock is ``iteration`` (rounds) and ``shown`` (real images); all randomness is a function of the seed and the clock.
 
     Args:
         players: name to `Player`, in the order of play.
         seed: seed of every random stream.
     """
-
-    #: Names of the pictures this game can draw (`forger.pictures`), the natural one first.
-    draws: ClassVar[tuple[str, ...]] = ("grid",)
 
     def __init__(self, players: Mapping[str, Player], seed: int = 0) -> None:
         super().__init__()
@@ -101,26 +98,6 @@ class Game(LightningModule):
 
     def objective(self, player: str, batch: Batch) -> Terms:
         """Named scalar terms whose sum the player minimises on this batch (images in [-1, 1])."""
-        raise NotImplementedError
-
-    def sample(
-        self,
-        n: int,
-        labels: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        raw: bool = False,
-        only: Tensor | None = None,
-    ) -> Tensor:
-        """``n`` new images in [-1, 1], shape (n, c, h, w), or points (n, d).
-
-        Args:
-            n: how many.
-            labels: their classes (n,), where the game has any.
-            generator: random stream of the latents (on the CPU, so that every device draws the same).
-            raw: from the live weights instead of their moving average.
-            only: indices of the samples wanted of the ``n``, a rank's share.
-        """
         raise NotImplementedError
 
     # How it is played -------------------------------------------------------------------------------------
@@ -219,7 +196,8 @@ class Game(LightningModule):
                 getattr(callback, hook)(self.trainer, self, *arguments)
 
     def after_move(self, name: str) -> None:
-        """Called when a player has stepped: the place for moving averages of its networks."""
+        """Called when a player has stepped: moving averages follow its networks."""
+        self._update_averages(self.players[name].networks or [name], self.iteration // self.players[name].every)
 
     def _look_at(self, player: Player) -> None:
         """Observe the player's last move before each ``observe_every``-th round ends, known before it is made."""

@@ -1,21 +1,22 @@
 """The game of two translations between two domains that undo each other."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
 import torch
 import torch.distributed
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from forger.games.abilities import Direction
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.image_pool import ImagePool
+from forger.games.inference import Decay
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import l1
 from forger.randomness import generator
 
 Weight = Annotated[float, Ge(0)]
-Direction = Literal["ab", "ba"]
 
 
 class CycleGame(Game):
@@ -41,10 +42,9 @@ class CycleGame(Game):
         geometry: weight of ‖AB(r(a)) − r(AB(a))‖₁ and of the same for BA, r a quarter turn (Fu et al. 2019, GcGAN):
             turning and translating commute.
         pool: number of past fakes in each pool.
+        ema: decay of the generators' moving averages per move, which then translate; None keeps none.
         seed: seed of every random stream.
     """
-
-    draws: ClassVar[tuple[str, ...]] = ("translations", "cycles")
 
     def __init__(
         self,
@@ -59,11 +59,13 @@ class CycleGame(Game):
         distance: Weight = 0.0,
         geometry: Weight = 0.0,
         pool: Annotated[int, Ge(0)] = 50,
+        ema: Decay | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(players, seed)
         self.generator_ab, self.generator_ba = generator_ab, generator_ba
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
+        self.keep_averages(ema, "generator_ab", "generator_ba")
         self.loss = loss
         self.cycle, self.identity, self.distance, self.geometry = cycle, identity, distance, geometry
         self.pools = {"a": ImagePool(pool), "b": ImagePool(pool)}
@@ -120,15 +122,9 @@ class CycleGame(Game):
         torch.distributed.all_gather(parts, fakes.detach().contiguous())
         return torch.stack(parts, 1).flatten(0, 1)
 
-    @torch.no_grad()
     def translate(self, images: Tensor, direction: Direction = "ab") -> Tensor:
         """Images (n, c, h, w) in [-1, 1] of one domain as images of the other."""
-        network = self.generator_ab if direction == "ab" else self.generator_ba
-        training = network.training
-        network.eval()
-        result = torch.cat([network(part.to(self.device)).float() for part in images.split(256)])
-        network.train(training)
-        return result
+        return self.infer(f"generator_{direction}", images, at_once=256)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -1,21 +1,22 @@
 """The game of super-resolution: first on the error of pixels, then against a discriminator."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from forger.data.resizing import shrink
+from forger.games.abilities import Stage
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage
+from forger.games.inference import Decay
 from forger.games.schedules import Share, cosine
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import mse
 
 Weight = Annotated[float, Ge(0)]
-Stage = Literal["first", "second"]
 
 
 class SuperResolutionGame(Game):
@@ -36,10 +37,10 @@ class SuperResolutionGame(Game):
         content_weight: weight of the squared error of features in the second stage.
         adversarial_weight: weight of the adversarial term (10⁻³ in the paper).
         pixel_weight: weight of the pixels' squared error in the second stage (0 in the paper).
+        ema: decay of the generator's moving average per move, which then enlarges and is what is kept of the first
+            stage; None keeps none.
         seed: seed of every random stream.
     """
-
-    draws: ClassVar[tuple[str, ...]] = ("enlargements",)
 
     def __init__(
         self,
@@ -53,12 +54,14 @@ class SuperResolutionGame(Game):
         content_weight: Weight = 1.0,
         adversarial_weight: Weight = 1e-3,
         pixel_weight: Weight = 0.0,
+        ema: Decay | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(players, seed)
         self.generator = generator
         self.discriminator = discriminator
         self.first_stage = MovingAverage(generator, 0.0)
+        self.keep_averages(ema, "generator")
         # In a tuple, so that it is no submodule: VGG19 would add 80 MB to every checkpoint.
         self._content = (content.eval().requires_grad_(False),)
         self.loss = loss
@@ -112,21 +115,16 @@ class SuperResolutionGame(Game):
         return self._content[0](images)
 
     def after_move(self, name: str) -> None:
+        super().after_move(name)
         if name == "generator" and self.stage == "first":
-            self.first_stage.update(self.generator, self.iteration)
+            self.first_stage.update(self.answering("generator"), self.iteration)
 
-    @torch.no_grad()
     def enlarge(self, images: Tensor, stage: Stage = "second") -> Tensor:
-        """Images (n, c, h, w) in [-1, 1], ``scale`` times as large, clipped to [-1, 1], in evaluation mode.
+        """Images (n, c, h, w) in [-1, 1], ``scale`` times as large, clipped to [-1, 1].
 
         ``stage="first"`` asks the generator as it was at the end of the first stage (as it is, until then).
         """
-        network = self.first_stage if stage == "first" else self.generator
-        training = network.training
-        network.eval()
-        result = torch.cat([network(part.to(self.device)).float() for part in images.split(32)])
-        network.train(training)
-        return result.clamp(-1, 1)
+        return self.infer("first_stage" if stage == "first" else "generator", images, at_once=32).clamp(-1, 1)
 
     def on_fit_start(self) -> None:
         super().on_fit_start()

@@ -1,7 +1,6 @@
 """Evaluations of autoencoders, each beside the linear method that it has to beat.
 
-Errors and noise are on the scale [0, 1] of pixels, whatever a game computes in. A game offers `encode(images)`,
-`decode(codes)` and `reconstruct(images)` of float images in [-1, 1], and `latent`, the width of its codes.
+Errors and noise are on the scale [0, 1] of pixels, whatever a game computes in.
 """
 
 import math
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.ranges import to_float
+from forger.games.abilities import InfersPosteriors, Reconstructs
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.functional import decibels
@@ -36,7 +36,7 @@ def chosen_rows(count: int, n: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, "chosen"))[:n].sort().values
 
 
-class Reconstruction(OfRealImages):
+class Reconstruction(OfRealImages[Reconstructs]):
     """Test error of the reconstruction, beside PCA with as many components as the code is wide.
 
     - `mse`: squared error per pixel, averaged over pixels and images; `psnr`: the same in dB;
@@ -52,7 +52,7 @@ class Reconstruction(OfRealImages):
     def __init__(self, pca: bool = True) -> None:
         self.pca = pca
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         images = to_float(chosen(data, split, n, seed))
         error = pixel_error(game.reconstruct(images).cpu(), images)
         values = {"mse": error, "psnr": decibels(error, 1)}
@@ -71,13 +71,13 @@ class Reconstruction(OfRealImages):
         return name == "psnr"
 
 
-class Sparsity(OfRealImages):
+class Sparsity(OfRealImages[Reconstructs]):
     """Activations of the code: `active`, the share above 1e-3, and `dead`, the share of units never above it.
 
     Dead units do not count as sparsity: a code that always uses the same half of its units is dense.
     """
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         on = game.encode(to_float(chosen(data, split, n, seed))) > ON
         return {"active": float(on.double().mean()), "dead": float((~on.any(0)).double().mean())}
 
@@ -85,7 +85,7 @@ class Sparsity(OfRealImages):
         return False
 
 
-class Denoising(OfRealImages):
+class Denoising(OfRealImages[Reconstructs]):
     """Noise removed from images, beside the Wiener filter that knows the noise and the training images.
 
     Both get the same input, Gaussian noise added and nothing clipped. `psnr_noisy`, `psnr_denoised`,
@@ -99,7 +99,7 @@ class Denoising(OfRealImages):
     def __init__(self, noise: Annotated[float, Gt(0)]) -> None:
         self.noise = noise
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         images = to_float(chosen(data, split, n, seed))
         noisy = with_noise(images, self.noise, seed)
         wiener = WienerFilter(training_pixels(data), self.noise)
@@ -110,19 +110,17 @@ class Denoising(OfRealImages):
     def higher_is_better(self, name: str) -> bool:
         return True
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {"noise": self.noise}
 
 
-class Variational(OfRealImages):
+class Variational(OfRealImages[InfersPosteriors]):
     """The terms of a variational autoencoder in nats per image, and how much of its code it uses.
 
     - `kl`: KL(q(z|x) ‖ N(0, 1)), and `active_units`: latent units whose posterior mean varies over the images
       (variance above 0.01; Burda et al. 2016, § 5.2);
     - `elbo`: lower bound on log p(x), x in [0, 1], for a decoder with Gaussian pixels of the variance D / 2r
       that a factor r on the per-pixel squared error amounts to.
-
-    Needs `game.posterior(images)` → (mean, log-variance).
 
     Args:
         r_loss_factor: r, as in training.
@@ -133,7 +131,7 @@ class Variational(OfRealImages):
         self.r_loss_factor = r_loss_factor
         self.draws = draws
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: InfersPosteriors, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         images = to_float(chosen(data, split, n, seed))
         mean, log_variance = (part.cpu() for part in game.posterior(images))
         kl = float(kl_standard_normal(mean, log_variance).double().mean())
@@ -151,7 +149,7 @@ class Variational(OfRealImages):
     def higher_is_better(self, name: str) -> bool:
         return name != "kl"
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: InfersPosteriors, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {"r_loss_factor": self.r_loss_factor}
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.ranges import to_uint8
+from forger.games.abilities import Samples
 from forger.metrics import extractors
 from forger.metrics.evaluation import Evaluation, proportional
 from forger.metrics.features import extract
@@ -15,7 +16,7 @@ from forger.metrics.modes import class_modes, stacked_classes
 from forger.randomness import generator
 
 
-class ClassCoverage(Evaluation):
+class ClassCoverage(Evaluation[Samples]):
     """Metz et al. 2017, section 3.3.1: `modes`, the classes seen among `n` images, and `kl_modes` to their true shares.
 
     With as many channels as the classes have digits (`data=stacked_digits`) the classifier reads one digit in
@@ -41,14 +42,14 @@ class ClassCoverage(Evaluation):
         # Not named `extractor`, since it reads single channels, not whole images.
         self.classifier = extractors.build(extractor, weights, **preprocessing or {})
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         truth = torch.bincount(data.train.arrays["label"], minlength=data.classes)
 
         def scores(samples: Tensor) -> dict[str, float]:
             values = class_modes(stacked_classes(self.classifier, to_uint8(samples).cpu()), truth)
             return {"modes": values["modes"], "kl_modes": values["kl"]}
 
-        labels = proportional(data.train.arrays["label"], n, seed) if getattr(game, "classes", 0) else None
+        labels = proportional(data.train.arrays["label"], n, seed) if game.classes else None
         return of_both_weights(game, scores, labels, n=n, seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
@@ -65,7 +66,7 @@ class ClassCoverage(Evaluation):
                 f"{data.name} has {data.classes} classes, the {self.classifier.name} extractor tells {told}"
             )
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {
             "extractor": self.classifier.name,
             "weights_sha256": self.classifier.weights_sha256,
@@ -74,14 +75,15 @@ class ClassCoverage(Evaluation):
 
 
 def of_both_weights(
-    game: Any, scores: Callable[[Tensor], dict[str, float]], labels: Tensor | None = None, *, n: int, seed: int
+    game: Samples, scores: Callable[[Tensor], dict[str, float]], labels: Tensor | None = None, *, n: int, seed: int
 ) -> dict[str, float]:
     """Scores of ``n`` samples; for a game with a moving average also `NAME_raw`, scores of samples by the live weights.
 
     Both use the same latents and ``labels``; without labels the game chooses them.
     """
     values = scores(game.sample(n, labels, generator(seed, "scores")))
-    if getattr(game, "average", None) is not None:
-        live = scores(game.sample(n, labels, generator(seed, "scores"), raw=True))
+    if game.averaged:
+        with game.live_weights():
+            live = scores(game.sample(n, labels, generator(seed, "scores")))
         values |= {f"{name}_raw": value for name, value in live.items()}
     return values

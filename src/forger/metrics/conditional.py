@@ -9,6 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
+from forger.games.abilities import Samples
 from forger.metrics import extractors
 from forger.metrics.evaluation import Evaluation
 from forger.metrics.features import as_uint8, extract
@@ -18,7 +19,7 @@ from forger.randomness import generator
 log = logging.getLogger(__name__)
 
 
-class ConditionalAccuracy(Evaluation):
+class ConditionalAccuracy(Evaluation[Samples]):
     """Scores of fakes whose labels were asked for, equally many of each class.
 
     - `agreement_<extractor>`: share of the fakes in which a classifier, trained on real images alone, sees the
@@ -51,8 +52,8 @@ class ConditionalAccuracy(Evaluation):
         self._on_real: dict[str, float] = {}
         self._told = False
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        if not getattr(game, "classes", 0):
+    def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+        if not game.classes:
             if not self._told:
                 log.info("no classes can be asked for in this game: no agreement, no train_on_fake")
                 self._told = True
@@ -82,7 +83,7 @@ class ConditionalAccuracy(Evaluation):
         if logits is None or logits.shape[1] != data.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell {data.classes} classes apart")
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=self.n, seed=seed) | {
             "extractor": self.extractor.name,
             "weights_sha256": self.extractor.weights_sha256,

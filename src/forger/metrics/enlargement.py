@@ -1,7 +1,4 @@
-"""Evaluation of super-resolution on held-out pictures, beside bicubic enlargement.
-
-A game offers `enlarge(images, stage)` of float images in [-1, 1], stage "first" or "second", and `scale`.
-"""
+"""Evaluation of super-resolution on held-out pictures, beside bicubic enlargement."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +10,14 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
+from forger.games.abilities import Enlarges
 from forger.metrics.evaluation import Measured, OfRealImages, measured
 from forger.metrics.features import as_uint8
 from forger.metrics.functional import decibels
 from forger.metrics.perceptual import Distance
 
 
-class Enlargement(OfRealImages):
+class Enlargement(OfRealImages[Enlarges]):
     """PSNR, SSIM, share of high frequencies and a perceptual distance of pictures that were shrunk and enlarged again.
 
     The first three are of the luma, all with `scale` pixels cut off at the border (Ledig et al. 2017, section 3.1).
@@ -45,14 +43,14 @@ class Enlargement(OfRealImages):
         self.main = main
         self.distance = distance
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = {}
         for name, images in self._pictures(data, split).items():
             for key, value in compared(game, images, self.distance).items():
                 scores[key + name] = value
         return scores
 
-    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def measured(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
         if split == "test" and self.main in data.extra:  # the spread of a single picture is unknown
             return measured(self.evaluate(game, data, split, n=n, seed=seed))
         return super().measured(game, data, split, n=n, seed=seed)
@@ -66,7 +64,7 @@ class Enlargement(OfRealImages):
         if self.distance is not None:
             self.distance.check(data.test.arrays["image"][:1])
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         count = sum(len(images) for images in self._pictures(data, split).values())
         network = {} if self.distance is None else self.distance.about
         return super().passport(game, data, split, n=count, seed=seed) | {"scale": game.scale} | network
@@ -82,9 +80,9 @@ class Enlargement(OfRealImages):
         return {"": data.splits[split].arrays["image"]}
 
 
-def compared(game: Any, images: Tensor, distance: Distance | None = None) -> dict[str, float]:
+def compared(game: Enlarges, images: Tensor, distance: Distance | None = None) -> dict[str, float]:
     """The scores of uint8 images (n, c, h, w) after shrinking and enlarging by three methods."""
-    scale: int = game.scale
+    scale = game.scale
     height, width = (extent - extent % scale for extent in images.shape[2:])
     large = to_float(images[..., :height, :width])
     small = shrink(large, scale)

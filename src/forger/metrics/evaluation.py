@@ -1,9 +1,10 @@
 """Evaluations: what turns a game and a split of its data into named scores."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
 import torch
 from annotated_types import Ge, MinLen
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.data.loader import share
+from forger.games.abilities import Answers, Samples
 from forger.metrics import extractors
 from forger.metrics.features import Features, as_uint8
 from forger.metrics.passport import installed_versions, weights_of
@@ -33,17 +35,29 @@ class Measured(NamedTuple):
     error: float | None = None
 
 
-class Evaluation(ABC):
-    """Named scores of a game on one split. Uses only what the game offers: ``sample``, ``reconstruct``, …
+#: What a game must offer to be scored (`forger.games.abilities`).
+G = TypeVar("G", bound=Answers)
+
+
+class Evaluation(ABC, Generic[G]):
+    """Named scores of a game on one split; ``Evaluation[Samples]`` are of games that sample, and so on.
 
     Under DDP every rank calls it and gets the same numbers.
     """
 
+    _asks: ClassVar[type] = object
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        asked = [kind for base in vars(cls).get("__orig_bases__", ()) for kind in get_args(base)]
+        if asked and isinstance(asked[0], type):
+            cls._asks = asked[0]
+
     @abstractmethod
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         """Scores by name, on ``n`` fakes (where the evaluation draws any) with latents of ``seed``."""
 
-    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def measured(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
         """As `evaluate`, with standard errors: the spread over generator seeds, of which ``seed`` is the first."""
         draws = [self.evaluate(game, data, split, n=n, seed=seed + i) for i in range(DRAWS)]
         return measured(draws[0], spread(draws))
@@ -52,10 +66,16 @@ class Evaluation(ABC):
     def higher_is_better(self, name: str) -> bool:
         """The direction of a score."""
 
-    def check(self, data: Data) -> None:  # noqa: B027 (most take any data)
+    def check(self, data: Data) -> None:
         """Raise ValueError, before anything is trained, for data that can't be scored like this."""
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def fits(self, game: object) -> None:
+        """Raise ValueError, before anything is trained, for a game that can't be scored like this."""
+        if not isinstance(game, self._asks):
+            needed = re.sub(r"(?<!^)(?=[A-Z])", " ", self._asks.__name__).lower()
+            raise ValueError(f"it needs a game that {needed}, and {type(game).__name__} does not")
+
+    def passport(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         """What must agree before two of these scores may be compared."""
         return {
             "split": f"{data.name}/{split}",
@@ -66,17 +86,17 @@ class Evaluation(ABC):
         }
 
 
-class OfRealImages(Evaluation):
+class OfRealImages(Evaluation[G]):
     """Base of evaluations that draw no fakes: they look at real images, and count those.
 
     Their standard errors are the spread over halves of the images.
     """
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         count = min(n, len(data.splits[split]))
         return super().passport(game, data, split, n=count, seed=seed) | {"n_real": count}
 
-    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def measured(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
         values = self.evaluate(game, data, split, n=n, seed=seed)
         if len(data.splits[split]) < 4:
             return measured(values)
@@ -84,7 +104,7 @@ class OfRealImages(Evaluation):
         return measured(values, spread([self.evaluate(game, half, split, n=n, seed=seed) for half in halves]))
 
 
-class SampleQuality(Evaluation):
+class SampleQuality(Evaluation[Samples]):
     """Scores of samples against real images in the feature space of an extractor.
 
     Args:
@@ -108,14 +128,14 @@ class SampleQuality(Evaluation):
         self.splits = splits
         self._scores: dict[str, Scores] = {}
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = self._prepared(data, split).to(game.device)
         scores.reset()
         for features, labels in self._fakes(game, data, split, n, seed):
             scores.observe(features, labels)
         return scores.compute()
 
-    def measured(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def measured(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
         """As `evaluate`, with standard errors from halves of the fakes, whose features are kept for that."""
         scores = self._prepared(data, split).to(game.device)
         kept = Rows(scores.reference, self._columns(scores)).to(game.device)
@@ -143,10 +163,12 @@ class SampleQuality(Evaluation):
         if self.extractor(data.test.arrays["image"][:1]).logits is None:
             refuse_without_logits([plain_name(name, self.extractor.name) for name in self.names], self.extractor.name)
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()
 
-    def _fakes(self, game: Any, data: Data, split: str, n: int, seed: int) -> Iterator[tuple[Features, Tensor | None]]:
+    def _fakes(
+        self, game: Samples, data: Data, split: str, n: int, seed: int
+    ) -> Iterator[tuple[Features, Tensor | None]]:
         """Features of this rank's fakes and the labels that were asked for, a chunk at a time."""
         labels = self._labels(game, data, split, n, seed)
         for mine in share(n, game.rank, game.world).split(CHUNK):
@@ -174,9 +196,9 @@ class SampleQuality(Evaluation):
         return self._scores[split]
 
     @staticmethod
-    def _labels(game: Any, data: Data, split: str, n: int, seed: int) -> Tensor | None:
+    def _labels(game: Samples, data: Data, split: str, n: int, seed: int) -> Tensor | None:
         """Labels to ask a conditional game for."""
-        return proportional(data.splits[split].arrays["label"], n, seed) if getattr(game, "classes", 0) else None
+        return proportional(data.splits[split].arrays["label"], n, seed) if game.classes else None
 
 
 def proportional(labels: Tensor, n: int, seed: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Latent factors: how well a change of an image can be read linearly from its code."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.ranges import to_float
+from forger.games.abilities import Reconstructs
 from forger.metrics.autoencoding import chosen
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.linear import PrincipalComponents, training_pixels
@@ -58,7 +59,7 @@ def applied(factor: str, images: Tensor, stream: torch.Generator) -> tuple[Tenso
     return change(images, amounts), amounts
 
 
-class LatentFactors(OfRealImages):
+class LatentFactors(OfRealImages[Reconstructs]):
     """R² of reading a factor, applied to each image in a random amount, from its code by a linear regression.
 
     `r2_rotation` (±30°), `r2_thickness` (±0.6 pixels on each side of a stroke) and `r2_size` (0.65 to 1), and
@@ -73,7 +74,7 @@ class LatentFactors(OfRealImages):
     def __init__(self, train: Annotated[int, Ge(10)] = 2000) -> None:
         self.train = train
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         train = to_float(chosen(data, "train", self.train, seed))
         test = to_float(chosen(data, split, n, seed))
         rows = training_pixels(data)

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
+from forger.games.abilities import Answers
+
 Weights = Literal["ema", "raw", "only", "none"]
 
 # Packages whose version can change a score in the last digits.
@@ -69,9 +71,9 @@ _WORDS = {
 }
 
 
-def weights_of(game: Any) -> Weights:
+def weights_of(game: Answers) -> Weights:
     """Which of a game's weights its samples are drawn with."""
-    return "only" if getattr(game, "average", None) is None else "ema"
+    return "ema" if game.averaged else "only"
 
 
 def comparable(one: Passport, other: Passport) -> str | None:

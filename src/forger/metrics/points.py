@@ -8,6 +8,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.density import Mixture
+from forger.games.abilities import Samples, SamplesAndDiscriminates
 from forger.metrics.classes import of_both_weights
 from forger.metrics.evaluation import Evaluation
 from forger.metrics.modes import jensen_shannon, point_modes
@@ -17,7 +18,7 @@ from forger.randomness import generator
 _MARGIN = 5.0
 
 
-class DensityMatch(Evaluation):
+class DensityMatch(Evaluation[SamplesAndDiscriminates]):
     """Goodfellow et al. 2014, figure 1 as numbers: generator against density, D against its optimum.
 
     - `jsd`: Jensen-Shannon divergence of `n` samples to the true density, in nats (0 to log 2);
@@ -37,7 +38,7 @@ class DensityMatch(Evaluation):
         self.bins = bins
         self.reach = reach
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: SamplesAndDiscriminates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         density = known_density(data, dimension=1)
         low, high = interval(density)
         samples = game.sample(n, None, generator(seed, "scores")).cpu()
@@ -54,11 +55,11 @@ class DensityMatch(Evaluation):
     def higher_is_better(self, name: str) -> bool:
         return False
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: SamplesAndDiscriminates, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {"bins": self.bins, "reach": self.reach}
 
 
-class ModeCoverage(Evaluation):
+class ModeCoverage(Evaluation[Samples]):
     """Srivastava et al. 2017, section 4.1: `modes`, `high_quality`, `kl_modes` and `spread` of `n` samples.
 
     As in `forger.metrics.modes.point_modes`. Samples are drawn with the game's default weights; if those are a moving
@@ -69,7 +70,7 @@ class ModeCoverage(Evaluation):
         ValueError: data without a known mixture.
     """
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         density = known_density(data)
 
         def scores(samples: Tensor) -> dict[str, float]:

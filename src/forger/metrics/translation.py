@@ -1,7 +1,4 @@
-"""Evaluations of translations between two domains; a test may have pairs that the training did not.
-
-A game offers `translate(images, direction)` of float images in [-1, 1], direction "ab" or "ba".
-"""
+"""Evaluations of translations between two domains; a test may have pairs that the training did not."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,6 +9,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.ranges import to_float
+from forger.games.abilities import Direction, Translates
 from forger.metrics import extractors
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.features import as_uint8, extract
@@ -23,10 +21,10 @@ from forger.metrics.perceptual import Distance
 Undo = Literal["nothing", "inversion", "quarter_turn"]
 
 
-class OfTranslations(OfRealImages):
+class OfTranslations(OfRealImages[Translates]):
     """An evaluation of all images of a split, translated; it draws no fakes of its own."""
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=len(data.splits[split]), seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
@@ -43,7 +41,7 @@ class Cycle(OfTranslations):
     Needs no right translations, and does not show whether they are right: a cycle with permuted classes closes too.
     """
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         part = data.splits[split]
         a, b = part.arrays["image"], part.independent["target"]
         return {
@@ -68,7 +66,7 @@ class HiddenTruth(OfTranslations):
     def __init__(self, distance: Distance | None = None) -> None:
         self.distance = distance
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         image, truth = (data.splits[split].arrays[name] for name in ("image", "truth"))
         pairs = {"": (translated(game, image, "ab"), truth), "_back": (translated(game, truth, "ba"), image)}
         scores = {}
@@ -93,7 +91,7 @@ class HiddenTruth(OfTranslations):
         if self.distance is not None:
             self.distance.check(data.test.arrays["image"][:1])
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         network = {} if self.distance is None else self.distance.about
         return super().passport(game, data, split, n=n, seed=seed) | network
 
@@ -127,7 +125,7 @@ class ClassPreserved(OfTranslations):
         self.undo: Undo = undo
         self.extractor = extractors.build(extractor, weights, **preprocessing or {})
 
-    def evaluate(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         part = data.splits[split]
         image, label = part.arrays["image"], part.arrays["label"]
         target, target_label = part.independent["target"], part.independent["target_label"]
@@ -151,7 +149,7 @@ class ClassPreserved(OfTranslations):
         if logits is None or logits.shape[1] != data.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell the {data.classes} classes apart")
 
-    def passport(self, game: Any, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {
             "extractor": self.extractor.name,
             "weights_sha256": self.extractor.weights_sha256,
@@ -164,7 +162,7 @@ class ClassPreserved(OfTranslations):
         return logits.argmax(1)
 
 
-def translated(game: Any, images: Tensor, direction: str) -> Tensor:
+def translated(game: Translates, images: Tensor, direction: Direction) -> Tensor:
     """uint8 images (n, c, h, w) as the game translates them, uint8 on the CPU."""
     return as_uint8(game.translate(to_float(images), direction)).cpu()
 

@@ -1,29 +1,39 @@
-"""Pictures of what a game makes, by name; a game says in ``draws`` which it can give, its natural one first."""
+"""Pictures of what a game makes, by name; what a game offers says which it can draw."""
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from PIL import Image
 
 from forger.data.dataset import Data
-from forger.games.base import Game
+from forger.games.abilities import (
+    Answers,
+    Enlarges,
+    Reconstructs,
+    Samples,
+    SamplesAndDiscriminates,
+    SamplesLatents,
+    Translates,
+)
 from forger.pictures.request import Request
 
-Picture = Callable[[Game, Data, Request], list[Image.Image]]
+Picture = Callable[[Any, Data, Request], list[Image.Image]]
 
-# Where each picture is drawn: modules are imported when asked for.
+# What a game must offer for each picture, and the module that draws it, imported when asked for. Of those that a game
+# can draw the first is its natural one.
 PICTURES = {
-    "grid": "forger.pictures.generation",
-    "classes": "forger.pictures.generation",
-    "walk": "forger.pictures.generation",
-    "latent-map": "forger.pictures.generation",
-    "neighbours": "forger.pictures.generation",
-    "density": "forger.pictures.density",
-    "reconstructions": "forger.pictures.autoencoding",
-    "codes": "forger.pictures.autoencoding",
-    "translations": "forger.pictures.translation",
-    "cycles": "forger.pictures.translation",
-    "enlargements": "forger.pictures.enlargement",
+    "classes": (SamplesLatents, "generation"),
+    "grid": (Samples, "generation"),
+    "density": (SamplesAndDiscriminates, "density"),
+    "translations": (Translates, "translation"),
+    "cycles": (Translates, "translation"),
+    "enlargements": (Enlarges, "enlargement"),
+    "reconstructions": (Reconstructs, "autoencoding"),
+    "codes": (Reconstructs, "autoencoding"),
+    "walk": ((SamplesLatents, Reconstructs), "generation"),
+    "latent-map": ((SamplesLatents, Reconstructs), "generation"),
+    "neighbours": (Samples, "generation"),
 }
 
 
@@ -35,28 +45,28 @@ def picture(name: str) -> Picture:
     """
     if name not in PICTURES:
         raise ValueError(f"no picture '{name}': there are {', '.join(PICTURES)}")
-    return getattr(import_module(PICTURES[name]), name.replace("-", "_"))
+    return getattr(import_module(f"{__name__}.{PICTURES[name][1]}"), name.replace("-", "_"))
 
 
-def drawable(game: Game, data: Data) -> tuple[str, ...]:
-    """Names of what the game can draw of these data, its natural picture first; ``raw`` is mere samples."""
-    of_points = ("density", "raw")
+def drawable(game: Answers, data: Data) -> tuple[str, ...]:
+    """Names of the pictures that the game can draw of these data, its natural one first."""
+    labelled = isinstance(game, Samples) and game.classes > 0
     return tuple(
         name
-        for name in game.draws
-        if (name in of_points if data.kind == "points" else name != "density")
-        and (name != "classes" or getattr(game, "classes", 0))
+        for name, (needed, _) in PICTURES.items()
+        if isinstance(game, needed) and (name == "density") == (data.kind == "points")
+        if labelled or name != "classes"
     )
 
 
-def draw(game: Game, data: Data, request: Request, name: str | None = None) -> list[Image.Image]:
+def draw(game: Answers, data: Data, request: Request, name: str | None = None) -> list[Image.Image]:
     """One picture, or the frames of a moving one; the game's natural picture without a name.
 
     Raises:
         ValueError: the game can't draw this.
     """
     possible = drawable(game, data)
-    name = name or possible[0]
-    if name not in possible or name == "raw":
-        raise ValueError(f"this run can't draw '{name}': it draws {', '.join(possible)}")
+    name = name or next(iter(possible), "anything")
+    if name not in possible:
+        raise ValueError(f"this run can't draw '{name}': it draws {', '.join(possible) or 'nothing'}")
     return picture(name)(game, data, request)

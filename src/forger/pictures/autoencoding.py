@@ -1,7 +1,5 @@
 """Pictures of autoencoders: what is left of images, and where their codes lie."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
+from forger.games.abilities import Reconstructs
 from forger.metrics.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.factors import FACTORS, LatentFactors, applied
 from forger.metrics.functional import decibels
@@ -29,7 +28,7 @@ _SHOWN = 2000
 _UNITS = {"rotation": "degrees", "thickness": "pixels", "size": "factor"}
 
 
-def reconstructions(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def reconstructions(game: Reconstructs, data: Data, request: Request) -> list[Image.Image]:
     """``n`` images, each above its reconstruction and PCA's; with noise in and a Wiener filter, if trained so.
 
     The images are test images drawn at random, of the labels asked for.
@@ -43,7 +42,7 @@ def reconstructions(game: Any, data: Data, request: Request) -> list[Image.Image
     return [captioned(stacked(blocks), title)]
 
 
-def codes(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def codes(game: Reconstructs, data: Data, request: Request) -> list[Image.Image]:
     """Codes of test images in the plane (their first two principal components, if they have more dimensions).
 
     Coloured by label, and, turned, thickened and scaled at random, by how much of that each image got; with the
@@ -72,7 +71,7 @@ def codes(game: Any, data: Data, request: Request) -> list[Image.Image]:
 class _Plane:
     """Two coordinates of codes: their own, or the principal components of the codes of some images."""
 
-    def __init__(self, game: Any, images: Tensor) -> None:
+    def __init__(self, game: Reconstructs, images: Tensor) -> None:
         self._game = game
         self._pca = None if game.latent <= 2 else PCA(2, random_state=0).fit(self._codes(images))
         kind = "code" if self._pca is None else "principal component of the codes"
@@ -98,7 +97,7 @@ def _pictures(data: Data, request: Request) -> Tensor:
     return images[torch.randperm(len(images), generator=request.stream())[: request.n]]
 
 
-def _reconstructed(game: Any, data: Data, images: Tensor, seed: int) -> tuple[dict[str, Tensor], str]:
+def _reconstructed(game: Reconstructs, data: Data, images: Tensor, seed: int) -> tuple[dict[str, Tensor], str]:
     """Rows of a picture by name, and what it says above them."""
     train = training_pixels(data)
     if game.input_noise:

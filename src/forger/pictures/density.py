@@ -1,7 +1,5 @@
 """Pictures of games over points: generator, data and discriminator in one figure."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -11,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.games.base import Game
+from forger.games.abilities import SamplesAndDiscriminates
 from forger.metrics.modes import jensen_shannon
 from forger.metrics.points import densities, interval, known_density, optimal_discriminator
 from forger.pictures.latents import samples
@@ -22,7 +20,7 @@ _BINS = 200
 _SHOWN = 3000
 
 
-def density(game: Game, data: Data, request: Request) -> list[Image.Image]:
+def density(game: SamplesAndDiscriminates, data: Data, request: Request) -> list[Image.Image]:
     """Goodfellow et al. 2014, figure 1, for points on a line; in the plane samples, data and D's level sets.
 
     Raises:
@@ -40,7 +38,7 @@ def density(game: Game, data: Data, request: Request) -> list[Image.Image]:
     return [Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")]
 
 
-def _line(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
+def _line(axes: Axes, game: SamplesAndDiscriminates, data: Data, points: Tensor) -> None:
     truth = known_density(data, dimension=1)
     low, high = interval(truth)
     centres, p, q = densities(truth, points, _BINS)
@@ -60,7 +58,7 @@ def _line(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
     right.legend(handles=handles, loc="upper left", fontsize=8, framealpha=0.9)
 
 
-def _plane(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
+def _plane(axes: Axes, game: SamplesAndDiscriminates, data: Data, points: Tensor) -> None:
     real = data.test.arrays["image"][:_SHOWN]
     reach = 1.25 * float(real.abs().max())
     line = torch.linspace(-reach, reach, 100)
@@ -76,7 +74,7 @@ def _plane(axes: Axes, game: Any, data: Data, points: Tensor) -> None:
     axes.legend(loc="upper right", fontsize=8, markerscale=3)
 
 
-def _judged(game: Any, data: Data, places: Tensor) -> Tensor:
+def _judged(game: SamplesAndDiscriminates, data: Data, places: Tensor) -> Tensor:
     """D(x), told, where D asks for a class, that of the nearest mode."""
     nearest = torch.cdist(places, known_density(data).means.float()).argmin(1) if game.classes else None
     return game.discriminate(places, nearest).cpu()

@@ -1,7 +1,5 @@
 """Pictures of super-resolution: held-out details beside bicubic enlargement, and whole pictures enlarged."""
 
-from typing import Any
-
 import torch
 from PIL import Image
 from torch import Tensor
@@ -9,6 +7,7 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
+from forger.games.abilities import Enlarges
 from forger.metrics.enlargement import compared
 from forger.pictures.files import tiles
 from forger.pictures.layout import captioned
@@ -22,7 +21,7 @@ _TILE = 128
 _FARTHEST = 64
 
 
-def enlargements(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Image]:
     """``n`` details of a held-out picture: shrunk, then enlarged by bicubic, by both stages, and the original."""
     images = next(iter(data.extra.values()), data.test).arrays["image"]
     rows = {name: to_uint8(row) for name, row in _methods(game, images, request).items()}
@@ -36,7 +35,7 @@ def enlargements(game: Any, data: Data, request: Request) -> list[Image.Image]:
     return [captioned(picture, f"{game.scale} times, PSNR / SSIM of the luma: {told}", columns=list(rows))]
 
 
-def enlarged(game: Any, picture: Tensor) -> Tensor:
+def enlarged(game: Enlarges, picture: Tensor) -> Tensor:
     """A uint8 picture (c, h, w) of any size, enlarged: uint8, `game.scale` times the sides.
 
     It is done tile by tile, so that memory bounds no side, and without seams: each tile is enlarged with a margin
@@ -57,7 +56,7 @@ def enlarged(game: Any, picture: Tensor) -> Tensor:
     return result
 
 
-def reach(game: Any, channels: int) -> int:
+def reach(game: Enlarges, channels: int) -> int:
     """How many pixels away a pixel of the input still has influence, up to 64.
 
     Found by making one pixel NaN, which spreads to all that depends on it.
@@ -68,7 +67,7 @@ def reach(game: Any, channels: int) -> int:
     return int((touched - _FARTHEST).abs().max())
 
 
-def _methods(game: Any, images: Tensor, request: Request) -> dict[str, Tensor]:
+def _methods(game: Enlarges, images: Tensor, request: Request) -> dict[str, Tensor]:
     """``n`` random details (n, c, h, w) in [-1, 1] of pictures, by what has become of them."""
     scale = game.scale
     height, width = (extent - extent % scale for extent in images.shape[2:])

@@ -1,13 +1,13 @@
 """Pictures of games that make new images from latents."""
 
 import math
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
+from forger.games.abilities import Reconstructs, Samples, SamplesLatents
 from forger.metrics.autoencoding import chosen
 from forger.pictures.files import tiles
 from forger.pictures.latents import asked_labels, decoded, places, samples
@@ -22,27 +22,27 @@ _PAIRS = 10
 _AT_ONCE = 2**22
 
 
-def grid(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def grid(game: Samples, data: Data, request: Request) -> list[Image.Image]:
     """``n`` samples, nearly square; classes in turn where there are any."""
     return [tiles(samples(game, request))]
 
 
-def classes(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def classes(game: SamplesLatents, data: Data, request: Request) -> list[Image.Image]:
     """One row for each class asked for, ``n`` samples in all; a column shares its latent."""
     rows = request.labels or tuple(range(game.classes))
     columns = max(1, request.n // len(rows))
     z = places(game, data, columns, request)
-    images = decoded(game, z.repeat(len(rows), 1), torch.tensor(rows).repeat_interleave(columns), request)
+    images = decoded(game, z.repeat(len(rows), 1), torch.tensor(rows).repeat_interleave(columns))
     return [captioned(tiles(images, columns), rows=[str(label) for label in rows])]
 
 
-def walk(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def walk(game: SamplesLatents | Reconstructs, data: Data, request: Request) -> list[Image.Image]:
     """``n`` frames of a closed walk through random latents, on great circles (White, 2016).
 
     Ten walks side by side; in a game with classes one walk, seen by each class asked for.
     """
-    count = len(request.labels or range(getattr(game, "classes", 0)))
-    labels = asked_labels(game, request, count)
+    classes = game.classes if isinstance(game, Samples) else 0
+    labels = asked_labels(game, request, len(request.labels or range(classes)))
     walks = 1 if labels is not None else _WALKS
     stations = max(3, round(request.n / _STEPS))  # between two there would be only one way
     z = places(game, data, stations * walks, request).reshape(stations, walks, -1)
@@ -51,12 +51,12 @@ def walk(game: Any, data: Data, request: Request) -> list[Image.Image]:
         station, share = divmod(step * stations / request.n, 1)
         here, there = z[int(station)], z[(int(station) + 1) % stations]
         at = spherical(here, there, share) if _is_normal(game) else torch.lerp(here, there, share)
-        images = decoded(game, at if labels is None else at.expand(len(labels), -1), labels, request)
+        images = decoded(game, at if labels is None else at.expand(len(labels), -1), labels)
         frames.append(tiles(images, len(images)))
     return frames
 
 
-def latent_map(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def latent_map(game: SamplesLatents | Reconstructs, data: Data, request: Request) -> list[Image.Image]:
     """A square of about ``n`` images: the latent plane by its quantiles, or a plane through three latents.
 
     In two dimensions row and column are the 2 % to 98 % quantiles of the prior (Kingma & Welling, 2014,
@@ -77,11 +77,11 @@ def latent_map(game: Any, data: Data, request: Request) -> list[Image.Image]:
             weights = weights / weights.norm(dim=1, keepdim=True)  # again of unit variance
         z = weights @ corners
         title = "a plane through three latents"
-    images = decoded(game, z, None if label is None else label.expand(len(z)), request)
+    images = decoded(game, z, None if label is None else label.expand(len(z)))
     return [captioned(tiles(images, side), title if label is None else f"{title}, class {int(label)}")]
 
 
-def neighbours(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def neighbours(game: Samples, data: Data, request: Request) -> list[Image.Image]:
     """``n`` samples, each above the training image nearest to it: copies would show.
 
     Below each pair the root of their mean squared difference in grey levels (0 to 255), and in the title its
@@ -130,16 +130,18 @@ def spherical(a: Tensor, b: Tensor, share: float) -> Tensor:
     return torch.where(angle.sin() > 1e-3, curved, torch.lerp(a, b, share))
 
 
-def _is_normal(game: Any) -> bool:
+def _is_normal(game: SamplesLatents | Reconstructs) -> bool:
     """Whether latents are drawn from N(0, 1)."""
-    return getattr(game, "prior", None) == "normal" or getattr(game, "variational", False)
+    return isinstance(game, SamplesLatents) and game.prior == "normal"
 
 
-def _quantiles(game: Any, data: Data, share: Tensor, request: Request) -> tuple[Tensor, Tensor]:
+def _quantiles(
+    game: SamplesLatents | Reconstructs, data: Data, share: Tensor, request: Request
+) -> tuple[Tensor, Tensor]:
     """These quantiles of both coordinates of a 2-D latent."""
     if _is_normal(game):
         one = request.truncation * torch.special.ndtri(share)
-    elif hasattr(game, "latents"):
+    elif isinstance(game, SamplesLatents):
         one = request.truncation * (2 * share - 1)
     else:
         first, second = places(game, data, len(data.test), request).T

@@ -10,19 +10,20 @@ from torch import Tensor
 
 from forger.data.decoding import decode, listing
 from forger.data.ranges import to_float, to_uint8
+from forger.games.abilities import Answers, Reconstructs, Translates
 from forger.metrics.translation import translated
 from forger.pictures.enlargement import enlarged
 
 
-def _translation(game: Any, picture: Tensor) -> Tensor:
+def _translation(game: Translates, picture: Tensor) -> Tensor:
     return translated(game, picture[None], "ab")[0]
 
 
-def _cycle(game: Any, picture: Tensor) -> Tensor:
+def _cycle(game: Translates, picture: Tensor) -> Tensor:
     return translated(game, translated(game, picture[None], "ab"), "ba")[0]
 
 
-def _reconstruction(game: Any, picture: Tensor) -> Tensor:
+def _reconstruction(game: Reconstructs, picture: Tensor) -> Tensor:
     return to_uint8(game.reconstruct(to_float(picture[None])))[0].cpu()
 
 
@@ -54,7 +55,7 @@ def handed(place: Path) -> dict[Path, Path]:
     return {root / path: own(path) for path in paths}
 
 
-def made(game: Any, name: str, path: Path, shape: Sequence[int]) -> Image.Image:
+def made(game: Answers, name: str, path: Path, shape: Sequence[int]) -> Image.Image:
     """What a game makes of one picture file.
 
     Args:

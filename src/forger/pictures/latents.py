@@ -1,49 +1,46 @@
 """Latents, labels and samples of any game that has them, as pictures ask for them."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
+from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents
 from forger.pictures.request import Request
 
 #: Samples that are made at a time.
 _CHUNK = 4096
 
 
-def asked_labels(game: Any, request: Request, n: int) -> Tensor | None:
+def asked_labels(game: Answers, request: Request, n: int) -> Tensor | None:
     """Labels (n,) of samples: those asked for, else all classes, in turn; None for a game without classes."""
-    classes = getattr(game, "classes", 0)
+    classes = game.classes if isinstance(game, Samples) else 0
     if not classes:
         return None
     asked = torch.tensor(request.labels or range(classes))
     return asked[torch.arange(n) % len(asked)]
 
 
-def samples(game: Any, request: Request) -> Tensor:
+def samples(game: Samples, request: Request) -> Tensor:
     """``request.n`` samples on the CPU: uint8 images (n, c, h, w), or float points (n, d)."""
     labels = asked_labels(game, request, request.n)
-    if hasattr(game, "latents"):
-        return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels, request)
+    if isinstance(game, SamplesLatents):
+        return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels)
     return _stored(game.sample(request.n, labels, request.stream()))
 
 
-def decoded(game: Any, z: Tensor, labels: Tensor | None, request: Request) -> Tensor:
+def decoded(game: Decodes, z: Tensor, labels: Tensor | None) -> Tensor:
     """What a game makes of latents (n, latent) and labels (n,), as `samples` gives it."""
     parts = []
     for start in range(0, len(z), _CHUNK):
-        options: dict[str, Any] = {} if labels is None else {"labels": labels[start : start + _CHUNK]}
-        if request.raw and getattr(game, "average", None) is not None:
-            options["raw"] = True
-        parts.append(_stored(game.decode(z[start : start + _CHUNK], **options)))
+        part = slice(start, start + _CHUNK)
+        parts.append(_stored(game.decode(z[part], None if labels is None else labels[part])))
     return torch.cat(parts)
 
 
-def places(game: Any, data: Data, n: int, request: Request) -> Tensor:
+def places(game: SamplesLatents | Reconstructs, data: Data, n: int, request: Request) -> Tensor:
     """``n`` places of the latent space (n, latent): from the prior, or else codes of test images."""
-    if hasattr(game, "latents"):
+    if isinstance(game, SamplesLatents):
         return request.truncation * game.latents(n, request.stream())
     images = data.test.arrays["image"]
     chosen = torch.randint(len(images), (n,), generator=request.stream())

@@ -19,14 +19,12 @@ class Request:
         seed: of the latents.
         labels: classes to ask for; None for all in turn.
         truncation: factor on the latents, 1 for none.
-        raw: draw from the live weights instead of their average.
     """
 
     n: int = 100
     seed: int = 0
     labels: tuple[int, ...] | None = None
     truncation: float = 1.0
-    raw: bool = False
 
     def stream(self) -> torch.Generator:
         """The latents' random stream: the same seed draws the same latents through training."""

@@ -1,12 +1,11 @@
 """Pictures of translations between two domains."""
 
-from typing import Any
-
 import torch
 from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
+from forger.games.abilities import Translates
 from forger.metrics.functional import psnr
 from forger.metrics.translation import translated
 from forger.pictures.files import tiles
@@ -17,7 +16,7 @@ from forger.pictures.request import Request
 _COLUMNS = 20
 
 
-def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def translations(game: Translates, data: Data, request: Request) -> list[Image.Image]:
     """``n`` images of either domain above their translations, and above the truth where the data know it."""
     a, b, truth = _unseen(data, request)
     there, back = translated(game, a, "ab"), translated(game, b, "ba")
@@ -29,20 +28,19 @@ def translations(game: Any, data: Data, request: Request) -> list[Image.Image]:
     return [captioned(stacked([_rows(rows), _rows({"B": b, "B to A": back})]), title)]
 
 
-def cycles(game: Any, data: Data, request: Request) -> list[Image.Image]:
+def cycles(game: Translates, data: Data, request: Request) -> list[Image.Image]:
     """``n`` images of either domain, their translations, and the translations back."""
     a, b, _ = _unseen(data, request)
     blocks = [_rows(_cycle(game, a, "A", "B")), _rows(_cycle(game, b, "B", "A"))]
     return [captioned(stacked(blocks), "test images, translated there and back again")]
 
 
-def _cycle(game: Any, images: Tensor, here: str, there: str) -> dict[str, Tensor]:
-    ways = ("ab", "ba") if here == "A" else ("ba", "ab")
-    out = translated(game, images, ways[0])
+def _cycle(game: Translates, images: Tensor, here: str, there: str) -> dict[str, Tensor]:
+    out = translated(game, images, "ab" if here == "A" else "ba")
     return {
         here: images,
         f"{here} to {there}": out,
-        f"{here} to {there} to {here}": translated(game, out, ways[1]),
+        f"{here} to {there} to {here}": translated(game, out, "ba" if here == "A" else "ab"),
     }
 
 

@@ -75,7 +75,7 @@ def _check_batch_norm(game: Game, batch_size: int) -> None:
     if batch_size > 1:
         return
     for name, module in game.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith("average."):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith("average"):
             raise ConfigError(
                 f"data.batch_size: leaves one sample for each process, and batch norm (model.{name}) needs two; "
                 "raise it, or choose a network without batch norm"

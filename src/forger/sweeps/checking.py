@@ -80,8 +80,8 @@ def _check_objective(definition: Definition, settings: dict[str, Any]) -> None:
 
     prepare_torch(settings["trainer"])
     data = load_data(settings)
-    scoring = build_metrics(settings, data)
     game = build_game(settings).eval()
+    scoring = build_metrics(settings, data, game)
     reported: set[str] = set()
     for evaluation in scoring["evaluations"].values():
         reported |= set(evaluation.evaluate(game, data, "validation", n=scoring["n"], seed=scoring["seed"]))

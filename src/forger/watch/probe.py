@@ -1,13 +1,13 @@
 """Signals of a game's samples, its discriminator and its latents at one moment."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.data.ranges import to_float, to_uint8
+from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples
 from forger.metrics.features import Extractor
 from forger.randomness import generator
 from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi, vendi_of_points
@@ -21,8 +21,8 @@ _COMPONENTS = 32
 class Probe:
     """Signals of a game at one moment, from the same few latents and real images every time.
 
-    Uses whichever of these the game has: `sample` (with the live weights, where trouble shows first), `discriminate`,
-    `posterior`. Features are the extractor's; without one, raw coordinates of points, and principal components of
+    Uses whichever of these the game offers, with the live weights, where trouble shows first: samples, a discriminator,
+    posteriors. Features are the extractor's; without one, raw coordinates of points, and principal components of
     images (those of the reals, about their mean). Call it without gradients and with the random state kept.
 
     Args:
@@ -39,20 +39,24 @@ class Probe:
         self.seed = seed
         self._real: _Reals | None = None
 
-    def __call__(self, game: Any) -> dict[str, float]:
+    def __call__(self, game: Answers) -> dict[str, float]:
         """Signals by name; of a game that can't be sampled only those of its latents, or none."""
+        with game.live_weights():
+            return self._signals(game)
+
+    def _signals(self, game: Answers) -> dict[str, float]:
         real = self._reals(game.device)
         values: dict[str, float] = {}
-        if "grid" in game.draws or "density" in game.draws:
-            labels = real.labels if getattr(game, "classes", 0) else None
+        if isinstance(game, Samples):
+            labels = real.labels if game.classes else None
             stream = generator(self.seed, "watch")
-            fakes = game.sample(len(real.train), labels, stream, raw=True)
+            fakes = game.sample(len(real.train), labels, stream)
             if not bool(torch.isfinite(fakes).all()):
                 return {"watch/finite_share": float(torch.isfinite(fakes).double().mean())}
             values |= self.diversity(fakes, real)
-            if hasattr(game, "discriminate"):
+            if isinstance(game, Discriminates):
                 values |= self._separation(game, fakes, labels, real)
-        if hasattr(game, "posterior"):
+        if isinstance(game, InfersPosteriors):
             values["watch/active_units"] = active_units(*(x.cpu() for x in game.posterior(real.held_out)))
         return values
 
@@ -72,7 +76,9 @@ class Probe:
             values["watch/class_entropy"] = entropy_ratio(histogram(logits), real.classes)
         return values
 
-    def _separation(self, game: Any, fakes: Tensor, labels: Tensor | None, real: "_Reals") -> dict[str, float]:
+    def _separation(
+        self, game: Discriminates, fakes: Tensor, labels: Tensor | None, real: "_Reals"
+    ) -> dict[str, float]:
         held_out_labels = real.held_out_labels if labels is not None else None
         train, held_out, fake = (
             _logits(game.discriminate(images, given))

@@ -1,0 +1,142 @@
+"""What a game may offer to whoever scores, draws or watches it; ``isinstance`` tells which of it a game does.
+
+Images are float in [-1, 1], shape (n, c, h, w), points (n, d). Answers are computed in evaluation mode, without
+gradients, and by the moving average of the weights where the game keeps one.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+#: From the first domain to the second, or back.
+Direction = Literal["ab", "ba"]
+#: Of a game that first trains on pixels alone: as its generator was at the end of that, and as it is.
+Stage = Literal["first", "second"]
+
+
+class Answers(Protocol):
+    """What every game has."""
+
+    rank: int
+    world: int
+    #: Real images shown in training.
+    shown: int
+
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def averaged(self) -> bool:
+        """Whether it answers by moving averages of its weights."""
+        ...
+
+    def live_weights(self) -> AbstractContextManager[None]:
+        """While entered, the game answers by its live weights."""
+        ...
+
+
+@runtime_checkable
+class Samples(Answers, Protocol):
+    """New images or points; labels run from 0 to ``classes - 1``, and ``classes`` is 0 where there are none."""
+
+    classes: int
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        *,
+        only: Tensor | None = None,
+    ) -> Tensor:
+        """``n`` new samples.
+
+        Args:
+            n: how many.
+            labels: their classes (n,); all in turn by default, where the game has any.
+            generator: random stream of the latents (on the CPU, so that every device draws the same).
+            only: indices of the samples wanted of the ``n``, a rank's share.
+        """
+        ...
+
+
+@runtime_checkable
+class Decodes(Answers, Protocol):
+    """Images of places in a space of ``latent`` dimensions."""
+
+    @property
+    def latent(self) -> int: ...
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images or points of z (n, latent) and, where the game has classes, labels (n,)."""
+        ...
+
+
+@runtime_checkable
+class SamplesLatents(Samples, Decodes, Protocol):
+    """Samples are what is decoded from draws of a prior."""
+
+    prior: Literal["normal", "uniform"]
+
+    def latents(self, n: int, stream: torch.Generator) -> Tensor:
+        """``n`` draws from the prior (n, latent), on the stream's device: N(0, 1), or uniform on [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Discriminates(Answers, Protocol):
+    """Probabilities that samples are real."""
+
+    def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
+        """D(x) in [0, 1], shape (n,)."""
+        ...
+
+
+@runtime_checkable
+class SamplesAndDiscriminates(Samples, Discriminates, Protocol):
+    """Both sides of an adversarial game."""
+
+
+@runtime_checkable
+class Reconstructs(Decodes, Protocol):
+    """Codes of images, and images of codes."""
+
+    #: Standard deviation, on the scale [0, 1], of the noise on its input in training.
+    input_noise: float
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes (n, latent)."""
+        ...
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """What is left of images, maybe noisy ones, after encoder and decoder."""
+        ...
+
+
+@runtime_checkable
+class InfersPosteriors(Reconstructs, Protocol):
+    """Codes are distributions."""
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log-variances, each (n, latent), of q(z|x)."""
+        ...
+
+
+@runtime_checkable
+class Translates(Answers, Protocol):
+    """Images of one domain as images of another."""
+
+    def translate(self, images: Tensor, direction: Direction = "ab") -> Tensor:
+        """The images, translated."""
+        ...
+
+
+@runtime_checkable
+class Enlarges(Answers, Protocol):
+    """Images with sides ``scale`` times as long."""
+
+    @property
+    def scale(self) -> int: ...
+    def enlarge(self, images: Tensor, stage: Stage = "second") -> Tensor:
+        """The images, enlarged."""
+        ...

@@ -1,0 +1,84 @@
+"""A game's networks as others see them: in evaluation mode, and by their moving averages where it keeps any."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Lt
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+
+from forger.games.ema import MovingAverage
+
+Decay = Annotated[float, Ge(0), Lt(1)]
+
+
+class Inference(LightningModule):
+    """The part of a game that answers: what its networks make of inputs, outside of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._averages: dict[str, MovingAverage] = {}
+        self._live = False
+
+    def keep_averages(self, decay: float | None, *networks: str) -> None:
+        """Keep moving averages of these networks and answer by them; None keeps none.
+
+        A checkpoint has that of a single network under ``average``, those of several under ``average_NETWORK``.
+        """
+        if decay is None:
+            return
+        for network in networks:
+            average = self._averages[network] = MovingAverage(self.get_submodule(network), decay)
+            self.add_module("average" if len(networks) == 1 else f"average_{network}", average)
+
+    @property
+    def averaged(self) -> bool:
+        """Whether it answers by moving averages."""
+        return bool(self._averages)
+
+    @contextmanager
+    def live_weights(self) -> Iterator[None]:
+        """Answer by the live weights, not by their moving averages, while this is entered."""
+        before, self._live = self._live, True
+        try:
+            yield
+        finally:
+            self._live = before
+
+    def answering(self, network: str) -> nn.Module:
+        """The network of this name, or the moving average that stands for it."""
+        averaged = network in self._averages and not self._live
+        return self._averages[network].network if averaged else self.get_submodule(network)
+
+    @torch.no_grad()
+    def infer(
+        self,
+        network: str,
+        *inputs: Tensor | None,
+        at_once: int = 512,
+        how: Callable[..., Tensor] = nn.Module.__call__,
+    ) -> Tensor:
+        """What a network makes of inputs (n, …), in evaluation mode, float32.
+
+        Args:
+            network: its name; by its moving average where there is one.
+            inputs: all of the same length, or None, which every call gets as it is.
+            at_once: samples per call.
+            how: calls the network, which it gets before the inputs.
+        """
+        used = self.answering(network)
+        parts = zip(*(repeat(None) if x is None else x.split(at_once) for x in inputs), strict=False)
+        training = used.training
+        used.eval()
+        made = [how(used, *(None if x is None else x.to(self.device) for x in part)).float() for part in parts]
+        used.train(training)
+        return torch.cat(made)
+
+    def _update_averages(self, moved: Sequence[str], updates: int) -> None:
+        """Let the averages follow the networks of these names, and those that hold them, after ``updates`` others."""
+        for network, average in self._averages.items():
+            if any(f"{name}.".startswith(f"{network}.") for name in moved):
+                average.update(self.get_submodule(network), updates)
