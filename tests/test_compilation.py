@@ -100,13 +100,15 @@ def test_nothing_but_rounds_of_training_compiles(by: Callable[[Backend], None]) 
     compile_networks(game, "default", CPU)
     counting.compiled = 0
     game.sample(37)
-    game.sample(5, raw=True)
+    with game.live_weights():
+        game.sample(5)
     assert counting.compiled == 0
     play(game, batches, 3)
     seen = counting.compiled
     # G; D on its turn and on G's: reals and fakes may differ in their strides.
     assert 3 <= seen <= 6
-    game.sample(37, raw=True)
+    with game.live_weights():
+        game.sample(37)
     game.discriminate(torch.zeros(5, 1, 8, 8), torch.zeros(5, dtype=torch.int64))  # pyright: ignore[reportCallIssue]
     play(game, batches, 3)
     assert counting.compiled == seen

@@ -91,7 +91,7 @@ def test_what_runs_are_made_of_is_trusted(path: str) -> None:
         "forger.metrics.extractors.importlib.import_module",
         "forger.networks.super_resolution.torch.load",
         "forger.losses.adversarial._missing",
-        "forger.games.base.Game.sample",
+        "forger.games.base.Game.play",
         "pytorch_lightning.Trainer",
         "pytorch_lightning.strategies.DDPStrategy",
         "pytorch_lightning.callbacks.ModelCheckpoint",

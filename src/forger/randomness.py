@@ -49,3 +49,11 @@ class Noise:
             self._stream = self._stream()
         everyones = draw((shape[0] * self._world, *shape[1:]), generator=self._stream, device=self._stream.device)
         return everyones[self._rank :: self._world]
+
+
+def seed_layers(seed: int, device: torch.device) -> None:
+    """Seed the streams that dropout and its like draw from: the CPU's, and a GPU's if that is the device."""
+    # torch.manual_seed would also record a traceback for each backend that is not initialised.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

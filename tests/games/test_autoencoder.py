@@ -12,6 +12,7 @@ from forger.config.schema import validate
 from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
+from forger.games.abilities import Samples
 from forger.games.autoencoder import AutoencoderGame, VariationalGame
 from forger.games.base import Player
 from forger.losses.reconstruction import l1
@@ -76,6 +77,30 @@ def test_variational_rounds_equal_a_plain_loop_bit_by_bit(kind):
     train(game(net, VariationalGame, r_loss_factor=300.0, beta=2.0), batches(), 5)
     reference.train_variational(other, ADAM, itertools.islice(batches(), 5), r_loss_factor=300.0, beta=2.0)
     assert equal(net, other)
+
+
+@pytest.mark.parametrize("stages", [False, True], ids=["variational", "stacked"])
+@pytest.mark.parametrize("kind", ["mlp", "convolutional"])
+def test_an_average_equals_a_hand_made_one_of_the_plain_loop(kind, stages):
+    net = network(kind, variational=not stages)
+    other, average = copy.deepcopy(net), copy.deepcopy(net)
+    few = itertools.islice(batches(), 8)
+    if stages:
+        depth = len(net.encoder)
+        played = game(net, pretraining=0.75, budget=8 * 32 * depth // 3, ema=0.9)
+        reference.train(other, ADAM, few, rounds_per_stage=2, average=average)
+    else:
+        played = game(net, VariationalGame, ema=0.9)
+        reference.train_variational(other, ADAM, few, average=average)
+    train(played, batches(), 8)
+    assert equal(net, other)
+    assert equal(played.average.network, average)
+    with played.live_weights():
+        live = played.reconstruct(images())
+    assert torch.equal(live, game(other, type(played)).reconstruct(images()))
+    assert torch.equal(played.reconstruct(images()), game(average, type(played)).reconstruct(images()))
+    assert not torch.equal(live, played.reconstruct(images()))
+    assert not any("average" in name for name in game(network(kind)).state_dict())
 
 
 def test_the_variational_loss_is_the_notes_formula():
@@ -228,9 +253,8 @@ def test_variational_samples_follow_their_generator_and_are_decoded_normals():
 
 
 def test_a_plain_autoencoder_can_not_sample():
-    with pytest.raises(ValueError, match="no distribution of codes to sample from: train model=vae"):
-        game(network()).sample(3)
-    assert "grid" not in AutoencoderGame.draws
+    assert not isinstance(game(network()), Samples)
+    assert isinstance(game(network(variational=True), VariationalGame), Samples)
 
 
 def test_networks_that_do_not_fit_their_game_are_refused():

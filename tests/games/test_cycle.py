@@ -59,12 +59,32 @@ def test_rounds_equal_a_plain_loop_bit_by_bit(norm, loss):
     assert all(equal(mine, theirs) for mine, theirs in zip(nets, others, strict=True))
 
 
-def test_goes_on_from_a_checkpoint_bit_by_bit(tmp_path):
-    whole, first, second = (game(networks()) for _ in range(3))
+def test_averages_equal_hand_made_ones_of_the_plain_loop():
+    nets = networks("batch")
+    others, averages = copy.deepcopy(nets), copy.deepcopy(nets[:2])
+    played = train(game(nets, ema=0.9), batches(), 5)
+    reference.train(*others, losses.least_squares, ADAM, itertools.islice(batches(), 5), averages=averages)
+    assert equal(nets[0], others[0])
+    assert equal(played.average_generator_ab.network, averages[0])
+    assert equal(played.average_generator_ba.network, averages[1])
+    images = to_float(digits_inverted().test.arrays["image"][:20])
+    for direction, average, live in zip(("ab", "ba"), averages, others, strict=False):
+        with torch.no_grad():
+            expected, raw = average.eval()(images), live.eval()(images)
+        assert torch.equal(played.translate(images, direction), expected)
+        with played.live_weights():
+            assert torch.equal(played.translate(images, direction), raw)
+    assert not any("average" in name for name in game(networks()).state_dict())
+
+
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}], ids=["live", "averaged"])
+def test_goes_on_from_a_checkpoint_bit_by_bit(tmp_path, options):
+    whole, first, second = (game(networks(), **options) for _ in range(3))
     play(whole, until=6)
     play(first, until=3).save_checkpoint(tmp_path / "cut.ckpt")
     play(second, until=6, ckpt_path=tmp_path / "cut.ckpt", weights_only=True)
     assert equal(whole, second)
+    assert any("average" in name for name in whole.state_dict()) == bool(options)
     for domain, pool in whole.pools.items():
         assert len(pool.images) == 50
         assert torch.equal(pool.images, second.pools[domain].images)

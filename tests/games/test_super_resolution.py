@@ -73,6 +73,29 @@ def test_the_first_stage_leaves_the_discriminator_alone_and_is_kept():
     assert not equal(D, before)
 
 
+def test_an_average_equals_a_hand_made_one_of_the_plain_loop_and_is_what_is_kept_of_the_first_stage():
+    G, D, content = networks()
+    plain = copy.deepcopy((G, D))
+    averages, weights = {rounds: copy.deepcopy(G) for rounds in (3, 6)}, list(WEIGHTS.values())
+    for rounds, average in averages.items():
+        other, judge = copy.deepcopy(plain)
+        few = itertools.islice(batches(), rounds)
+        reference.train(
+            other, judge, content, losses.non_saturating, ADAM, few, first=3, weights=weights, average=average
+        )
+    played = train(game(G, D, content, ema=0.9), batches(), 6)
+    assert equal(G, other)
+    assert equal(played.average.network, averages[6])
+    assert equal(played.first_stage.network, averages[3])
+    small = shrink(to_float(PATCHES.arrays["image"][:4]), 2)
+    with torch.no_grad():
+        expected, live = averages[6].eval()(small).clamp(-1, 1), other.eval()(small).clamp(-1, 1)
+    assert torch.equal(played.enlarge(small), expected)
+    with played.live_weights():
+        assert torch.equal(played.enlarge(small), live)
+    assert not any("average" in name for name in game(*networks()).state_dict())
+
+
 def test_terms_of_the_stages():
     played = train(game(*networks(), first=1), batches(), 1)
     assert {name for name in played.observed if name.startswith("train/")} == {"train/generator/pixel"}

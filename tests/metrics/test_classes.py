@@ -1,6 +1,7 @@
 """Class coverage of games whose images are real digits, chosen by hand."""
 
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -14,13 +15,20 @@ from forger.metrics.classes import ClassCoverage
 class Game:
     """Draws uint8 images from a set in turn; the live weights know only the first few."""
 
+    classes = 0
+
     def __init__(self, images, few=None):
         self.images, self.few = images, few
-        self.average = None if few is None else object()
+        self.averaged, self.shown = few is not None, len(images)
 
-    def sample(self, n, labels=None, generator=None, *, raw=False):
-        images = self.images[: self.few] if raw else self.images
-        return to_float(images[torch.arange(n) % len(images)])
+    @contextmanager
+    def live_weights(self):
+        whole, self.shown = self.shown, self.few
+        yield
+        self.shown = whole
+
+    def sample(self, n, labels=None, generator=None):
+        return to_float(self.images[torch.arange(n) % self.shown])
 
 
 @pytest.fixture(scope="module")

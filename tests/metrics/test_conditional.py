@@ -16,7 +16,7 @@ class Copies:
     """Real digits of the training split of the class asked for, or of the next one."""
 
     classes = 10
-    average = None
+    averaged = False
 
     def __init__(self, shift=0):
         self.shift = shift

@@ -20,7 +20,7 @@ DATA = digits()
 class Game:
     """Draws training images, a little darker, the class that is asked for where it is conditional."""
 
-    device, rank, world, average = torch.device("cpu"), 0, 1, None
+    device, rank, world, averaged = torch.device("cpu"), 0, 1, False
 
     def __init__(self, classes=0):
         self.classes = classes
@@ -128,7 +128,7 @@ class Conditional(Game):
         super().__init__(classes=10)
         self.rank, self.world, self.labels = rank, world, []
 
-    def sample(self, n, labels=None, generator=None, *, only=None, raw=False):
+    def sample(self, n, labels=None, generator=None, *, only=None):
         self.labels.append(labels)
         only = torch.arange(n) if only is None else only
         places = torch.rand(n, generator=generator)

@@ -1,6 +1,7 @@
 """Points against their known density, with generators and discriminators whose scores are known too."""
 
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -13,12 +14,12 @@ from forger.metrics.points import DensityMatch, ModeCoverage, densities, interva
 class Game:
     """Samples of a density, and a discriminator that is any function of the points."""
 
-    average = None
+    averaged = False
 
     def __init__(self, density, discriminator=lambda x: torch.full((len(x),), 0.5)):
         self.density, self.discriminate = density, discriminator
 
-    def sample(self, n, labels=None, generator=None, *, raw=False):
+    def sample(self, n, labels=None, generator=None):
         return self.density.sample(n, generator)
 
 
@@ -85,7 +86,7 @@ def test_modes_of_a_perfect_sampler_and_of_a_collapsed_one():
     assert perfect["kl_modes"] < 0.001
 
     class Collapsed(Game):
-        def sample(self, n, labels=None, generator=None, *, raw=False):
+        def sample(self, n, labels=None, generator=None):
             return data.density.means[:1].repeat(n, 1)
 
     collapsed = scores(Collapsed(data.density), data, ModeCoverage(), n=1000)
@@ -99,10 +100,13 @@ def test_the_default_weights_have_the_name_and_the_live_ones_stand_beside_them()
     class Averaged(Game):
         """The average makes everything, the live weights one mode alone."""
 
-        average = object()
+        averaged = True
 
-        def sample(self, n, labels=None, generator=None, *, raw=False):
-            return data.density.means[:1].repeat(n, 1) if raw else super().sample(n, labels, generator)
+        @contextmanager
+        def live_weights(self):
+            self.sample = lambda n, *_: data.density.means[:1].repeat(n, 1)
+            yield
+            del self.sample
 
     found = scores(Averaged(data.density), data, ModeCoverage(), n=10_000)
     assert (found["modes"], found["modes_raw"]) == (25, 1)

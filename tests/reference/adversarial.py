@@ -7,6 +7,7 @@ import torch
 from forger.data.ranges import to_float
 from forger.losses.penalty import Encounter
 from forger.randomness import Noise, derived_seed, generator
+from reference.ema import follow
 
 
 def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, decay=0.998, average=None):
@@ -32,8 +33,4 @@ def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, dec
         opt_g.step()
         D.requires_grad_(True)
 
-        if average is not None:
-            d = min(decay, (1 + step) / (10 + step))
-            pairs = zip([*average.parameters(), *average.buffers()], [*G.parameters(), *G.buffers()], strict=True)
-            for mean, value in pairs:
-                mean.data.lerp_(value.data, 1 - d) if mean.is_floating_point() else mean.data.copy_(value)
+        follow(average, G, decay, step)

@@ -5,10 +5,11 @@ import torch
 from forger.data.ranges import to_float
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
 from forger.randomness import derived_seed, generator
+from reference.ema import follow
 
 
-def train(net, optimizer, batches, *, seed=0, noise=0.0, weight=0.0, rounds_per_stage=0):
-    """Reconstruct x from x + noise with a sparse code; first stage by stage, if these get any rounds."""
+def train(net, optimizer, batches, *, seed=0, noise=0.0, weight=0.0, rounds_per_stage=0, decay=0.9, average=None):
+    """Reconstruct x from x + noise with a sparse code; first stage by stage, if these get any rounds; ``average`` follows."""
     whole = optimizer(net.parameters())
     stages = [optimizer([*e.parameters(), *d.parameters()]) for e, d in zip(net.encoder, net.decoder, strict=True)]
     for step, batch in enumerate(batches):
@@ -25,10 +26,11 @@ def train(net, optimizer, batches, *, seed=0, noise=0.0, weight=0.0, rounds_per_
         net.zero_grad()
         loss.backward()
         opt.step()
+        follow(average, net, decay, step)
 
 
-def train_variational(net, optimizer, batches, *, seed=0, r_loss_factor=1000.0, beta=1.0):
-    """min r · MSE + β · KL with z = μ + e^{v/2} ε."""
+def train_variational(net, optimizer, batches, *, seed=0, r_loss_factor=1000.0, beta=1.0, decay=0.9, average=None):
+    """min r · MSE + β · KL with z = μ + e^{v/2} ε; ``average`` follows the network."""
     opt = optimizer(net.parameters())
     for step, batch in enumerate(batches):
         torch.manual_seed(derived_seed(seed, "layers", step, 0))
@@ -41,3 +43,4 @@ def train_variational(net, optimizer, batches, *, seed=0, r_loss_factor=1000.0, 
         opt.zero_grad()
         loss.backward()
         opt.step()
+        follow(average, net, decay, step)

@@ -4,10 +4,11 @@ import torch
 
 from forger.data.ranges import to_float
 from forger.randomness import derived_seed, generator
+from reference.ema import follow
 
 
-def train(AB, BA, DA, DB, loss, optimizer, batches, *, seed=0, cycle=10.0, identity=5.0, size=50):
-    """One step of both generators, then one of both discriminators, on pooled fakes."""
+def train(AB, BA, DA, DB, loss, optimizer, batches, *, seed=0, cycle=10.0, identity=5.0, size=50, averages=None):
+    """One step of both generators, then one of both discriminators, on pooled fakes; ``averages`` follow the former."""
     opt_g, opt_d = optimizer([*AB.parameters(), *BA.parameters()]), optimizer([*DA.parameters(), *DB.parameters()])
     pools = {"a": [], "b": []}
     for step, batch in enumerate(batches):
@@ -24,6 +25,8 @@ def train(AB, BA, DA, DB, loss, optimizer, batches, *, seed=0, cycle=10.0, ident
         opt_g.zero_grad()
         torch.stack(terms).sum().backward()
         opt_g.step()
+        for average, network in zip(averages or (), (AB, BA), strict=False):
+            follow(average, network, 0.9, step)
         DA.requires_grad_(True), DB.requires_grad_(True)
 
         terms = []

@@ -5,10 +5,11 @@ from torch import manual_seed, stack
 
 from forger.data.ranges import to_float, to_uint8
 from forger.randomness import derived_seed
+from reference.ema import follow
 
 
-def train(G, D, content, loss, optimizer, batches, *, first, weights, seed=0):
-    """`first` rounds on the squared error of pixels, then against D; `weights` of pixel, content, adversarial."""
+def train(G, D, content, loss, optimizer, batches, *, first, weights, seed=0, average=None):
+    """`first` rounds on the squared error of pixels, then against D; `weights` of pixel, content, adversarial; ``average`` follows G."""
     opt_d, opt_g = optimizer(D.parameters()), optimizer(G.parameters())
     pixel, features, adversarial = weights
     for step, batch in enumerate(batches):
@@ -30,4 +31,5 @@ def train(G, D, content, loss, optimizer, batches, *, first, weights, seed=0):
         opt_g.zero_grad()
         total.backward()
         opt_g.step()
+        follow(average, G, 0.9, step)
         D.requires_grad_(True)

@@ -1,5 +1,6 @@
 """The probe on games of which the answer is known."""
 
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -15,16 +16,22 @@ from forger.watch.probe import Probe
 class Sampler:
     """A game whose samples are given, and whose discriminator knows some images by heart."""
 
-    draws = ("grid",)
-    device = torch.device("cpu")
-    classes = 0
+    device, rank, world = torch.device("cpu"), 0, 1
+    averaged, classes, shown = True, 0, 0
 
     def __init__(self, samples: torch.Tensor, known: torch.Tensor | None = None) -> None:
         self.samples, self.known = samples, known
         self.asked: list[dict] = []
+        self.live = False
 
-    def sample(self, n, labels=None, generator=None, *, raw=False):
-        self.asked.append({"labels": labels, "raw": raw, "z": torch.randn(1, generator=generator).item()})
+    @contextmanager
+    def live_weights(self):
+        self.live = True
+        yield
+        self.live = False
+
+    def sample(self, n, labels=None, generator=None):
+        self.asked.append({"labels": labels, "live": self.live, "z": torch.randn(1, generator=generator).item()})
         return self.samples[torch.arange(n) % len(self.samples)]
 
     def discriminate(self, samples, labels=None):
@@ -93,7 +100,7 @@ def test_samples_are_of_the_live_weights_with_the_same_latents_each_time(data, e
     probe = Probe(data, 64, extractor)
     first, second = probe(game), probe(game)
     assert first == second
-    assert game.asked[0] == game.asked[1] == {**game.asked[0], "raw": True, "labels": None}
+    assert game.asked[0] == game.asked[1] == {**game.asked[0], "live": True, "labels": None}
 
 
 def test_a_conditional_game_is_asked_for_the_reals_labels(data, extractor):
@@ -113,6 +120,9 @@ def test_a_game_without_samples_is_only_asked_for_its_latents(data):
     def posterior(images):
         return torch.randn(len(images), 4), torch.zeros(len(images), 4)
 
-    game = SimpleNamespace(draws=("reconstructions",), device=torch.device("cpu"), posterior=posterior)
-    assert Probe(data, 64)(game) == {"watch/active_units": 1.0}
-    assert Probe(data, 64)(SimpleNamespace(draws=("translations",), device=torch.device("cpu"))) == {}
+    what = {"device": torch.device("cpu"), "rank": 0, "world": 1, "averaged": False, "shown": 0}
+    silent = SimpleNamespace(**what, live_weights=nullcontext)
+    coding = SimpleNamespace(**vars(silent), latent=4, input_noise=0, posterior=posterior)
+    coding.encode = coding.decode = coding.reconstruct = abs
+    assert Probe(data, 64)(coding) == {"watch/active_units": 1.0}
+    assert Probe(data, 64)(silent) == {}

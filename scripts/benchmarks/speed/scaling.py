@@ -134,7 +134,6 @@ def _process(rank: int, overrides: Sequence[str], place: str) -> None:
 
     torch.distributed.all_reduce = counting
     game.rank, game.world = rank, 2
-    game._silence_reducer = lambda: None  # there is no DistributedDataParallel around it
     game.play(few(match))
     torch.distributed.destroy_process_group()
     if rank == 0:

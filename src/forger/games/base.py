@@ -6,18 +6,18 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 import torch
-import torch.distributed
 from annotated_types import Ge, Gt
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from forger.data.ranges import to_float
+from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
+from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
-from forger.games.numbers import copied, fault, relative_change
+from forger.games.numbers import copied, refuse_faults, relative_change
 from forger.partials import plain
-from forger.randomness import Noise, derived_seed, generator
+from forger.randomness import Noise, derived_seed, generator, seed_layers
 
 Batch = dict[str, Tensor]
 Terms = dict[str, Tensor]
@@ -52,7 +52,7 @@ class Player:
         self.constraint = plain(constraint)
 
 
-class Game(Inference):
+class Game(Descent, Inference):
     """Rounds of alternating moves with manual optimisation: the only training step there is.
 
     In each round every player whose turn it is moves once, in the order of ``players``: the others' networks
@@ -68,7 +68,6 @@ class Game(Inference):
 
     def __init__(self, players: Mapping[str, Player], seed: int = 0) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.players = dict(players)
         self.seed = seed
         self.iteration = 0
@@ -79,15 +78,11 @@ class Game(Inference):
         self.pausing: Callable[[], bool] = _always
         #: Entered where networks run as they are written although they are compiled (`forger.compilation`).
         self.uncompiled: Callable[[], AbstractContextManager[Any]] = nullcontext
-        #: Whether callbacks of the user's look on: moves then go through Lightning's own calls.
-        self.hooked = False
-        self._mover = ""
         #: Whether the values of the move that is being made are kept.
         self.observing = False
         #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
         self.observed: dict[str, Tensor] = {}
         self._window = -1
-        self._scaler: torch.amp.GradScaler | None = None
         self._parameters_of: dict[str, list[nn.Parameter]] = {}
 
     # What a game is ---------------------------------------------------------------------------------------
@@ -117,8 +112,7 @@ class Game(Inference):
 
     def play(self, batch: Batch) -> None:
         """One round on this rank's share of a batch."""
-        self._seed_layers()
-        self._silence_reducer()
+        seed_layers(derived_seed(self.seed, "layers", self.iteration, self.rank), self.device)
         self._freeze_all_but(*self.players)
         batch = self.prepared(batch)
         optimizers = dict(zip(self.players, self._optimizers(), strict=True))
@@ -127,73 +121,37 @@ class Game(Inference):
             self._look_at(self.players[name])
             self._move(name, optimizers[name], self.objective(name, batch))
         if self.world > 1:
-            # On a player's turn its images pass the others' networks, too: a round ends with one state on all ranks,
-            # which is what a checkpoint holds.
-            self._average(_statistics(network for player in self.players for network in self.networks_of(player)))
+            # A player's images pass the others' networks, too; a checkpoint holds one state, that of all ranks.
+            moved = (network for player in self.players for network in self.networks_of(player))
+            average_over_ranks(statistics(moved), self.world)
         self.iteration += 1
         self.shown_before, self.shown = self.shown, self.shown + len(batch["image"]) * self.world
 
     def _move(self, name: str, optimizer: Any, terms: Terms) -> None:
         player = self.players[name]
         total = torch.stack(list(terms.values())).sum()
-        if self.observing or total.device.type == "cpu":
-            self._refuse_divergence(name, terms)
+        known = self.observing or total.device.type == "cpu"  # elsewhere asking for a value costs time
+        if known and not all(math.isfinite(value.item()) for value in terms.values()):
+            refuse_faults(dict(self.named_parameters()), name, self.iteration, "weight")
+            refuse_faults(terms, name, self.iteration, "term")
         if player.schedule is not None:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * player.schedule(self.shown)
-        self._backward(name, optimizer, total)
-        self._average_over_ranks(name)
+        trained = self.trained_by(name)
+        self._backward(optimizer, trained, total)
+        if self.world > 1:
+            gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
+            average_over_ranks([*gradients, *statistics(self.remembering(name))], self.world)
         if self.observing:
             self._observe_gradient(name)
-        before = copied(self.trained_by(name)) if self.observing else []
-        self._step(name, optimizer)
+        before = copied(trained) if self.observing else []
+        self._step(optimizer, trained, player.clip)
         if player.constraint is not None:
-            player.constraint(self.trained_by(name))
+            player.constraint(trained)
         self.after_move(name)
         if self.observing:
-            self.observe(f"watch/{name}_update", relative_change(before, self.trained_by(name)))
+            self.observe(f"watch/{name}_update", relative_change(before, trained))
             self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
-
-    def _backward(self, name: str, optimizer: Any, total: Tensor) -> None:
-        self.tell("on_before_zero_grad", optimizer)
-        for parameter in self.trained_by(name):
-            parameter.grad = None
-        if self.hooked:
-            self.manual_backward(total)
-        else:
-            (total if self._scaler is None else self._scaler.scale(total)).backward()
-
-    def _step(self, name: str, optimizer: Any) -> None:
-        if self.hooked:
-            self._mover = name
-            optimizer.step()  # Lightning's: it counts, scales, and calls `on_before_optimizer_step`
-            return
-        self._clip(name, optimizer)
-        if self._scaler is None:
-            optimizer.step()
-        else:
-            self._scaler.step(optimizer)
-            self._scaler.update()
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip the mover's gradient where Lightning's own calls make the step."""
-        self._clip(self._mover, optimizer)
-
-    def _clip(self, name: str, optimizer: Optimizer) -> None:
-        clip = self.players[name].clip
-        if clip is None:
-            return
-        # Lightning has done it before its hook, except for an optimiser that would do it in its step.
-        scaled = not self.hooked or getattr(optimizer, "_step_supports_amp_scaling", False)
-        if self._scaler is not None and scaled:
-            self._scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(self.trained_by(name), clip)
-
-    def tell(self, hook: str, *arguments: Any) -> None:
-        """Call one of Lightning's hooks of the trainer's callbacks, if some of them are the user's."""
-        if self.hooked:
-            for callback in self.trainer.callbacks:  # pyright: ignore[reportAttributeAccessIssue]
-                getattr(callback, hook)(self.trainer, self, *arguments)
 
     def after_move(self, name: str) -> None:
         """Called when a player has stepped: moving averages follow its networks."""
@@ -229,7 +187,7 @@ class Game(Inference):
         """This rank's share of a tensor drawn for the global batch, laid out as the loader deals batches."""
         return shared[self.rank :: self.world]
 
-    # Freezing, averaging, clipping ------------------------------------------------------------------------
+    # Networks and their parameters ------------------------------------------------------------------------
 
     def trained_by(self, name: str) -> list[nn.Parameter]:
         """Parameters of a player's networks."""
@@ -253,76 +211,29 @@ class Game(Inference):
             for parameter in self.trained_by(player):
                 parameter.requires_grad_(True)
 
-    def _seed_layers(self) -> None:
-        """Make dropout and its like functions of the clock, too."""
-        seed = derived_seed(self.seed, "layers", self.iteration, self.rank)
-        # torch.manual_seed would also record a traceback for each backend that is not initialised.
-        torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-
-    def _silence_reducer(self) -> None:
-        """Keep DistributedDataParallel from averaging: it expects every parameter in each backward pass.
-
-        No game with several players can give that; `_average_over_ranks` does it per player instead.
-        """
-        if self.world > 1:
-            wrapper = self.trainer.strategy.model
-            assert isinstance(wrapper, DistributedDataParallel)
-            wrapper.require_backward_grad_sync = False
-
-    def _average_over_ranks(self, name: str) -> None:
-        """Average the player's gradients, and its running statistics, over ranks in one flat message."""
-        if self.world == 1:
-            return
-        tensors = [parameter.grad for parameter in self.trained_by(name) if parameter.grad is not None]
-        self._average([*tensors, *_statistics(self.remembering(name))])
-
-    def _average(self, tensors: Sequence[Tensor]) -> None:
-        if not tensors:
-            return
-        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        torch.distributed.all_reduce(flat)
-        flat /= self.world
-        for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-            tensor.copy_(mean.view_as(tensor))
-
     def _observe_gradient(self, name: str) -> None:
         gradients = {n: p.grad for n, p in self.named_parameters() if p.grad is not None and p.requires_grad}
         norm = nn.utils.get_total_norm(list(gradients.values()))
         # A scaler expects to overflow now and then, and skips that step.
-        overflown = self._scaler is None and not math.isfinite(norm.item())
-        if overflown and (error := fault(gradients, name, self.iteration, "gradient")):
-            raise error
+        if self._scaler is None and not math.isfinite(norm.item()):
+            refuse_faults(gradients, name, self.iteration, "gradient")
         self.observe(f"watch/{name}_gradient", norm / (1.0 if self._scaler is None else self._scaler.get_scale()))
-
-    def _refuse_divergence(self, name: str, terms: Terms) -> None:
-        for value in terms.values():
-            if not math.isfinite(value.item()):
-                weights = dict(self.named_parameters())
-                error = fault(weights, name, self.iteration, "weight") or fault(terms, name, self.iteration, "term")
-                assert error is not None
-                raise error
 
     # Lightning --------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizers = [player.optimizer(self.trained_by(name)) for name, player in self.players.items()]
         for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
-            if self.device.type == "cpu":
-                _look_for_no_gpu(optimizer)
+            prepare_optimizer(optimizer, self.device)
         return optimizers
 
-    def _optimizers(self) -> list[Any]:
-        # Lightning's wrappers add hooks and counting, which cost time.
-        optimizers = self.optimizers(use_pl_optimizer=self.hooked)
-        return optimizers if isinstance(optimizers, list) else [optimizers]
-
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         self.rank, self.world = self.trainer.global_rank, self.trainer.world_size
-        self._scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+
+    def on_train_start(self) -> None:
+        if self.world > 1:
+            silence_reducer(self.trainer.strategy.model)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["clock"] = {"iteration": self.iteration, "images": self.shown}
@@ -336,23 +247,3 @@ class Game(Inference):
 
 def _always() -> bool:
     return True
-
-
-def _look_for_no_gpu(optimizer: Optimizer) -> None:
-    """Skip torch's check for a CUDA graph in an optimiser on the CPU.
-
-    With Lightning, each step of Adam asks the driver's library whether there is a GPU: a tenth of a small game's time.
-    Does nothing for an optimiser without that check.
-    """
-    for check in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
-        setattr(optimizer, check, _nothing)
-
-
-def _nothing() -> None:
-    pass
-
-
-def _statistics(modules: Iterable[nn.Module]) -> list[Tensor]:
-    """Running statistics and their like: the modules' floating-point buffers, each once."""
-    buffers = {id(buffer): buffer for module in modules for buffer in module.buffers() if buffer.is_floating_point()}
-    return list(buffers.values())

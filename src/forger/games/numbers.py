@@ -8,13 +8,12 @@ from torch import Tensor, nn
 from forger.errors import Diverged, Kind
 
 
-def fault(tensors: Mapping[str, Tensor], player: str, iteration: int, kind: Kind) -> Diverged | None:
-    """The error for the first tensor with a NaN or an infinity, None if there is none."""
+def refuse_faults(tensors: Mapping[str, Tensor], player: str, iteration: int, kind: Kind) -> None:
+    """Raise `Diverged` for the first tensor with a NaN or an infinity, if there is one."""
     for name, values in tensors.items():
         wrong = values.detach()[~values.isfinite()]
         if wrong.numel():
-            return Diverged(player, name, wrong[0].item(), iteration, kind)
-    return None
+            raise Diverged(player, name, wrong[0].item(), iteration, kind)
 
 
 def copied(tensors: Iterable[Tensor]) -> list[Tensor]:
