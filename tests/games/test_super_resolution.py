@@ -76,13 +76,12 @@ def test_the_first_stage_leaves_the_discriminator_alone_and_is_kept():
 def test_an_average_equals_a_hand_made_one_of_the_plain_loop_and_is_what_is_kept_of_the_first_stage():
     G, D, content = networks()
     plain = copy.deepcopy((G, D))
-    averages, weights = {rounds: copy.deepcopy(G) for rounds in (3, 6)}, list(WEIGHTS.values())
+    averages = {rounds: copy.deepcopy(G) for rounds in (3, 6)}
+    options = {"first": 3, "weights": list(WEIGHTS.values())}
     for rounds, average in averages.items():
         other, judge = copy.deepcopy(plain)
         few = itertools.islice(batches(), rounds)
-        reference.train(
-            other, judge, content, losses.non_saturating, ADAM, few, first=3, weights=weights, average=average
-        )
+        reference.train(other, judge, content, losses.non_saturating, ADAM, few, average=average, **options)
     played = train(game(G, D, content, ema=0.9), batches(), 6)
     assert equal(G, other)
     assert equal(played.average.network, averages[6])

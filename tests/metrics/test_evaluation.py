@@ -6,13 +6,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
 from forger.data.ranges import to_float
+from forger.games.adversarial import AdversarialGame
+from forger.games.autoencoder import AutoencoderGame
+from forger.games.base import Player
+from forger.losses.adversarial import least_squares
 from forger.metrics.autoencoding import Reconstruction
 from forger.metrics.classes import ClassCoverage
 from forger.metrics.evaluation import DRAWS, Evaluation, SampleQuality, halved, proportional
+from forger.metrics.points import DensityMatch
+from forger.networks.autoencoders import MLP
 
 DATA = digits()
 
@@ -98,6 +105,15 @@ def test_evaluations_of_real_images_get_the_spread_over_their_halves():
     errors = (to_float(DATA.test.arrays["image"]).double() / 4).square().mean((1, 2, 3))
     assert found["mse"].value == pytest.approx(float(errors.mean()))
     assert found["mse"].error == pytest.approx(float(errors.std()) / 497**0.5, rel=0.6)  # of eight halves
+
+
+def test_a_game_that_does_not_offer_what_is_scored_is_refused():
+    Reconstruction().fits(AutoencoderGame(MLP([1, 8, 8], 2, [4]), {"autoencoder": Player(torch.optim.SGD)}))
+    quality("fd").fits(AdversarialGame(nn.Identity(), nn.Identity(), least_squares, {}, latent=2))
+    with pytest.raises(ValueError, match="needs a game that samples, and SimpleNamespace does not"):
+        quality("fd").fits(SimpleNamespace(reconstruct=print, latent=4))
+    with pytest.raises(ValueError, match="needs a game that samples and discriminates, and Game does not"):
+        DensityMatch().fits(Game())
 
 
 def test_half_of_a_split_and_of_its_second_table_by_itself():

@@ -9,7 +9,7 @@ from reference.ema import follow
 
 
 def train(net, optimizer, batches, *, seed=0, noise=0.0, weight=0.0, rounds_per_stage=0, decay=0.9, average=None):
-    """Reconstruct x from x + noise with a sparse code; first stage by stage, if these get any rounds; ``average`` follows."""
+    """Reconstruct x from x + noise with a sparse code; first stage by stage, if wanted; ``average`` follows."""
     whole = optimizer(net.parameters())
     stages = [optimizer([*e.parameters(), *d.parameters()]) for e, d in zip(net.encoder, net.decoder, strict=True)]
     for step, batch in enumerate(batches):

@@ -9,7 +9,7 @@ from reference.ema import follow
 
 
 def train(G, D, content, loss, optimizer, batches, *, first, weights, seed=0, average=None):
-    """`first` rounds on the squared error of pixels, then against D; `weights` of pixel, content, adversarial; ``average`` follows G."""
+    """`first` rounds on pixels, then against D; `weights` of pixel, content, adversarial; ``average`` follows G."""
     opt_d, opt_g = optimizer(D.parameters()), optimizer(G.parameters())
     pixel, features, adversarial = weights
     for step, batch in enumerate(batches):
