@@ -55,15 +55,15 @@ class Counting:
 
 def parts(*overrides: str) -> tuple[Game, Iterator[dict[str, Tensor]]]:
     """A game that can be played without a trainer, and its batches."""
-    settings = validate(composed(*overrides))
-    game = build_game(settings).train()
+    config = validate(composed(*overrides))
+    game = build_game(config).train()
     for player in game.players.values():
         # Adam makes whole steps of what is nothing but rounding, such as the gradient of a bias before batch norm.
         player.optimizer = lambda parameters: torch.optim.SGD(parameters, 1e-2)
     optimizers: Any = game.configure_optimizers()
     game._optimizers = lambda: optimizers
     batches = Batches(
-        load_data(settings).train, batch_size=settings["data"]["batch_size"], seed=0, position=lambda: game.iteration
+        load_data(config.data).train, batch_size=config.data.batch_size, seed=0, position=lambda: game.iteration
     )
     return game, iter(batches)
 

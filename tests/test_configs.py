@@ -20,7 +20,7 @@ def test_every_option_composes(option):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_is_valid_and_named_after_its_file(experiment):
-    assert validate(composed(f"experiment={experiment}"))["run"]["name"] == experiment
+    assert validate(composed(f"experiment={experiment}")).run.name == experiment
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -1,5 +1,6 @@
 """Random override lists at the config layer: a valid config, or one line that explains; never a traceback."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -81,4 +82,7 @@ def test_any_list_of_overrides_is_a_config_or_one_line(overrides):
         assert not line.startswith("failed"), line
     else:
         # What passes is plain: it can be written down, read again, and is the same config.
-        assert validate(OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(config))))) == config
+        assert (
+            validate(OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))))
+            == config
+        )

@@ -14,7 +14,7 @@ from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.hashing import weights_sha256
 from forger.records import RunFolder
-from forger.runs.finding import checkpoint_of, parent_at, settings_of
+from forger.runs.finding import checkpoint_of, config_of, parent_at
 from running import SMALL, trained
 
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")
@@ -107,7 +107,7 @@ def test_a_strangers_config_looks_nothing_up_and_builds_nothing_foreign(run, cha
 def test_what_is_no_config_is_one_line(run, text):
     run.config_file.write_text(text)
     with pytest.raises(ConfigError, match=r"config\.yaml: ") as caught:
-        settings_of(run)
+        config_of(run)
     assert "\n" not in str(caught.value)
 
 
@@ -176,10 +176,10 @@ def test_a_fork_begins_with_its_parents_weights_on_a_clock_of_its_own(original, 
         "images": 640,
         "weights_sha256": parent["weights_sha256"],
     }
-    settings = settings_of(child)
-    assert settings["model"]["players"]["generator"]["optimizer"]["lr"] == 1e-5
+    config = config_of(child)
+    assert config.model["players"]["generator"]["optimizer"]["lr"] == 1e-5
     # What was tied to the budget still is.
-    assert settings["model"]["players"]["generator"]["schedule"]["budget"] == 320
+    assert config.model["players"]["generator"]["schedule"]["budget"] == 320
     assert record["command"] == f"forger train --from={original.path} budget.images=320 {rate} run.root=forks"
     # The same command is the same run, and the record's own command is that command.
     capsys.readouterr()
@@ -193,7 +193,7 @@ def test_a_fork_can_start_from_any_checkpoint_and_change_whole_groups(original, 
     record = child.read()
     assert record["parent"]["checkpoint"] == "best.ckpt"
     assert record["parent"]["weights_sha256"] == weights_sha256(parent_at(best).weights)
-    assert settings_of(child)["model"]["loss"]["_target_"].endswith(".hinge")
+    assert config_of(child).model["loss"]["_target_"].endswith(".hinge")
     assert record["scores"]["final"] == {}
 
 

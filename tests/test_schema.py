@@ -1,6 +1,7 @@
 """Every key is typed; whatever is wrong ends in one line with the key, the value and what is allowed."""
 
 import copy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,11 @@ def refusal(config: dict[str, Any], **options: Any) -> str:
 
 def test_a_right_config_comes_back_with_defaults_filled_in() -> None:
     result = validate(CONFIG)
-    assert result["budget"] == CONFIG["budget"]
-    assert result["model"] == CONFIG["model"]
-    assert result["trainer"]["deterministic"] is True
-    assert result["data"]["dimension"] is None
-    assert validate(result) == result
+    assert vars(result.budget) == CONFIG["budget"]
+    assert result.model == CONFIG["model"]
+    assert result.trainer.deterministic is True
+    assert result.data.dimension is None
+    assert validate(asdict(result)) == result
     assert validate(OmegaConf.create(CONFIG)) == result
 
 
@@ -68,8 +69,8 @@ def test_a_group_can_be_left_to_its_defaults() -> None:
     for group in ("trainer", "log", "watch", "callbacks", "logger", "seed"):
         del config[group]
     result = validate(config)
-    assert result["watch"]["action"] == "warn"
-    assert (result["seed"], result["logger"]) == (0, {})
+    assert result.watch.action == "warn"
+    assert (result.seed, result.logger) == (0, {})
 
 
 @pytest.mark.parametrize(
@@ -142,18 +143,18 @@ def test_a_missing_key_is_named() -> None:
 
 def test_whole_floats_stand_for_integers() -> None:
     result = validate(with_value("budget.images", 1e5))
-    assert result["budget"]["images"] == 100_000
-    assert isinstance(result["budget"]["images"], int)
+    assert result.budget.images == 100_000
+    assert isinstance(result.budget.images, int)
 
 
 @pytest.mark.parametrize("devices", [1, 2, -1, "auto", [0, 1]])
 def test_devices_as_lightning_takes_them(devices: Any) -> None:
-    assert validate(with_value("trainer.devices", devices))["trainer"]["devices"] == devices
+    assert validate(with_value("trainer.devices", devices)).trainer.devices == devices
 
 
 @pytest.mark.parametrize("name", ["a", "sweep/seed_1", "grid25.2", "Größe"])
 def test_names_of_runs(name: str) -> None:
-    assert validate(with_value("run.name", name))["run"]["name"] == name
+    assert validate(with_value("run.name", name)).run.name == name
 
 
 def test_a_missing_value_is_omegaconfs_own_error() -> None:
@@ -200,5 +201,5 @@ SHIPPED = Path(__file__).parents[1] / "conf"
 def test_shipped_data_fit_the_schema(path: Path) -> None:
     data = OmegaConf.to_container(OmegaConf.create({"data": OmegaConf.load(path)}), resolve=True)
     assert isinstance(data, dict)
-    assert validate(CONFIG | data)["data"]["name"] == data["data"]["name"]
+    assert validate(CONFIG | data).data.name == data["data"]["name"]
     validate(CONFIG | data, untrusted=True)

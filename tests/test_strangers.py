@@ -18,7 +18,7 @@ from forger.config.shipped import conf_folder
 from forger.config.targets import checked
 from forger.errors import ConfigError
 from forger.records import RunFolder
-from forger.runs.finding import settings_of
+from forger.runs.finding import config_of
 from forger.runs.ownership import check_data, placed
 from running import trained
 
@@ -90,9 +90,9 @@ def test_where_a_run_lies_and_who_is_told_is_the_readers(
 
 def test_whoever_trusts_a_config_gets_it_whole(run: RunFolder) -> None:
     change(run, run={"root": "/theirs"}, logger={"csv": CSV})
-    trusted, other = settings_of(run, trust=True), settings_of(run)
-    assert (trusted["run"]["root"], list(trusted["logger"])) == ("/theirs", ["csv"])
-    assert (other["run"]["root"], other["logger"]) == ("runs", {})
+    trusted, other = config_of(run, trust=True), config_of(run)
+    assert (trusted.run.root, list(trusted.logger)) == ("/theirs", ["csv"])
+    assert (other.run.root, other.logger) == ("runs", {})
     with fork(str(run), ["logger=csv"], [conf_folder()], trust=False) as (place, overrides):
         document = yaml.safe_load((place / "train.yaml").read_text())
         assert "logger" not in document
@@ -144,19 +144,19 @@ def test_the_readers_folder_stands_for_theirs(
     assert f"the data at {tmp_path / 'mine'} are not those of the run" in capsys.readouterr().err
     with fork(str(run), [mine], [conf_folder()], trust=False) as (place, _):
         assert yaml.safe_load((place / "train.yaml").read_text())["data"]["source"]["root"] == "${data.root}"
-    settings = settings_of(run, places={"data.root": str(tmp_path / "mine")})
-    assert settings["data"]["source"]["root"] == str(tmp_path / "mine")
-    check_data(settings, run, {"data.root": str(tmp_path / "mine")})
+    config = config_of(run, places={"data.root": str(tmp_path / "mine")})
+    assert config.data.source["root"] == str(tmp_path / "mine")
+    check_data(config.data, run, {"data.root": str(tmp_path / "mine")})
 
 
 def test_what_is_not_below_the_root_does_not_move_with_it(run: RunFolder) -> None:
     node = {"_target_": "forger.data.pairs.unpaired_folders", "root_a": "/t/A", "root_b": "/t/../etc", "size": 8}
     change(run, data={"source": node, "root": "/t"})
     given = {"data.root": "/mine"}
-    settings = placed(settings_of(run), given)
-    assert settings["data"]["source"]["root_a"] == "/mine/A"
+    config = placed(config_of(run), given)
+    assert config.data.source["root_a"] == "/mine/A"
     with pytest.raises(ConfigError, match=r"root_b=/mine/\.\./etc: a place in a config that is not your own"):
-        check_data(settings, run, given)
+        check_data(config.data, run, given)
 
 
 def test_data_by_name_lie_where_they_lie_here(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,10 +164,10 @@ def test_data_by_name_lie_where_they_lie_here(run: RunFolder, monkeypatch: pytes
     for root, fine in (("/data/mnist", True), ("/data/cifar10", False), ("data/mnist", False)):
         change(run, data={"source": {"_target_": "forger.data.downloads.mnist", "root": root}, "root": root})
         if fine:
-            check_data(settings_of(run), run, {})
+            check_data(config_of(run), run, {})
         else:
             with pytest.raises(ConfigError, match=r"data\.source\.root="):
-                check_data(settings_of(run), run, {})
+                check_data(config_of(run), run, {})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from forger.config.building import built
+from forger.config.schema import Config, DataConfig, MetricsConfig, TrainerConfig
 from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
@@ -14,10 +15,10 @@ from forger.games.base import Game
 from forger.randomness import derived_seed
 
 
-def prepare_torch(trainer: dict[str, Any]) -> None:
+def prepare_torch(trainer: TrainerConfig) -> None:
     """Set the number of threads and silence warnings, before anything is computed."""
-    if trainer["threads"] is not None:
-        torch.set_num_threads(trainer["threads"])
+    if trainer.threads is not None:
+        torch.set_num_threads(trainer.threads)
     # Deterministic algorithms would fill new tensors with NaN, which costs time and is overwritten anyway.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
@@ -27,35 +28,34 @@ def prepare_torch(trainer: dict[str, Any]) -> None:
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
 
 
-def load_data(settings: dict[str, Any]) -> Data:
+def load_data(config: DataConfig) -> Data:
     """The data set, checked against what the config declares."""
-    about = settings["data"]
-    data = built("data.source", about["source"])
-    data.check(about)
+    data = built("data.source", config.source)
+    data.check(vars(config))
     Batches(
-        data.train, batch_size=about["batch_size"], flip=about["flip"], seed=0, position=int
+        data.train, batch_size=config.batch_size, flip=config.flip, seed=0, position=int
     )  # raises for a bad size or flip
     return data
 
 
-def build_game(settings: dict[str, Any]) -> Game:
+def build_game(config: Config) -> Game:
     """The game with its initial weights, a function of the seed."""
-    torch.manual_seed(derived_seed(settings["seed"], "weights"))
-    game = built("model", settings["model"], seed=settings["seed"], _convert_="all")
+    torch.manual_seed(derived_seed(config.seed, "weights"))
+    game = built("model", config.model, seed=config.seed, _convert_="all")
     return game.to(memory_format=torch.channels_last)
 
 
-def build_metrics(settings: dict[str, Any], data: Data, game: Game) -> dict[str, Any]:
-    """The arguments of `Scoring`; its evaluations can take these data and this game."""
-    evaluations = built("metrics.evaluations", settings["metrics"]["evaluations"])
+def build_evaluations(metrics: MetricsConfig, data: Data, game: Game) -> dict[str, Any]:
+    """The evaluations by name; they can take these data and this game."""
+    evaluations = built("metrics.evaluations", metrics.evaluations)
     for name, evaluation in evaluations.items():
         for check, given, what in ((evaluation.check, data, f"data={data.name}"), (evaluation.fits, game, "model")):
             try:
                 check(given)
             except ValueError as error:
                 raise ConfigError(f"metrics.evaluations.{name} can't take {what}: {error}") from None
-    _check_best(settings["metrics"]["best"], list(evaluations.values()))
-    return {**settings["metrics"], "evaluations": evaluations}
+    _check_best(metrics.best, list(evaluations.values()))
+    return evaluations
 
 
 def _check_best(best: str | None, evaluations: list[Any]) -> None:

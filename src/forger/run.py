@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from forger import __version__
-from forger.building import build_game, build_metrics, load_data, prepare_torch
+from forger.building import build_evaluations, build_game, load_data, prepare_torch
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.crew import Crew
@@ -24,7 +25,7 @@ from forger.callbacks.watching import Feed, Watching, told
 from forger.compilation import compile_networks
 from forger.config.building import built_callbacks, built_loggers, built_trainer
 from forger.config.placement import check_placement, say_placement
-from forger.config.schema import validate
+from forger.config.schema import Config, validate
 from forger.console import keep_log, say, show_lines
 from forger.data.dataset import Data
 from forger.data.loader import Batches, Stream
@@ -46,31 +47,31 @@ from forger.trial import ending
 logger = logging.getLogger(__name__)
 
 
-def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = None) -> int:
+def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = None) -> int:
     """Train what the config says in its run folder; the exit code (0 finished, 3 diverged, 128 + n signal n).
 
     The same config is the same run: a finished one is only reported, an unfinished one continues where it stopped.
 
     Args:
-        config: as Hydra composed it, or plain containers.
+        composed: as Hydra composed it, or plain containers.
         folder: used instead of the folder that the config's identity gives.
     """
-    settings = validate(config)
+    config = validate(composed)
     interruption = Interruption()
     with interruption.listening():
-        check_placement(settings["trainer"])
-        prepare_torch(settings["trainer"])
-        first = rank(settings["trainer"]) == 0
+        check_placement(config.trainer)
+        prepare_torch(config.trainer)
+        first = rank(config.trainer) == 0
         show_lines(logging.INFO if first else logging.WARNING)
-        say_placement(settings["trainer"])
-        data = load_data(settings)
-        parent = parent_at(settings["run"]["parent"]) if settings["run"]["parent"] else None
-        identity = run_id(settings, __version__, data.fingerprint, parent and parent.about["weights_sha256"])
-        folder = folder or RunFolder.of(settings["run"]["root"], settings["run"]["name"], identity)
+        say_placement(config.trainer)
+        data = load_data(config.data)
+        parent = parent_at(config.run.parent) if config.run.parent else None
+        identity = run_id(asdict(config), __version__, data.fingerprint, parent and parent.about["weights_sha256"])
+        folder = folder or RunFolder.of(config.run.root, config.run.name, identity)
         if not first:
-            return fit(settings, data, folder, identity, parent, interruption)
+            return fit(config, data, folder, identity, parent, interruption)
         with folder.lock():
-            if settings["run"]["restart"]:
+            if config.run.restart:
                 folder.clear()
             record = former_record(folder)
             if record is not None and record["status"] == "finished":
@@ -86,11 +87,11 @@ def train(config: DictConfig | Mapping[str, Any], folder: RunFolder | None = Non
             if last is None:
                 folder.clear()
             with keep_log(folder.log_file):
-                return fit(settings, data, folder, identity, parent, interruption)
+                return fit(config, data, folder, identity, parent, interruption)
 
 
 def fit(
-    settings: dict[str, Any],
+    config: Config,
     data: Data,
     folder: RunFolder,
     identity: str,
@@ -98,26 +99,27 @@ def fit(
     interruption: Interruption | None = None,
 ) -> int:
     """Train in a folder that this process may write, and close its record whatever happens."""
-    asked, settings = settings, taken_up(settings, folder.checkpoints, build_game)
-    game = build_game(settings)
-    rehearse(game, data, settings)
-    budget = Budget(**settings["budget"])
-    journal = Journal(folder, budget, settings["log"]["every"])
-    checkpoints = Checkpoints(folder.checkpoints, folder, **settings["checkpoint"])
-    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **build_metrics(settings, data, game))
-    watching = Watching(settings, data, folder, journal, scoring, checkpoints, **settings["watch"])
+    asked, config = config, taken_up(config, folder.checkpoints, build_game)
+    game = build_game(config)
+    rehearse(game, data, config)
+    budget = Budget(**vars(config.budget))
+    journal = Journal(folder, budget, config.log.every)
+    checkpoints = Checkpoints(folder.checkpoints, folder, **vars(config.checkpoint))
+    metrics: dict[str, Any] = vars(config.metrics) | {"evaluations": build_evaluations(config.metrics, data, game)}
+    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **metrics)
+    watching = Watching(config, data, folder, journal, scoring, checkpoints, **vars(config.watch))
     interruption = interruption or Interruption()
-    samples = Samples(data, folder.samples, journal, **settings["samples"])
-    bar = ProgressBar(settings["budget"]["images"], journal, watching.alarms)
-    profiling = [Profiling(folder.path / "profile")] if settings["trainer"]["profile"] else []
+    samples = Samples(data, folder.samples, journal, **vars(config.samples))
+    bar = ProgressBar(config.budget.images, journal, watching.alarms)
+    profiling = [Profiling(folder.path / "profile")] if config.trainer.profile else []
     members = [journal, Feed(watching), bar, budget, *profiling]
     crew = Crew(members, interruption, checkpoints, observers=[scoring, watching, samples])
-    onlookers = build_onlookers(settings, scoring)
+    onlookers = build_onlookers(config, scoring)
     game.hooked = bool(onlookers)
-    loggers = build_loggers(settings, folder, identity)
-    trainer = build_trainer(settings, identity, loggers, callbacks=[*onlookers, crew])
-    if settings["trainer"]["compile"] is not None:
-        compile_networks(game, settings["trainer"]["compile"], trainer.strategy.root_device)
+    loggers = build_loggers(config, folder, identity)
+    trainer = build_trainer(config, identity, loggers, callbacks=[*onlookers, crew])
+    if config.trainer.compile is not None:
+        compile_networks(game, config.trainer.compile, trainer.strategy.root_device)
     last = newest_checkpoint(folder.checkpoints, identity)
     if last is None and parent is not None:
         parent.give(game)
@@ -129,7 +131,7 @@ def fit(
     status, code = "failed", 1
     results: dict[str, Any] = {}
     try:
-        batches = build_batches(settings, data, game, trainer)
+        batches = build_batches(config, data, game, trainer)
         # Callbacks of the user's are shown each batch.
         trainer.fit(game, batches if game.hooked else Stream(batches), ckpt_path=last, weights_only=True)
         if interruption.signal_number:
@@ -170,7 +172,7 @@ def fit(
     verdict = watching.verdict
     if verdict and verdict["action"] == "rollback" and status in ("stopped", "diverged"):
         kept = {"Budget": budget.state_dict(), "Scoring": scoring.state_dict(), "Journal": journal.state_dict()}
-        roll_back(folder.checkpoints, settings, build_game, verdict, kept)
+        roll_back(folder.checkpoints, config, build_game, verdict, kept)
         return fit(asked, data, folder, identity, parent, interruption)
     return summary(folder) or code if trainer.is_global_zero else code
 
@@ -178,30 +180,28 @@ def fit(
 # The parts --------------------------------------------------------------------------------------------------
 
 
-def build_onlookers(settings: dict[str, Any], scoring: Scoring) -> list[pl.Callback]:
+def build_onlookers(config: Config, scoring: Scoring) -> list[pl.Callback]:
     """The user's own callbacks, none of which waits in vain."""
-    callbacks = built_callbacks(settings["callbacks"])
-    check_onlookers(callbacks, scoring.names, logging=bool(settings["logger"]))
+    callbacks = built_callbacks(config.callbacks)
+    check_onlookers(callbacks, scoring.names, logging=bool(config.logger))
     return list(callbacks.values())
 
 
-def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:
+def build_loggers(config: Config, folder: RunFolder, identity: str) -> list[Any]:
     """Loggers of rank 0; they know the run by its id."""
-    about = tracking.RunInfo(folder.path, identity, settings["run"]["name"], redacted(settings))
-    return list(built_loggers(settings["logger"], about))
+    about = tracking.RunInfo(folder.path, identity, config.run.name, redacted(asdict(config)))
+    return list(built_loggers(config.logger, about))
 
 
-def build_trainer(
-    settings: dict[str, Any], identity: str, loggers: list[Any], callbacks: list[pl.Callback]
-) -> pl.Trainer:
+def build_trainer(config: Config, identity: str, loggers: list[Any], callbacks: list[pl.Callback]) -> pl.Trainer:
     """Lightning's trainer without its own counting, validation, bar, warnings and checkpoints."""
     return built_trainer(
-        settings["trainer"],
+        config.trainer,
         logger=loggers or False,
         callbacks=callbacks,
         plugins=[VerifiedCheckpointIO(identity)],
         # Where several GPUs share a batch, batch norm sees all of it; on the CPU torch has no such layer.
-        sync_batchnorm=settings["trainer"]["accelerator"] != "cpu" and torch.cuda.is_available(),
+        sync_batchnorm=config.trainer.accelerator != "cpu" and torch.cuda.is_available(),
         max_epochs=-1,
         limit_val_batches=0,
         use_distributed_sampler=False,
@@ -209,19 +209,19 @@ def build_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         # For callbacks of the user's: Lightning's rows come with the run's, and a score waits for no epoch to end.
-        log_every_n_steps=settings["log"]["every"],
+        log_every_n_steps=config.log.every,
         check_val_every_n_epoch=None,
         val_check_interval=1,
     )
 
 
-def build_batches(settings: dict[str, Any], data: Data, game: Game, trainer: pl.Trainer) -> Batches:
+def build_batches(config: Config, data: Data, game: Game, trainer: pl.Trainer) -> Batches:
     """This rank's endless stream of batches, which goes on from the game's clock."""
     return Batches(
         data.train,
-        batch_size=settings["data"]["batch_size"],
-        flip=settings["data"]["flip"],
-        seed=settings["seed"],
+        batch_size=config.data.batch_size,
+        flip=config.data.flip,
+        seed=config.seed,
         position=lambda: game.iteration,
         rank=trainer.global_rank,
         world=trainer.world_size,

@@ -3,12 +3,14 @@
 import os
 import shlex
 import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from forger.callbacks.progress import ProgressBar
 from forger.callbacks.watching import Feed, interval
+from forger.config.schema import BudgetConfig, validate
 from forger.files import read_rows
 from forger.records import RunFolder
 from forger.tracking import loggers as tracking
@@ -156,7 +158,8 @@ def test_a_value_that_is_not_finite_is_an_alarm_with_its_name(tmp_path):
     [(200_000, 64, 5_000), (3_200, 64, 640), (10**9, 64, 25_000), (None, 64, 25_000), (200_000, 4096, 40_960)],
 )
 def test_checks_divide_the_budget_and_are_neither_far_apart_nor_close(budget, batch, images):
-    assert interval({"budget": {"images": budget}, "data": {"batch_size": batch}}) == images
+    config = validate(composed("data=digits", f"data.batch_size={batch}"))
+    assert interval(replace(config, budget=BudgetConfig(images=budget))) == images
 
 
 class Account:

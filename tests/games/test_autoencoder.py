@@ -268,7 +268,7 @@ def test_networks_that_do_not_fit_their_game_are_refused():
 
 @pytest.mark.parametrize("name", ["ae", "stacked_ae", "sparse_ae", "denoising_ae", "vae"])
 def test_every_experiment_takes_a_convolutional_network(name):
-    model = validate(composed(f"experiment=digits_{name}", "model/autoencoder=convolutional"))["model"]
+    model = validate(composed(f"experiment=digits_{name}", "model/autoencoder=convolutional")).model
     assert model["autoencoder"]["_target_"] == "forger.networks.autoencoders.Convolutional"
     assert model["autoencoder"]["variational"] == (name == "vae")
     assert model["autoencoder"]["code"] == ("relu" if name == "sparse_ae" else "identity")

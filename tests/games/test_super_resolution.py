@@ -178,7 +178,7 @@ def test_any_folder_of_pictures_trains(tmp_path):
 
 def test_vgg19_takes_the_place_of_the_small_features_by_one_override():
     overrides = ["experiment=photos_srgan", "model/content=vgg19", "model.content.weights=vgg19.pth"]
-    content = validate(composed(*overrides))["model"]["content"]
+    content = validate(composed(*overrides)).model["content"]
     assert content == {"_target_": "forger.networks.super_resolution.VGG19Features", "weights": "vgg19.pth"}
     with pytest.raises(InstantiationException, match=r"no weights at vgg19\.pth; download"):
         instantiate(content)

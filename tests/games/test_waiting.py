@@ -69,19 +69,19 @@ def on_device(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> tuple[Game, B
     """A game of a config and a batch for it, on the device."""
     monkeypatch.setattr(base, "generator", lambda seed, *purpose, device="cpu": OnDevice())
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which it does not have
-    settings = validate(composed(*overrides, "data.batch_size=8"))
-    game = build_game(settings).to(META).train()
+    config = validate(composed(*overrides, "data.batch_size=8"))
+    game = build_game(config).to(META).train()
     if isinstance(game, SuperResolutionGame):
         game._content[0].to(META)  # as `on_fit_start` does
     optimizers: Any = game.configure_optimizers()
     for optimizer in optimizers:  # torch's own, whose fused kernels don't know the meta device
         monkeypatch.setattr(optimizer, "step", lambda: None)
     monkeypatch.setattr(game, "_optimizers", lambda: optimizers)
-    about = settings["data"]
-    shape = (about["dimension"],) if about["dimension"] else (about["channels"], about["size"], about["size"])
-    kind = torch.float32 if about["dimension"] else torch.uint8
+    about = config.data
+    shape = (about.dimension,) if about.dimension else (about.channels, about.size, about.size)
+    kind = torch.float32 if about.dimension else torch.uint8
     batch = {name: torch.zeros(8, *shape, dtype=kind, device=META) for name in ("image", "target", "truth")}
-    if about["classes"]:
+    if about.classes:
         batch["label"] = torch.zeros(8, dtype=torch.int64, device=META)
     game.observe_every = 10**6
     return game, batch

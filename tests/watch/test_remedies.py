@@ -1,10 +1,11 @@
-"""A remedy is valid for the config that it is for, and does what its override says."""
+"""A remedy is valid for the model that it is for, and does what its override says."""
 
 import shlex
 
 import pytest
 
 from forger.config.schema import validate
+from forger.config.targets import Node
 from forger.watch.alarms import PATTERNS
 from forger.watch.remedies import remedied, remedy
 from running import composed
@@ -13,19 +14,19 @@ MODELS = ("dcgan", "dcgan_r1", "gan", "cgan", "vae", "autoencoder", "cyclegan")
 DATA = {"cyclegan": ("data=digits_inverted", "metrics=translation")}
 
 
-def settings(*overrides: str) -> dict:
-    return validate(composed(*overrides))
+def model_of(*overrides: str) -> Node:
+    return validate(composed(*overrides)).model
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_override_gives_the_changed_config(model):
     base = (f"model={model}", *DATA.get(model, ("data=digits", "metrics=none")))
-    before = settings(*base)
+    before = model_of(*base)
     for alarm in PATTERNS:
         found = remedy(alarm, before)
         if found is not None:
             assert found.changes
-            assert settings(*base, *shlex.split(found.override)) == remedied(before, found.changes), alarm
+            assert model_of(*base, *shlex.split(found.override)) == remedied(before, found.changes), alarm
 
 
 @pytest.mark.parametrize(
@@ -42,25 +43,25 @@ def test_the_override_gives_the_changed_config(model):
     ],
 )
 def test_what_is_prescribed(alarm, overrides, wanted):
-    found = remedy(alarm, settings("data=digits", "metrics=none", *overrides))
+    found = remedy(alarm, model_of("data=digits", "metrics=none", *overrides))
     assert found is not None
     assert wanted in found.override
 
 
 def test_after_one_remedy_comes_the_next():
-    config = settings("data=digits", "metrics=none", "model=gan", "model.players.generator.optimizer.lr=0.02")
+    model = model_of("data=digits", "metrics=none", "model=gan", "model.players.generator.optimizer.lr=0.02")
     seen = []
     for _ in range(3):
-        found = remedy("mode_collapse", config)
+        found = remedy("mode_collapse", model)
         assert found is not None
         seen.append(found.override)
-        config = remedied(config, found.changes)
+        model = remedied(model, found.changes)
     assert len(set(seen)) == 3
 
 
 def test_the_config_itself_is_left_alone():
-    config = settings("data=digits", "metrics=none", "model=gan_r1")
-    found = remedy("discriminator_wins", config)
+    model = model_of("data=digits", "metrics=none", "model=gan_r1")
+    found = remedy("discriminator_wins", model)
     assert found is not None
-    assert remedied(config, found.changes)["model"]["penalties"]["r1"]["weight"] == pytest.approx(0.9)
-    assert config["model"]["penalties"]["r1"]["weight"] == pytest.approx(0.3)
+    assert remedied(model, found.changes)["penalties"]["r1"]["weight"] == pytest.approx(0.9)
+    assert model["penalties"]["r1"]["weight"] == pytest.approx(0.3)

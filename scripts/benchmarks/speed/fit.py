@@ -35,6 +35,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from forger import building, run
 from forger.callbacks.crew import Crew
 from forger.callbacks.watching import Watching
+from forger.config.schema import TrainerConfig
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
 from forger.data.loader import Batches
@@ -42,7 +43,7 @@ from forger.data.ranges import to_float
 from forger.randomness import generator
 from forger.records import RunFolder
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
-from scripts.benchmarks.speed.playing import settings_of
+from scripts.benchmarks.speed.playing import config_of
 
 BATCH = 64
 COMMON = (
@@ -134,19 +135,19 @@ def clocked(begins: tuple[type, str], ends: tuple[type, str]) -> Iterator[list[C
 
 def ours(case: Case, data: Data) -> Cost:
     """A round of a whole `fit`."""
-    settings = settings_of([*case.overrides, f"budget.images={BATCH * case.rounds}"])
+    config = config_of([*case.overrides, f"budget.images={BATCH * case.rounds}"])
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(name)
         with folder.lock(), clocked((Crew, "on_train_start"), (Crew, "on_train_end")) as costs:
-            run.fit(settings, data, folder, "0" * 12)
+            run.fit(config, data, folder, "0" * 12)
     return per(costs[0], case.rounds)
 
 
 def bare(case: Case, data: Data) -> Cost:
     """A round of the bare loop."""
-    settings = settings_of(case.overrides)
-    game: Any = building.build_game(settings)
-    G, D, latent = game.generator, game.discriminator, settings["model"]["latent"]
+    config = config_of(case.overrides)
+    game: Any = building.build_game(config)
+    G, D, latent = game.generator, game.discriminator, config.model["latent"]
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), fused=True) for net in (G, D))
     stream = iter(Batches(data.train, batch_size=BATCH, seed=0, position=lambda: 0))
     parameters = list(D.parameters())
@@ -210,9 +211,9 @@ class Naive(LightningModule):
 
 def naive(case: Case, data: Data) -> Cost:
     """A round of Lightning with its defaults, over real epochs."""
-    settings = settings_of(case.overrides)
-    game: Any = building.build_game(settings)
-    module = Naive(game.generator, game.discriminator, settings["model"]["latent"])
+    config = config_of(case.overrides)
+    game: Any = building.build_game(config)
+    module = Naive(game.generator, game.discriminator, config.model["latent"])
     images = TensorDataset(to_float(data.train.arrays["image"]))
     loader = DataLoader(images, batch_size=BATCH, shuffle=True, drop_last=True)
     epochs = case.rounds // len(loader)
@@ -247,7 +248,7 @@ def main() -> None:
     parser = options(__doc__, repeats=5)
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES))
     given = parser.parse_args()
-    building.prepare_torch({"threads": 1})
+    building.prepare_torch(TrainerConfig(threads=1))
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     publish("fit", [row for name in given.only for row in measured(name, given.repeats)], given)
 

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from forger.building import prepare_torch
 from forger.config.building import built_trainer
+from forger.config.schema import TrainerConfig
 from forger.data.dataset import Split
 from forger.data.loader import Batches, Stream
 from forger.data.ranges import to_float
@@ -70,11 +71,18 @@ def theirs(peer: Peer, reals: Iterator[Tensor], steps: int) -> Cost:
     return per(Cost(time.process_time() - cpu, time.perf_counter() - wall), steps)
 
 
-def ours(game: AdversarialGame, images: Tensor, batch_size: int, precision: str, steps: int, n_dis: int) -> Cost:
+def ours(
+    game: AdversarialGame,
+    images: Tensor,
+    batch_size: int,
+    precision: Any,
+    steps: int,
+    n_dis: int,
+) -> Cost:
     """What the same costs in forger's game."""
     rounds = Rounds(steps * n_dis)
     trainer = built_trainer(
-        {"accelerator": "cpu", "devices": 1, "precision": precision},
+        TrainerConfig(accelerator="cpu", devices=1, precision=precision),
         logger=False,
         max_epochs=-1,
         limit_val_batches=0,
@@ -141,7 +149,7 @@ def main() -> None:
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    prepare_torch({"threads": 1})
+    prepare_torch(TrainerConfig(threads=1))
     rows = [row for name in given.only for row in measured(name, given.repeats)]
     publish("peers", rows, given)
 

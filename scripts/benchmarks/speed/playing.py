@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from forger.building import build_game
-from forger.config.schema import validate
+from forger.config.schema import Config, validate
 from forger.data.dataset import Split
 from forger.data.loader import Batches
 from forger.randomness import generator
@@ -20,7 +20,7 @@ DCGAN_28 = ("model=dcgan", "data.size=28", "data.channels=1")
 DCGAN_32 = ("model=dcgan", "data.size=32", "data.channels=3")
 
 
-def settings_of(overrides: Sequence[str]) -> dict[str, Any]:
+def config_of(overrides: Sequence[str]) -> Config:
     """A checked config of `forger train`."""
     return validate(composed(*overrides))
 
@@ -29,14 +29,14 @@ class Match:
     """A game and an endless stream of batches of 64 random images for it."""
 
     def __init__(self, overrides: Sequence[str]) -> None:
-        settings = settings_of([*overrides, "logger=none", "metrics=none", "trainer.threads=1"])
-        about = settings["data"]
-        self.game: Any = build_game(settings)
-        self.game.observe_every = settings["log"]["every"]
+        config = config_of([*overrides, "logger=none", "metrics=none", "trainer.threads=1"])
+        about = config.data
+        self.game: Any = build_game(config)
+        self.game.observe_every = config.log.every
         optimizers = self.game.configure_optimizers()
         # What Lightning would keep for it.
         self.game._optimizers = lambda: optimizers
-        shape = (640, about["channels"], about["size"], about["size"])
+        shape = (640, about.channels or 0, about.size or 0, about.size or 0)
         images = torch.randint(256, shape, dtype=torch.uint8, generator=generator(0, "pixels"))
         self.stream = iter(Batches(Split({"image": images}), batch_size=64, seed=0, position=int))
 

@@ -61,7 +61,7 @@ def measure(runs: list[str], resamples: int) -> dict[str, list[list[float]]]:
     data, extractor = digits(), DigitsExtractor()
     reference = Reference.build(extractor, data.test.arrays["image"], split="digits/test")
     found: dict[str, list[list[float]]] = {}
-    games = [(read.settings["run"]["name"], read.game) for read in map(restored, runs)]
+    games = [(read.config.run.name, read.game) for read in map(restored, runs)]
 
     def score(name: str, fakes: Tensor, train: Tensor) -> None:
         trained = Reference.build(extractor, train, split="digits/train")

@@ -14,6 +14,7 @@ from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.clock import Punctual, due, next_due
 from forger.callbacks.journal import Journal
 from forger.callbacks.scoring import Scoring
+from forger.config.schema import Config
 from forger.data.dataset import Data
 from forger.errors import ConfigError, Diverged
 from forger.games.base import Game
@@ -39,7 +40,7 @@ class Watching(Punctual):
     remedy. Checks draw from no random stream of the training: weights are the same with and without them.
 
     Args:
-        settings: the run's resolved config: what the remedies are for, and the budget that the interval is
+        config: the run's: what the remedies are for, and the budget that the interval is
             derived from.
         data: the data set.
         folder: gets the alerts.
@@ -55,7 +56,7 @@ class Watching(Punctual):
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        config: Config,
         data: Data,
         folder: RunFolder,
         journal: Journal,
@@ -67,13 +68,13 @@ class Watching(Punctual):
         patience: Annotated[int, Ge(1)] = 3,
         rollbacks: Annotated[int, Ge(0)] = 2,
     ) -> None:
-        self.settings = settings
+        self.model = config.model
         self.folder = folder
         self.journal = journal
         self.scoring = scoring
         self.checkpoints = checkpoints
         self.action = action
-        self.every_images = None if action == "none" else every_images or interval(settings)
+        self.every_images = None if action == "none" else every_images or interval(config)
         self.rollbacks = rollbacks
         extractors = [getattr(each, "extractor", None) for each in scoring.evaluations.values()]
         extractor = next((each for each in extractors if isinstance(each, Extractor)), None)
@@ -154,7 +155,7 @@ class Watching(Punctual):
         return {name: norm(list(game.trained_by(name))) for name in game.players}
 
     def _ring(self, trainer: Trainer, game: Game, alarm: Alarm, acts: bool = True) -> None:
-        found = remedy(alarm.name, self.settings)
+        found = remedy(alarm.name, self.model)
         row: dict[str, Any] = {
             "alarm": alarm.name,
             "confidence": round(alarm.confidence, 3),
@@ -213,11 +214,11 @@ class Feed(Punctual):
         self.watching.feed(pl_module)
 
 
-def interval(settings: Mapping[str, Any]) -> int:
+def interval(config: Config) -> int:
     """Images between two checks where the config does not say."""
-    budget = settings["budget"]["images"]
+    budget = config.budget.images
     wanted = FURTHEST if budget is None else min(FURTHEST, budget // CHECKS)
-    return max(wanted, ROUNDS * settings["data"]["batch_size"])
+    return max(wanted, ROUNDS * config.data.batch_size)
 
 
 def told(alert: Mapping[str, Any]) -> str:

@@ -194,7 +194,7 @@ def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any
     read = source.read
     assert read is not None
     assert n is not None
-    evaluations = instantiate(read.settings["metrics"]["evaluations"]).values()
+    evaluations = instantiate(read.config.metrics.evaluations).values()
     if not evaluations:
         raise ConfigError(f"{read.folder}: its config names no scores (metrics=none); add --extractor and --scores")
     told = {}

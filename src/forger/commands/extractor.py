@@ -48,20 +48,20 @@ def make_extractor(overrides: Sequence[str], options: Mapping[str, str]) -> int:
         config = compose("train", ["model=gan", "metrics=none", "logger=none", *overrides])
     if "channels" not in config.data:
         raise ConfigError(f"data={config.data.name}: these are points, and an extractor takes images")
-    settings = validate(config)
-    data = built("data.source", settings["data"]["source"])
-    data.check(settings["data"])
+    checked = validate(config)
+    data = built("data.source", checked.data.source)
+    data.check(vars(checked.data))
     out = _file(options.get("output"), data)
     channels, height, width = data.shape
     if height != width or data.classes < 2 or "label" not in data.train.arrays:
         raise ConfigError(f"data={data.name}: an extractor is trained on square images of at least two classes")
     shape = Shape.of(channels, height, data.classes)
-    network = fit(ClassifierNetwork(shape), data.train, seed=settings["seed"], flip=settings["data"]["flip"])
+    network = fit(ClassifierNetwork(shape), data.train, seed=checked.seed, flip=checked.data.flip)
     about = {
         "preprocessing": "uint8 / 255",
         "data": data.name,
         "fingerprint": data.fingerprint,
-        "seed": settings["seed"],
+        "seed": checked.seed,
     }
     write(out, network, shape, out.stem, **about)
     right = {name: accuracy(ClassifierExtractor(out), data.splits[name]) for name in ("validation", "test")}

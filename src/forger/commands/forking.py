@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from forger.config.layers import path_of
 from forger.errors import ConfigError
-from forger.runs.finding import FORK, config_of, run_at, settings_of, split_checkpoint
+from forger.runs.finding import FORK, config_of, run_at, split_checkpoint, stored_config_of
 from forger.runs.ownership import check_data, tied
 
 _HYDRA = {
@@ -43,18 +44,18 @@ def fork(
     """
     folder, _ = split_checkpoint(origin)
     run = run_at(folder)
-    settings: dict[str, Any] = settings_of(run, trust=trust)
+    config = config_of(run, trust=trust)
     typed = {override.partition("=")[0].lstrip("+") for override in overrides}
     if "data.root" in typed:
-        settings["data"]["source"] = tied(settings["data"], "${data.root}")
+        config.data.source = tied(config.data, "${data.root}")
     defaults = list(_DEFAULTS)
     if not trust:
         if "data" not in typed:
-            check_data(settings, run, {key: f"${{{key}}}" for key in typed})
-        if config_of(run).get("logger") and "logger" not in typed:
+            check_data(config.data, run, {key: f"${{{key}}}" for key in typed})
+        if stored_config_of(run).get("logger") and "logger" not in typed:
             defaults.insert(0, {"logger": _own_logger(groups)})
-    settings["run"] |= {"parent": origin, "restart": False}
-    settings["model"] = _following(settings["model"], settings["budget"]["images"])
+    own = replace(config.run, parent=origin, restart=False)
+    containers = asdict(replace(config, run=own, model=_following(config.model, config.budget.images)))
     adapted = []
     for override in overrides:
         name, sign, option = override.partition("=")
@@ -64,9 +65,9 @@ def fork(
             continue
         if group == "experiment":
             raise ConfigError(f"{override}: --from takes the config of {folder}; change single keys or groups of it")
-        _remove(settings, group.split("/"))
+        _remove(containers, group.split("/"))
         adapted.append(f"+{group}={option}")
-    document = {"defaults": defaults, **settings, "hydra": {**_HYDRA, "searchpath": [path_of(groups)]}}
+    document = {"defaults": defaults, **containers, "hydra": {**_HYDRA, "searchpath": [path_of(groups)]}}
     with tempfile.TemporaryDirectory(prefix=FORK) as place:
         (Path(place) / "train.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
         (Path(place) / "origin").write_text(origin, encoding="utf-8")
@@ -94,8 +95,8 @@ def _following(node: Any, images: int | None) -> Any:
     return [_following(item, images) for item in node] if isinstance(node, list) else node
 
 
-def _remove(settings: dict[str, Any], path: Sequence[str]) -> None:
-    node: Any = settings
+def _remove(containers: dict[str, Any], path: Sequence[str]) -> None:
+    node: Any = containers
     for key in path[:-1]:
         node = node.get(key) if isinstance(node, dict) else None
     if isinstance(node, dict):

@@ -3,18 +3,20 @@
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from forger.building import load_data, prepare_torch
 from forger.config.placement import check_placement
+from forger.config.schema import BudgetConfig, Config
 from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
 from forger.records import WALL_CLOCK, RunFolder
 from forger.run import train
-from forger.runs.finding import run_at, settings_of
+from forger.runs.finding import config_of, run_at
 from forger.runs.ownership import check_data, check_parent
 from forger.runs.provenance import device_state, differences, git_state, versions
 from forger.runs.ranks import rank
@@ -44,29 +46,29 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
     """
     show_lines()
     run = run_at(path)
-    record, settings = run.read(), settings_of(run, trust=trust, places=places)
+    record, config = run.read(), config_of(run, trust=trust, places=places)
     if not trust:
-        check_data(settings, run, places)
-        check_parent(settings, run, places)
+        check_data(config.data, run, places)
+        check_parent(config.run, run, places)
     if record["status"] not in _ENDED:
         raise ConfigError(f"{run}: {record['status']}, so there is no end to compare; {record['command']} continues it")
     again = RunFolder(run.path / "reproduction")
-    settings = _as_it_was(settings, record)
-    check_placement(settings["trainer"])
-    prepare_torch(settings["trainer"])
-    first = rank(settings["trainer"]) == 0
+    config = _as_it_was(config, record)
+    check_placement(config.trainer)
+    prepare_torch(config.trainer)
+    first = rank(config.trainer) == 0
     run.refuse_links_out()
     if first:
         _refuse_what_was_there(again)
-    before = _reasons(run, settings, record)
+    before = _reasons(run, config, record)
     if first:
         if before:
             logger.warning(before)
         again.path.mkdir(exist_ok=True)
         _mark(again).write_text(_place(again))
     if again.record_file.exists() and (former_record(again) or {}).get("status") != "interrupted":
-        settings["run"]["restart"] = True
-    code = train(settings, again)
+        config.run.restart = True
+    code = train(asdict(config), again)
     if code >= 128 or not first:
         return code
     found = first_difference(run, again)
@@ -101,28 +103,28 @@ def _place(again: RunFolder) -> str:
     return str(again.path.stat().st_ino)
 
 
-def _as_it_was(settings: dict[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+def _as_it_was(config: Config, record: Mapping[str, Any]) -> Config:
     """The config of a repetition: placed as the run was, without loggers, ended by images alone."""
-    threads = settings["trainer"]["threads"] or record["device"].get("threads")
-    budget = settings["budget"]
-    if budget["minutes"] is not None:
-        budget = {"images": record["images"], "minutes": None}
-    return {
-        **settings,
-        "logger": {},
-        "budget": budget,
-        "run": {**settings["run"], "restart": False, "strict": False},
-        "trainer": {**settings["trainer"], "threads": threads},
-    }
+    threads = config.trainer.threads or record["device"].get("threads")
+    budget = config.budget
+    if budget.minutes is not None:
+        budget = BudgetConfig(images=record["images"])
+    return replace(
+        config,
+        logger={},
+        budget=budget,
+        run=replace(config.run, restart=False, strict=False),
+        trainer=replace(config.trainer, threads=threads),
+    )
 
 
-def _reasons(run: RunFolder, settings: dict[str, Any], record: Mapping[str, Any]) -> str:
+def _reasons(run: RunFolder, config: Config, record: Mapping[str, Any]) -> str:
     """Conditions that differ from the run's and can change bits, reported before training begins.
 
     Raises:
         ForgerError: the data differ, so no training could give the same.
     """
-    data = load_data(settings)
+    data = load_data(config.data)
     if data.fingerprint != record["data"].get("fingerprint"):
         raise ForgerError(
             f"different: the data {data.name} have the fingerprint {data.fingerprint[:12]}, "

@@ -92,10 +92,10 @@ def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
 
 
 def _request(read: Restored, options: Mapping[str, str], name: str) -> Request:
-    count = COUNTS[name] if name in COUNTS else read.settings["samples"]["n"]
+    count = COUNTS.get(name, read.config.samples.n)
     return Request(
         n=number(options, "n", int, 1) if "n" in options else count,
-        seed=number(options, "seed", int, 0) if "seed" in options else read.settings["seed"],
+        seed=number(options, "seed", int, 0) if "seed" in options else read.config.seed,
         labels=_labels(options["labels"], read.game) if "labels" in options else None,
         truncation=number(options, "truncation", float, 0) if "truncation" in options else 1.0,
     )

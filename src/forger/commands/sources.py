@@ -15,7 +15,7 @@ from forger.games.abilities import Samples
 from forger.metrics.evaluation import proportional
 from forger.metrics.passport import Weights, weights_of
 from forger.randomness import generator
-from forger.runs.finding import run_at, settings_of
+from forger.runs.finding import config_of, run_at
 from forger.runs.listing import list_runs
 from forger.runs.restore import Restored, data_of, restored
 
@@ -84,7 +84,7 @@ def _of_generator(exported: ExportedGenerator) -> Source:
 
 
 def _of_run(read: Restored) -> Source:
-    game, metrics = read.game, read.settings["metrics"]
+    game, metrics = read.game, read.config.metrics
 
     def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
         if not isinstance(game, Samples):
@@ -100,12 +100,12 @@ def _of_run(read: Restored) -> Source:
             parts.append(to_uint8(fakes).cpu())
         return ImageSet(str(read.folder), torch.cat(parts), labels)
 
-    quality = [node for node in metrics["evaluations"].values() if node["_target_"] == _QUALITY]
+    quality = [node for node in metrics.evaluations.values() if node["_target_"] == _QUALITY]
     return Source(
         str(read.checkpoint),
         draw,
-        n=metrics["n"],
-        seed=metrics["seed"],
+        n=metrics.n,
+        seed=metrics.seed,
         weights=weights_of(game),
         read=read,
         defaults=quality[0] if quality else None,
@@ -134,8 +134,8 @@ def reference_of(source: Source, name: str | None, *, trust: bool = False, place
         found = named_set(name)
         if found is None and Path(name).is_dir() and _is_run(Path(name)):
             run, given = run_at(name), {} if source.read else places
-            settings = settings_of(run, trust=trust, places=given)
-            return split_of(data_of(run, settings, None if trust else given), "test")
+            config = config_of(run, trust=trust, places=given)
+            return split_of(data_of(run, config.data, None if trust else given), "test")
         return found or image_set(Path(name))
     except ConfigError as error:
         told = str(error).endswith("no such file or folder")

@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 
 from forger.config.explain import one_line
+from forger.config.schema import TrainerConfig
 from forger.errors import ConfigError
 from forger.tracking.loggers import RunInfo
 
@@ -47,14 +48,14 @@ def built_callbacks(nodes: Mapping[str, Any]) -> dict[str, Callback]:
     return callbacks
 
 
-def built_trainer(placement: Mapping[str, Any], **arguments: Any) -> Trainer:
+def built_trainer(placement: TrainerConfig, **arguments: Any) -> Trainer:
     """Lightning's trainer, placed as the config's `trainer` group says.
 
     Raises:
         ConfigError: it can't start here with these settings; the message has Lightning's reason.
     """
     try:
-        return Trainer(**{key: value for key, value in placement.items() if key not in _OWN}, **arguments)
+        return Trainer(**{key: value for key, value in vars(placement).items() if key not in _OWN}, **arguments)
     except (RuntimeError, ValueError, TypeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: can't start here: {one_line(str(error), 400)}") from error
 

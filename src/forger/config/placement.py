@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from forger.config.schema import TrainerConfig
 from forger.console import say
 from forger.errors import ConfigError
 
@@ -12,7 +13,7 @@ _NUMBERS = ("SLURM_PROCID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_NTASKS", 
 _CLUSTER = ("SLURM_JOB_ID", "MASTER_ADDR", "NODE_RANK", "GROUP_RANK")
 
 
-def check_placement(trainer: dict[str, Any]) -> None:
+def check_placement(trainer: TrainerConfig) -> None:
     """Refuse devices, precisions and machines that are not there.
 
     Raises:
@@ -21,9 +22,9 @@ def check_placement(trainer: dict[str, Any]) -> None:
     import torch
 
     gpus = torch.cuda.device_count()
-    on_gpu = _check_accelerator(trainer["accelerator"], gpus)
-    devices = trainer["devices"]
-    if on_gpu and trainer["accelerator"] != "mps":
+    on_gpu = _check_accelerator(trainer.accelerator, gpus)
+    devices = trainer.devices
+    if on_gpu and trainer.accelerator != "mps":
         _check_gpus(devices, gpus)
     elif isinstance(devices, list):
         raise ConfigError(f"trainer.devices={devices}: names GPUs, and this run is on the CPU; give a number")
@@ -32,20 +33,20 @@ def check_placement(trainer: dict[str, Any]) -> None:
             f"trainer.devices={devices}: on the CPU these are processes; "
             f"this machine has {os.cpu_count()} cores, so name as many or fewer"
         )
-    if trainer["precision"] == "16-mixed" and not on_gpu:
+    if trainer.precision == "16-mixed" and not on_gpu:
         raise ConfigError("trainer.precision=16-mixed: needs a GPU; on the CPU take bf16-mixed or 32-true")
-    if trainer["num_nodes"] > 1 and not any(name in os.environ for name in _CLUSTER):
+    if trainer.num_nodes > 1 and not any(name in os.environ for name in _CLUSTER):
         raise ConfigError(
-            f"trainer.num_nodes={trainer['num_nodes']}: nobody has started processes on other machines; "
+            f"trainer.num_nodes={trainer.num_nodes}: nobody has started processes on other machines; "
             "submit it with srun or torchrun, or set trainer.num_nodes=1"
         )
 
 
-def say_placement(trainer: dict[str, Any]) -> None:
+def say_placement(trainer: TrainerConfig) -> None:
     """Say what `trainer` leaves open, where the answer may surprise."""
     import torch
 
-    if trainer["accelerator"] == "auto" and not (torch.cuda.device_count() or torch.backends.mps.is_available()):
+    if trainer.accelerator == "auto" and not (torch.cuda.device_count() or torch.backends.mps.is_available()):
         say("trainer.accelerator=auto: torch sees no GPU here (`forger doctor` says why), so the CPU it is")
 
 

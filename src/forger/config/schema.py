@@ -1,7 +1,7 @@
 """The dataclasses behind `conf/`: every key, its type and its range."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -19,7 +19,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.=,+-]*(/\w[\w.=,+-]*)*$
 
 
 @dataclass
-class Run:
+class RunConfig:
     root: Annotated[str, MinLen(1)]
     name: Name
     restart: bool = False
@@ -28,13 +28,13 @@ class Run:
 
 
 @dataclass
-class Budget:
+class BudgetConfig:
     images: Count | None = None
     minutes: Annotated[float, Gt(0)] | None = None
 
 
 @dataclass
-class Data:
+class DataConfig:
     name: Annotated[str, MinLen(1)]
     source: Node
     batch_size: Count
@@ -48,7 +48,7 @@ class Data:
 
 
 @dataclass
-class Trainer:
+class TrainerConfig:
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Count | Literal[-1, "auto"] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = 1
     num_nodes: Count = 1
@@ -61,7 +61,7 @@ class Trainer:
 
 
 @dataclass
-class Metrics:
+class MetricsConfig:
     every_images: Count | None = None
     n: Annotated[int, Ge(10)] = 1000
     best: str | None = None
@@ -70,12 +70,12 @@ class Metrics:
 
 
 @dataclass
-class Log:
+class LogConfig:
     every: Count = 20
 
 
 @dataclass
-class Samples:
+class SamplesConfig:
     every_images: Count | None = None
     n: Count = 100
     animate: bool = False
@@ -83,12 +83,12 @@ class Samples:
 
 
 @dataclass
-class Checkpoint:
+class CheckpointConfig:
     every_images: Count | None = None
 
 
 @dataclass
-class Watch:
+class WatchConfig:
     action: Literal["warn", "stop", "rollback", "none"] = "warn"
     every_images: Count | None = None
     n: Annotated[int, Ge(16)] = 256
@@ -98,23 +98,23 @@ class Watch:
 
 @dataclass
 class Config:
-    run: Run
-    budget: Budget
-    data: Data
+    run: RunConfig
+    budget: BudgetConfig
+    data: DataConfig
     model: Node
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
-    trainer: Trainer = field(default_factory=Trainer)
-    metrics: Metrics = field(default_factory=Metrics)
-    log: Log = field(default_factory=Log)
-    samples: Samples = field(default_factory=Samples)
-    checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    watch: Watch = field(default_factory=Watch)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     callbacks: dict[str, Node] = field(default_factory=dict)
     logger: dict[str, Node] = field(default_factory=dict)
 
 
-def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False) -> dict[str, Any]:
-    """The resolved config as plain containers, every key and every `_target_` node checked.
+def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False) -> Config:
+    """The resolved config, every key and every `_target_` node checked; nodes stay plain containers.
 
     Keys that are absent get their defaults; whole floats where integers are asked become integers.
 
@@ -144,7 +144,7 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
     if isinstance(budget, Mapping) and budget.get("images") is None and budget.get("minutes") is None:
         raise ConfigError("budget: neither budget.images nor budget.minutes is set, so training would never end")
     try:
-        return _with_defaults(checked(config, Config, "", untrusted=untrusted), Config)
+        return _filled(checked(config, Config, "", untrusted=untrusted), Config)
     except ConfigError as error:
         if (follower := next((key for key in followers if str(error).startswith(f"{key}=null")), None)) is None:
             raise
@@ -174,13 +174,11 @@ def _check_classes(config: DictConfig) -> None:
         )
 
 
-def _with_defaults(given: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-    """The keys of a group in the order of its dataclass, absent ones by default."""
-    result = {}
-    for key in fields(kind):
-        default = key.default_factory() if key.default_factory is not MISSING else key.default
-        value = given.get(key.name, default)
-        if is_dataclass(key.type):
-            value = _with_defaults(value if isinstance(value, Mapping) else vars(value), key.type)
-        result[key.name] = value
-    return result
+def _filled(given: Mapping[str, Any], kind: Any) -> Any:
+    """A group as its dataclass; keys that are absent get their defaults."""
+    values = {
+        key.name: _filled(given.get(key.name, {}), key.type) if is_dataclass(key.type) else given[key.name]
+        for key in fields(kind)
+        if key.name in given or is_dataclass(key.type)
+    }
+    return kind(**values)

@@ -19,8 +19,8 @@ from forger.importing import own_module
 _SPECIAL = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 
 
-class Node:
-    """As an annotation: a group of keys with `_target_`."""
+class Node(dict[str, Any]):
+    """As an annotation: a group of keys with `_target_`, which stays a plain mapping."""
 
 
 class Parameter(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
-from forger.config.schema import validate
+from forger.config.schema import Config, validate
 from forger.errors import ConfigError
 from forger.hashing import weights_sha256
 from forger.records import RunFolder
@@ -43,7 +43,7 @@ def run_at(path: str | Path) -> RunFolder:
     raise ConfigError(f"{path}: {found[0].problem if found else 'no run in there'}; `forger runs` lists runs")
 
 
-def settings_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, str] = {}) -> dict[str, Any]:
+def config_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, str] = {}) -> Config:
     """A run's config, checked; without trust, its root, loggers and callbacks are the reader's (`runs.ownership`).
 
     Args:
@@ -55,7 +55,7 @@ def settings_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, 
         ConfigError: there is none, it is no config, or it names what needs ``trust``.
     """
     file = folder.config_file
-    config = config_of(folder)
+    config = stored_config_of(folder)
     try:
         return placed(validate(config if trust else readers(config, folder), untrusted=not trust), places)
     except ConfigError as error:
@@ -64,7 +64,7 @@ def settings_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, 
         raise ConfigError(f"{file}: {error}") from None
 
 
-def config_of(folder: RunFolder) -> dict[str, Any]:
+def stored_config_of(folder: RunFolder) -> dict[str, Any]:
     """A run's config as it lies there.
 
     It is read as plain YAML: nothing in it is looked up in the environment or anywhere else.

@@ -3,12 +3,15 @@
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from forger.config.schema import Config, DataConfig, RunConfig
 from forger.config.shipped import conf_folder
+from forger.config.targets import Node
 from forger.config.trust import is_place
 from forger.errors import ConfigError
 from forger.records import RunFolder
@@ -31,45 +34,45 @@ def readers(config: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     return {**config, "run": own_run, "logger": {}, "callbacks": {}}
 
 
-def placed(settings: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with the reader's places in them.
+def placed(config: Config, places: Mapping[str, str]) -> Config:
+    """The config with the reader's places in them.
 
     Args:
-        settings: a run's, checked.
+        config: a run's, checked.
         places: ``data.root`` (and with it whatever of the data lay below the former one) and ``run.parent``.
     """
-    data, run = settings["data"], settings["run"]
+    data, run = config.data, config.run
     if "data.root" in places:
-        data = {**data, "root": places["data.root"], "source": tied(data, places["data.root"])}
+        data = replace(data, root=places["data.root"], source=tied(data, places["data.root"]))
     if "run.parent" in places:
-        run = {**run, "parent": places["run.parent"]}
-    return {**settings, "data": data, "run": run}
+        run = replace(run, parent=places["run.parent"])
+    return replace(config, data=data, run=run)
 
 
-def tied(data: Mapping[str, Any], root: str) -> dict[str, Any]:
+def tied(data: DataConfig, root: str) -> Node:
     """The data's source with another root in the place of ``data.root``."""
-    former = data["root"]
+    former = data.root
 
     def moved(value: Any) -> Any:
         if former is None or not isinstance(value, str) or not (value == former or value.startswith(f"{former}/")):
             return value
         return root + value[len(former) :]
 
-    return {name: moved(value) for name, value in data["source"].items()}
+    return Node({name: moved(value) for name, value in data.source.items()})
 
 
-def check_data(settings: Mapping[str, Any], folder: RunFolder, given: Mapping[str, str]) -> None:
+def check_data(data: DataConfig, folder: RunFolder, given: Mapping[str, str]) -> None:
     """Have a stranger's config read the reader's data only: from the place that a data set has here, or a given one.
 
     Args:
-        settings: of the run, with the given places in them.
+        data: the run's, with the given places in it.
         folder: the run.
         given: what the reader has typed: ``data.root`` or ``data.source.NAME``.
 
     Raises:
         ConfigError: it names another place.
     """
-    source = settings["data"]["source"]
+    source = data.source
     allowed = [given["data.root"]] if "data.root" in given else list(_usual_roots(source["_target_"]))
     for name, value in source.items():
         foreign = is_place(name, value) and not any(_is_below(value, root) for root in allowed)
@@ -80,13 +83,13 @@ def check_data(settings: Mapping[str, Any], folder: RunFolder, given: Mapping[st
             )
 
 
-def check_parent(settings: Mapping[str, Any], folder: RunFolder, given: Mapping[str, str]) -> None:
+def check_parent(run: RunConfig, folder: RunFolder, given: Mapping[str, str]) -> None:
     """Have a stranger's config start from no run but one that the reader has named.
 
     Raises:
         ConfigError: it names another.
     """
-    parent = settings["run"]["parent"]
+    parent = run.parent
     if parent is not None and "run.parent" not in given:
         raise ConfigError(
             f"{folder.config_file}: run.parent={parent}: a place in a config that is not your own; "

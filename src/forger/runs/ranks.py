@@ -2,19 +2,19 @@
 
 import signal
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_only
 
 from forger.config.building import built_trainer
+from forger.config.schema import TrainerConfig
 
 #: Parts of the messages of gloo and NCCL when another process is gone.
 _LOST = ("Connection", "connection", "Socket", "gloo", "NCCL", "remote process", "Timed out")
 
 
-def rank(placement: Mapping[str, Any]) -> int:
+def rank(placement: TrainerConfig) -> int:
     """This process's rank in a run placed like this: what the strategy says, not what a launcher left behind.
 
     With one device it is 0: two tasks of one device each are two runs. Lightning itself tells its loggers by the

@@ -3,6 +3,7 @@
 import logging
 import os
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from forger import __version__
 from forger.callbacks.checkpoints import VerifiedCheckpointIO, rows_at
 from forger.config.layers import folders_of
+from forger.config.schema import Config
 from forger.config.shipped import conf_folder
 from forger.console import say
 from forger.data.dataset import Data
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def begin(
-    settings: dict[str, Any],
+    config: Config,
     data: Data,
     folder: RunFolder,
     identity: str,
@@ -41,7 +43,7 @@ def begin(
     Returns the first iteration of which something is still to be logged.
 
     Args:
-        settings: the resolved config.
+        config: the resolved config.
         data: the data set.
         folder: the run's.
         identity: its id.
@@ -52,27 +54,27 @@ def begin(
     device = device_state(accelerator, devices)
     checkpoint = None if last is None else VerifiedCheckpointIO().load_checkpoint(last)
     if checkpoint is not None and _has_record(folder):
-        take_up(settings, folder, checkpoint, device)
+        take_up(config, folder, checkpoint, device)
         say(counted(data))
         return _first_to_log(checkpoint)
-    others = unfinished_under_other_version(settings["run"]["root"], settings["run"]["name"], settings, __version__)
+    others = unfinished_under_other_version(config.run.root, config.run.name, asdict(config), __version__)
     for other in others:
         say(how_to_continue(other))
     typed = typed_arguments()
     counts = {name: len(split) for name, split in data.splits.items()}
     folder.create(
-        name=settings["run"]["name"],
+        name=config.run.name,
         id=identity,
         command=shlex.join(redacted(["forger", "train", *typed])),
         overrides=_overrides(typed),
-        seed=settings["seed"],
+        seed=config.seed,
         device=device,
         versions=versions(),
         git=git_state(),
         data={"name": data.name, "fingerprint": data.fingerprint, "counts": counts},
         parent=parent and parent.about,
     )
-    _write_config(settings, folder)
+    _write_config(config, folder)
     if checkpoint is not None:
         clock = checkpoint["clock"]
         folder.update(images=clock["images"], iterations=clock["iteration"], **_cut_back(folder, checkpoint))
@@ -114,7 +116,7 @@ def _has_record(folder: RunFolder) -> bool:
     return True
 
 
-def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, Any], device: dict[str, Any]) -> None:
+def take_up(config: Config, folder: RunFolder, checkpoint: dict[str, Any], device: dict[str, Any]) -> None:
     """Continue an existing run; say so if the bits will differ from those of an undisturbed one.
 
     Raises:
@@ -124,7 +126,7 @@ def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, A
     now = {"device": device, "versions": versions(), "git": git_state()}
     changed = differences(record, now)
     images = checkpoint["clock"]["images"]
-    if changed and settings["run"]["strict"]:
+    if changed and config.run.strict:
         raise ConfigError(
             f"{folder}: run.strict=true, and going on would give other bits: {', '.join(changed)}; "
             "restore the former, or leave out run.strict"
@@ -135,7 +137,7 @@ def take_up(settings: dict[str, Any], folder: RunFolder, checkpoint: dict[str, A
     elif "changed" in record["device"]:
         device["changed"] = record["device"]["changed"]
     folder.update(status="running", **now, **_cut_back(folder, checkpoint))
-    _write_config(settings, folder)
+    _write_config(config, folder)
     say(f"continuing {folder} at {images:,} images")
 
 
@@ -157,8 +159,8 @@ def _cut_back(folder: RunFolder, checkpoint: dict[str, Any]) -> dict[str, Any]:
     return {"alerts": alerts, **({"lost_rows": lost} if marked else {})}
 
 
-def _write_config(settings: dict[str, Any], folder: RunFolder) -> None:
-    write_atomically(folder.config_file, OmegaConf.to_yaml(OmegaConf.create(redacted(settings))))
+def _write_config(config: Config, folder: RunFolder) -> None:
+    write_atomically(folder.config_file, OmegaConf.to_yaml(OmegaConf.create(redacted(asdict(config)))))
 
 
 def typed_arguments() -> list[str]:

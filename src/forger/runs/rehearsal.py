@@ -1,11 +1,11 @@
 """A round on a copy of the game, so that parts that do not fit each other are reported before a run begins."""
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
 
+from forger.config.schema import Config, TrainerConfig
 from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
@@ -17,7 +17,7 @@ _FEW = 2
 _MISFITS = (RuntimeError, ValueError, IndexError, KeyError, TypeError, AssertionError)
 
 
-def rehearse(game: Game, data: Data, settings: dict[str, Any]) -> None:
+def rehearse(game: Game, data: Data, config: Config) -> None:
     """Compute every player's objective once, on a copy of the game.
 
     Raises:
@@ -25,10 +25,10 @@ def rehearse(game: Game, data: Data, settings: dict[str, Any]) -> None:
             parts that don't fit each other or the data.
     """
     _check_players(game)
-    processes = _processes(settings["trainer"])
-    batch_size, rest = divmod(settings["data"]["batch_size"], processes)
+    processes = _processes(config.trainer)
+    batch_size, rest = divmod(config.data.batch_size, processes)
     if rest or not batch_size:
-        told = settings["data"]["batch_size"]
+        told = config.data.batch_size
         raise ConfigError(f"data.batch_size={told}: can't be shared equally by {processes} processes; take a multiple")
     _check_batch_norm(game, batch_size)
     few = min(_FEW, batch_size)
@@ -82,10 +82,10 @@ def _check_batch_norm(game: Game, batch_size: int) -> None:
             )
 
 
-def _processes(trainer: dict[str, Any]) -> int:
-    devices = trainer["devices"]
+def _processes(trainer: TrainerConfig) -> int:
+    devices = trainer.devices
     count = len(devices) if isinstance(devices, list) else devices if isinstance(devices, int) and devices > 0 else 1
-    return count * trainer["num_nodes"]
+    return count * trainer.num_nodes
 
 
 def _facts(data: Data, batch_size: int) -> str:

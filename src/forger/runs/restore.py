@@ -9,12 +9,13 @@ from typing import Any, Literal
 import torch
 
 from forger.building import build_game, load_data, prepare_torch
+from forger.config.schema import Config, DataConfig
 from forger.console import show_lines
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
 from forger.records import RunFolder
-from forger.runs.finding import checkpoint_of, run_at, settings_of
+from forger.runs.finding import checkpoint_of, config_of, run_at
 from forger.runs.ownership import check_data
 
 Checkpoint = Literal["final", "last", "best"]
@@ -26,14 +27,14 @@ class Restored:
 
     Args:
         folder: the run folder.
-        settings: the run's config, checked.
+        config: the run's config, checked.
         game: in evaluation mode, on the device that the run asks for if it is there, else on the CPU.
         checkpoint: the file its weights are from.
         given: the places that the reader has named, if the run is not to be trusted.
     """
 
     folder: RunFolder
-    settings: dict[str, Any]
+    config: Config
     game: Game
     checkpoint: Path
     given: Mapping[str, str] | None = None
@@ -41,33 +42,33 @@ class Restored:
     @cached_property
     def data(self) -> Data:
         """The data set, loaded when something is asked for that is not in the config or the record."""
-        about, recorded = self.settings["data"], self.folder.read()["data"]
-        points = about["dimension"] is not None
+        about, recorded = self.config.data, self.folder.read()["data"]
+        points = about.dimension is not None
         known = {
-            "name": recorded.get("name", about["name"]),
-            "classes": about["classes"],
+            "name": recorded.get("name", about.name),
+            "classes": about.classes,
             "kind": "points" if points else "images",
-            "shape": (about["dimension"],) if points else (about["channels"], about["size"], about["size"]),
+            "shape": (about.dimension,) if points else (about.channels, about.size, about.size),
         }
-        return _Deferred(lambda: data_of(self.folder, self.settings, self.given), known)  # type: ignore[return-value]
+        return _Deferred(lambda: data_of(self.folder, self.config.data, self.given), known)  # type: ignore[return-value]
 
 
-def data_of(folder: RunFolder, settings: dict[str, Any], given: Mapping[str, str] | None) -> Data:
+def data_of(folder: RunFolder, about: DataConfig, given: Mapping[str, str] | None) -> Data:
     """The data that a run was trained on.
 
     Args:
         folder: the run.
-        settings: its config, checked, with the reader's places in it.
+        about: its config's data, with the reader's places in it.
         given: the places that the reader has named, if the run is not to be trusted.
 
     Raises:
         ConfigError: they can't be read, lie where the reader named no place, or are not those of the record.
     """
     if given is not None:
-        check_data(settings, folder, given)
-    data, known = load_data(settings), folder.read()["data"].get("fingerprint")
+        check_data(about, folder, given)
+    data, known = load_data(about), folder.read()["data"].get("fingerprint")
     if known is not None and data.fingerprint != known:
-        place = settings["data"]["root"] or data.name
+        place = about.root or data.name
         raise ConfigError(
             f"{folder}: the data at {place} are not those of the run (fingerprint {data.fingerprint[:12]}, the run's "
             f"{known[:12]}): name their folder, data.root=FOLDER, or others to score it against, --reference"
@@ -93,10 +94,10 @@ def restored(
     """
     show_lines()
     folder = run_at(path)
-    settings = settings_of(folder, trust=trust, places=places)
-    prepare_torch(settings["trainer"])
+    config = config_of(folder, trust=trust, places=places)
+    prepare_torch(config.trainer)
     file, state = checkpoint_of(folder, checkpoint)
-    game = build_game(settings)
+    game = build_game(config)
     try:
         game.load_state_dict(state["state_dict"])
     except RuntimeError as error:
@@ -104,9 +105,9 @@ def restored(
         detail = " ".join(str(error).split())[:300]
         raise ConfigError(f"{file}: its weights don't fit the run's config; forger {version}? ({detail})") from None
     game.on_load_checkpoint(state)
-    wants_gpu = settings["trainer"]["accelerator"] not in ("cpu", "mps") and torch.cuda.is_available()
+    wants_gpu = config.trainer.accelerator not in ("cpu", "mps") and torch.cuda.is_available()
     game = game.to("cuda" if wants_gpu else "cpu").eval()
-    return Restored(folder, settings, game, file, None if trust else places)
+    return Restored(folder, config, game, file, None if trust else places)
 
 
 class _Deferred:

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from forger.callbacks.checkpoints import VerifiedCheckpointIO, newest_checkpoint
 from forger.callbacks.watching import told
+from forger.config.schema import Config
 from forger.games.base import Game
 from forger.records import RunFolder
 from forger.watch.alarms import Alarms
@@ -18,27 +20,27 @@ logger = logging.getLogger(__name__)
 _KEPT = ("Budget", "Scoring")
 
 
-def taken_up(settings: dict[str, Any], checkpoints: Path, build: Callable[[dict[str, Any]], Game]) -> dict[str, Any]:
+def taken_up(config: Config, checkpoints: Path, build: Callable[[Config], Game]) -> Config:
     """The config that a run continues with: that of its command, and the remedies of its rollbacks so far.
 
     A rollback that was decided on before the process ended, but not carried out, is carried out now.
 
     Args:
-        settings: the config of the command.
+        config: the one of the command.
         checkpoints: the run's folder of them; the rollbacks are in their state of the watch.
         build: makes a game from a config.
     """
     members = _newest(checkpoints)
     if members is None:
-        return settings
+        return config
     for alert in members["Watching"]["alerts"]:
         if "seen_at" in alert:
-            settings = remedied(settings, alert["changes"])
+            config = _remedied(config, alert)
     verdict = members["Watching"]["verdict"]
     if verdict is None or verdict["action"] != "rollback":
-        return settings
-    roll_back(checkpoints, settings, build, verdict, {name: members[name] for name in (*_KEPT, "Journal")})
-    return remedied(settings, verdict["changes"])
+        return config
+    roll_back(checkpoints, config, build, verdict, {name: members[name] for name in (*_KEPT, "Journal")})
+    return _remedied(config, verdict)
 
 
 def stopped_by(folder: RunFolder, record: Mapping[str, Any] | None) -> str | None:
@@ -52,8 +54,8 @@ def stopped_by(folder: RunFolder, record: Mapping[str, Any] | None) -> str | Non
 
 def roll_back(
     checkpoints: Path,
-    settings: Mapping[str, Any],
-    build: Callable[[dict[str, Any]], Game],
+    config: Config,
+    build: Callable[[Config], Game],
     verdict: Mapping[str, Any],
     kept: Mapping[str, Any],
 ) -> None:
@@ -64,7 +66,7 @@ def roll_back(
 
     Args:
         checkpoints: the run's folder of them.
-        settings: the config so far.
+        config: the one so far.
         build: makes a game from a config.
         verdict: the alert that decided on it.
         kept: states of callbacks that are not rolled back.
@@ -72,7 +74,7 @@ def roll_back(
     io = VerifiedCheckpointIO()
     state = io.load_checkpoint(checkpoints / "healthy.ckpt")
     clock = state["clock"]
-    game = build(remedied(settings, verdict["changes"]))
+    game = build(_remedied(config, verdict))
     fresh = game.state_dict()
     state["state_dict"] = fresh | {name: value for name, value in state["state_dict"].items() if name in fresh}
     optimizers: Any = game.configure_optimizers()
@@ -90,6 +92,10 @@ def roll_back(
     io.save_checkpoint(state, checkpoints / "last.ckpt")
     (checkpoints / "previous.ckpt").unlink(missing_ok=True)
     logger.warning("back to %s images, with %s", f"{clock['images']:,}", verdict["remedy"])
+
+
+def _remedied(config: Config, alert: Mapping[str, Any]) -> Config:
+    return replace(config, model=remedied(config.model, alert["changes"]))
 
 
 def _watch(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Checks a sweep file before its first trial."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from forger.config.explain import explain
 from forger.errors import ConfigError, closest
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import Definition
+
+if TYPE_CHECKING:
+    from forger.config.schema import Config, TrainerConfig
 
 
 def check(definition: Definition) -> None:
@@ -16,15 +19,15 @@ def check(definition: Definition) -> None:
     """
     from forger.config.schema import validate
 
-    placed: list[dict[str, Any]] = []
+    placed: list[TrainerConfig] = []
     with configs(definition.config_folders) as composed:
 
-        def settings(overrides: list[str], told: str) -> dict[str, Any]:
+        def config(overrides: list[str], told: str) -> Config:
             try:
                 found = validate(composed("train", [*definition.overrides, *overrides]))
-                if found["trainer"] not in placed:
-                    placed.append(found["trainer"])
-                    _check_devices(definition, found["trainer"])
+                if found.trainer not in placed:
+                    placed.append(found.trainer)
+                    _check_devices(definition, found.trainer)
                 return found
             except Exception as error:
                 line, _ = explain(error)
@@ -32,17 +35,17 @@ def check(definition: Definition) -> None:
 
         # All parameters together, since a choice can add the keys that another parameter sets.
         first = {p.name: p.override(p.bounds[0]) for p in definition.space}
-        base = settings(list(first.values()), "sweep.space")
+        base = config(list(first.values()), "sweep.space")
         for parameter in definition.space:
             others = [text for name, text in first.items() if name != parameter.name]
             for value in parameter.bounds[1:]:
                 told = f"sweep.space.{parameter.name}"
-                settings(_in_order(definition, parameter.name, others, parameter.override(value)), told)
+                config(_in_order(definition, parameter.name, others, parameter.override(value)), told)
     rungs = definition.rungs
-    every = base["metrics"]["every_images"]
+    every = base.metrics.every_images
     if every is None:
         raise ConfigError("metrics.every_images=null: a run reports no score to judge it by")
-    images = base["budget"]["images"]
+    images = base.budget.images
     if images is not None and images < every:
         raise ConfigError(f"metrics.every_images={every}: no score before the end of the run, budget.images={images}")
     if definition.sweep.pruner != "none":
@@ -53,14 +56,14 @@ def check(definition: Definition) -> None:
     _check_objective(definition, base)
 
 
-def _check_devices(definition: Definition, trainer: dict[str, Any]) -> None:
+def _check_devices(definition: Definition, trainer: TrainerConfig) -> None:
     """Refuse devices that this machine lacks; those of a cluster's nodes can't be checked here."""
     from forger.config.placement import check_placement
 
-    devices, gpus = trainer["devices"], definition.sweep.gpus
+    devices, gpus = trainer.devices, definition.sweep.gpus
     if definition.launcher.kind == "local":
         check_placement(trainer)
-    if trainer["accelerator"] not in ("gpu", "cuda"):
+    if trainer.accelerator not in ("gpu", "cuda"):
         return
     wanted = max(devices) + 1 if isinstance(devices, list) else devices
     if isinstance(wanted, int) and wanted > gpus:
@@ -74,17 +77,17 @@ def _in_order(definition: Definition, name: str, others: list[str], own: str) ->
     return [*others[:place], own, *others[place:]]
 
 
-def _check_objective(definition: Definition, settings: dict[str, Any]) -> None:
+def _check_objective(definition: Definition, config: Config) -> None:
     """Score an untrained game, since the names of scores are not known before."""
-    from forger.building import build_game, build_metrics, load_data, prepare_torch
+    from forger.building import build_evaluations, build_game, load_data, prepare_torch
 
-    prepare_torch(settings["trainer"])
-    data = load_data(settings)
-    game = build_game(settings).eval()
-    scoring = build_metrics(settings, data, game)
+    prepare_torch(config.trainer)
+    data = load_data(config.data)
+    metrics = config.metrics
+    game = build_game(config).eval()
     reported: set[str] = set()
-    for evaluation in scoring["evaluations"].values():
-        reported |= set(evaluation.evaluate(game, data, "validation", n=scoring["n"], seed=scoring["seed"]))
+    for evaluation in build_evaluations(metrics, data, game).values():
+        reported |= set(evaluation.evaluate(game, data, "validation", n=metrics.n, seed=metrics.seed))
     for name in definition.objective:
         if name not in reported:
             raise ConfigError(f"sweep.objective.{name}: no run reports it; {closest(name, reported)}")

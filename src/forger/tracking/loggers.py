@@ -99,10 +99,10 @@ def wandb_logger(
     }
     settings = redacted(settings)
     if rank_zero_only.rank == 0:
-        settings["mode"] = chosen_mode(mode)
+        chosen["mode"] = chosen_mode(mode)
         _check(settings)
     else:
-        settings["mode"] = "disabled"
+        chosen["mode"] = "disabled"
     return RunLogger(init_timeout, finish_timeout, save_dir=folder, log_model=False, config=config, **settings)
 
 

@@ -22,7 +22,7 @@ class Remedy:
 
     Args:
         override: the same for the command line, quoted for a shell.
-        changes: key to new value.
+        changes: key, which begins with ``model.``, to new value.
         why: in a few words.
     """
 
@@ -31,24 +31,24 @@ class Remedy:
     why: str
 
 
-def remedy(alarm: str, settings: Mapping[str, Any]) -> Remedy | None:
+def remedy(alarm: str, model: Mapping[str, Any]) -> Remedy | None:
     """The first remedy of this alarm that the run does not have yet; None where the config offers none.
 
     Args:
         alarm: its name.
-        settings: the run's resolved config.
+        model: the model's node in the run's resolved config.
     """
-    for why, changes in _ways(alarm, settings):
+    for why, changes in _ways(alarm, model):
         if changes:
-            return Remedy(" ".join(_override(k, v, settings) for k, v in changes.items()), changes, why)
+            return Remedy(" ".join(_override(k, v, model) for k, v in changes.items()), changes, why)
     return None
 
 
-def remedied(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with these changes."""
-    result = copy.deepcopy(dict(settings))
+def remedied(model: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The node of the model with these changes."""
+    result = copy.deepcopy(dict(model))
     for key, value in changes.items():
-        *path, last = key.split(".")
+        *path, last = key.removeprefix("model.").split(".")
         node = result
         for name in path:
             node = node.setdefault(name, {})
@@ -56,93 +56,93 @@ def remedied(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
     return result
 
 
-def _ways(alarm: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]:
+def _ways(alarm: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]:
     """Reasons and changes, the most promising first; empty changes are no way in this config."""
-    slower = "the steps are too large", _slower(settings, 0.25)
+    slower = "the steps are too large", _slower(model, 0.25)
     if alarm == "divergence":
         yield slower
     elif alarm == "posterior_collapse":
-        yield "the KL term outweighs the reconstruction", _scaled(settings, "model.beta", 0.25)
+        yield "the KL term outweighs the reconstruction", _scaled(model, "model.beta", 0.25)
     elif alarm == "vanishing_generator_gradient":
-        yield "log(1 - D) is flat where D is sure", _other_loss(settings, "minimax", "non_saturating")
-        yield from _milder_discriminator(settings)
-    elif _fastest(settings) > _FAST:
+        yield "log(1 - D) is flat where D is sure", _other_loss(model, "minimax", "non_saturating")
+        yield from _milder_discriminator(model)
+    elif _fastest(model) > _FAST:
         yield slower
     elif alarm in ("discriminator_wins", "discriminator_memorises"):
-        yield from _milder_discriminator(settings)
+        yield from _milder_discriminator(model)
     elif alarm == "oscillation":
-        yield "momentum keeps the swing going", _less_momentum(settings)
-        yield from _milder_discriminator(settings)
+        yield "momentum keeps the swing going", _less_momentum(model)
+        yield from _milder_discriminator(model)
     else:
-        yield "momentum overshoots in a game", _less_momentum(settings)
-        yield from _milder_discriminator(settings)
+        yield "momentum overshoots in a game", _less_momentum(model)
+        yield from _milder_discriminator(model)
         yield slower
 
 
-def _milder_discriminator(settings: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]:
-    yield "R1 keeps the discriminator flat around the data", _with_r1(settings)
+def _milder_discriminator(model: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]:
+    yield "R1 keeps the discriminator flat around the data", _with_r1(model)
     rate = "model.players.discriminator.optimizer.lr"
-    yield "the discriminator runs ahead", _scaled(settings, rate, 0.5)
+    yield "the discriminator runs ahead", _scaled(model, rate, 0.5)
 
 
-def _with_r1(settings: Mapping[str, Any]) -> Changes:
+def _with_r1(model: Mapping[str, Any]) -> Changes:
     """R1, or three times as much of the gradient penalty that is there; only where there is a discriminator."""
-    if "penalties" not in settings["model"]:
+    if "penalties" not in model:
         return {}
-    for name, penalty in (settings["model"]["penalties"] or {}).items():
+    for name, penalty in (model["penalties"] or {}).items():
         if penalty["_target_"].rpartition(".")[2] in _GRADIENT_PENALTIES:
-            return _scaled(settings, f"model.penalties.{name}.weight", 3, largest=100)
+            return _scaled(model, f"model.penalties.{name}.weight", 3, largest=100)
     return {"model.penalties.r1": _R1}
 
 
-def _slower(settings: Mapping[str, Any], factor: float) -> Changes:
+def _slower(model: Mapping[str, Any], factor: float) -> Changes:
     changes: Changes = {}
-    for player in settings["model"].get("players", {}):
-        changes |= _scaled(settings, f"model.players.{player}.optimizer.lr", factor)
+    for player in model.get("players", {}):
+        changes |= _scaled(model, f"model.players.{player}.optimizer.lr", factor)
     return changes
 
 
-def _fastest(settings: Mapping[str, Any]) -> float:
+def _fastest(model: Mapping[str, Any]) -> float:
     """The largest learning rate of a player with Adam."""
-    players = settings["model"].get("players", {}).values()
+    players = model.get("players", {}).values()
     return max((p["optimizer"].get("lr", 0) for p in players if "betas" in p["optimizer"]), default=0.0)
 
 
-def _less_momentum(settings: Mapping[str, Any]) -> Changes:
+def _less_momentum(model: Mapping[str, Any]) -> Changes:
     """β₁ = 0 for the players whose Adam has more than 0.5."""
     changes: Changes = {}
-    for player, node in settings["model"].get("players", {}).items():
+    for player, node in model.get("players", {}).items():
         betas = node["optimizer"].get("betas")
         if betas and betas[0] > _ADAM:
             changes[f"model.players.{player}.optimizer.betas"] = [0.0, 0.99]
     return changes
 
 
-def _other_loss(settings: Mapping[str, Any], loss: str, better: str) -> Changes:
-    node = settings["model"].get("loss", {})
+def _other_loss(model: Mapping[str, Any], loss: str, better: str) -> Changes:
+    node = model.get("loss", {})
     return {"model.loss._target_": _LOSS + better} if node.get("_target_") == _LOSS + loss else {}
 
 
-def _scaled(settings: Mapping[str, Any], key: str, factor: float, largest: float = float("inf")) -> Changes:
-    value = _get(settings, key)
+def _scaled(model: Mapping[str, Any], key: str, factor: float, largest: float = float("inf")) -> Changes:
+    value = _get(model, key)
     if not isinstance(value, int | float) or not 0 < value * factor <= largest:
         return {}
     return {key: float(f"{value * factor:.3g}")}
 
 
-def _get(settings: Mapping[str, Any], key: str) -> Any:
-    node: Any = settings
-    for name in key.split("."):
+def _get(model: Mapping[str, Any], key: str) -> Any:
+    node: Any = model
+    for name in key.removeprefix("model.").split("."):
         if not isinstance(node, Mapping) or name not in node:
             return None
         node = node[name]
     return node
 
 
-def _override(key: str, value: Any, settings: Mapping[str, Any]) -> str:
+def _override(key: str, value: Any, model: Mapping[str, Any]) -> str:
     if key == "model.loss._target_":
         return f"model/loss={value.removeprefix(_LOSS)}"
-    return shlex.quote(f"{'' if _get(settings, key) is not None else '+'}{key}={_text(value)}")
+    return shlex.quote(f"{'' if _get(model, key) is not None else '+'}{key}={_text(value)}")
 
 
 def _text(value: Any) -> str:
