@@ -88,7 +88,7 @@ def wandb_logger(
     if trial is not None:
         group, job_type, tags, run_id = trial.sweep, "trial", [*tags, "sweep"], run.run_id
         config |= {"trial": {"number": trial.number, "parameters": trial.parameters}}
-    settings: dict[str, Any] = {
+    chosen: dict[str, Any] = {
         "project": project or given.get("WANDB_PROJECT", "forger"),
         "entity": entity,
         "id": run_id,
@@ -97,13 +97,13 @@ def wandb_logger(
         "job_type": job_type or given.get("WANDB_JOB_TYPE", "train"),
         "tags": [tag for tag in tags if tag],
     }
-    settings = redacted(settings)
+    chosen = redacted(chosen)
     if rank_zero_only.rank == 0:
         chosen["mode"] = chosen_mode(mode)
-        _check(settings)
+        _check(chosen)
     else:
         chosen["mode"] = "disabled"
-    return RunLogger(init_timeout, finish_timeout, save_dir=folder, log_model=False, config=config, **settings)
+    return RunLogger(init_timeout, finish_timeout, save_dir=folder, log_model=False, config=config, **chosen)
 
 
 def csv_logger(run: RunInfo, /) -> CSVLogger:
