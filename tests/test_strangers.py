@@ -164,10 +164,10 @@ def test_data_by_name_lie_where_they_lie_here(run: RunFolder, monkeypatch: pytes
     for root, fine in (("/data/mnist", True), ("/data/cifar10", False), ("data/mnist", False)):
         change(run, data={"source": {"_target_": "forger.data.downloads.mnist", "root": root}, "root": root})
         if fine:
-            check_data(config_of(run), run, {})
+            check_data(config_of(run).data, run, {})
         else:
             with pytest.raises(ConfigError, match=r"data\.source\.root="):
-                check_data(config_of(run), run, {})
+                check_data(config_of(run).data, run, {})
 
 
 @pytest.mark.parametrize(
