@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -58,7 +58,7 @@ def tied(data: DataConfig, root: str) -> Node:
             return value
         return root + value[len(former) :]
 
-    return Node({name: moved(value) for name, value in data.source.items()})
+    return cast(Node, {name: moved(value) for name, value in data.source.items()})
 
 
 def check_data(data: DataConfig, folder: RunFolder, given: Mapping[str, str]) -> None:
