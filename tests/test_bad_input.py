@@ -314,7 +314,7 @@ CHECKPOINT = [
     sample("record of the future", said=("record.json", "schema 99"), prepare=record(schema=99)),
     sample("torn config", said=("config.yaml", "YAML"), prepare=of_run("config.yaml", "seed: [1")),
     sample("config that is none", said=("config.yaml",), prepare=of_run("config.yaml", "- 1")),
-    sample("config that is not UTF-8", said=("config.yaml", "utf-8"), prepare=of_run("config.yaml", b"a: \xfc")),
+    sample("config that is not UTF-8", said=("config.yaml", "UTF-8"), prepare=of_run("config.yaml", b"a: \xfc")),
     sample("config without a model", said=("config.yaml", "missing"), prepare=of_run("config.yaml", "seed: 3")),
     sample("unknown picture", "--what", "grdi", said=("--what grdi", "did you mean 'grid'?")),
     sample("no samples", "--n", "0", said=("--n 0", "at least 1")),

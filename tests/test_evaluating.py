@@ -343,7 +343,7 @@ def test_damaged_files_are_named(run, tmp_path, capsys):
     assert "objects.npz: can't be read" in refused(capsys, tmp_path / "objects.npz", "--reference", "digits")
     (tmp_path / "loose.ckpt").write_bytes((run.checkpoints / "best.ckpt").read_bytes())
     assert "scored in its run folder" in refused(capsys, tmp_path / "loose.ckpt")
-    assert "what? forger evaluate SOURCE" in refused(capsys)
+    assert "which source? forger evaluate SOURCE" in refused(capsys)
 
 
 def test_a_run_that_its_scores_do_not_fit_ends_before_it_begins(tmp_path):

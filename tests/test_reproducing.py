@@ -9,7 +9,7 @@ import yaml
 
 from forger import cli
 from forger.callbacks.checkpoints import BadCheckpoint
-from forger.commands.reproduce import first_difference, reproduce
+from forger.commands.reproduce.execution import first_difference, reproduce
 from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.hashing import weights_sha256

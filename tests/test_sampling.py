@@ -203,7 +203,7 @@ def test_a_config_that_changed_does_not_fit_its_weights(copy, capsys):
         (["--truncation", "nan"], "--truncation nan: must be a number of at least 0"),
         (["--labels", "10"], "--labels 10: must be classes from 0 to 9"),
         (["--labels", ""], "--labels : must be classes"),
-        (["--checkpoint", "first"], "--checkpoint first: no such checkpoint (valid: best, final, last)"),
+        (["--checkpoint", "first"], "--checkpoint first: no such checkpoint; (valid: best, final, last)"),
         (["--out", "x.bmp"], "--out x.bmp: 'classes' goes into a .png, a .gif or a folder/"),
         (["--what", "raw", "--out", "x.png"], "--out x.png: 'raw' goes into an .npz"),
         (["--input", "nowhere"], "--input nowhere: no such file or folder"),

@@ -4,22 +4,19 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 
 from forger import standard_streams
-from forger.commands import help
-from forger.commands.options import local, places_among, with_options, without_flags
+from forger.commands.declaring import Command
 from forger.endings import asking, leave_terminal
+from forger.errors import ConfigError, closest
 
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
 
-_EVALUATE_OPTIONS = ("reference", "extractor", "weights", "preprocess", "scores", "n", "seed")
-
-_SAMPLE_OPTIONS = ("what", "n", "seed", "labels", "truncation", "input", "out", "checkpoint")
-
-_REPORT_OPTIONS = ("output", "port", "project", "entity")
-_MOST_FOLDERS = 10_000
+#: The subcommands as the overview lists them; each is the module of `forger.commands` that has its name.
+COMMANDS = ("train", "sweep", "evaluate", "sample", "report", "reproduce", "runs", "extractor", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,142 +88,50 @@ def _flush() -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    command = arguments[0] if arguments else "--help"
-    if command in ("--help", "-h", "help"):
-        print(help.OVERVIEW)
+    name = arguments[0] if arguments else "--help"
+    if name in ("--help", "-h", "help"):
+        print(_overview())
         return 0
-    if command == "--version":
+    if name == "--version":
         from forger import __version__
 
         print(f"forger {__version__}")
         return 0
-    if command in ("-sc", "--shell-completion"):
-        from forger.commands.train import complete
-
-        return complete(arguments, sorted(_COMMANDS))
-    if command not in _COMMANDS:
-        from forger.errors import ConfigError, closest
-
-        if "=" in command:
-            raise ConfigError(f"'{command}': no command; an override needs one: forger train {command}")
-        raise ConfigError(f"'{command}': no such command; {closest(command, _COMMANDS)}")
-    return _COMMANDS[command](arguments[1:])
+    if name in ("-sc", "--shell-completion"):
+        return _complete(arguments)
+    if name not in COMMANDS:
+        if "=" in name:
+            raise ConfigError(f"'{name}': no command; an override needs one: forger train {name}")
+        raise ConfigError(f"'{name}': no such command; {closest(name, COMMANDS)}")
+    return _command(name)(arguments[1:])
 
 
-def _train(arguments: list[str]) -> int:
-    from forger.commands.train import train
-
-    return train(arguments)
+def _command(name: str) -> Command:
+    return import_module(f"forger.commands.{name}").COMMAND
 
 
-def _runs(arguments: list[str]) -> int:
-    from forger.commands.runs import show_runs
+def _overview() -> str:
+    """What `forger --help` prints."""
+    commands = [_command(name) for name in COMMANDS]
+    rows = [f"  {f'forger {each.name} {each.arguments}':31}  {each.summary}" for each in commands]
+    return "\n".join([_TITLE, "", *rows, "", _NOTES])
 
-    if _wants_help(arguments, help.COMMANDS["runs"]):
+
+def _complete(arguments: list[str]) -> int:
+    """Answer a shell's question about a command line that begins with ``forger``, in the manner of Hydra."""
+    line = os.environ.get("COMP_LINE", "").split(" ")
+    if len(line) == 2:
+        print(" ".join(name for name in sorted(COMMANDS) if name.startswith(line[1])))
         return 0
-    folders = without_flags("runs", arguments, {"--json"}, most=1)
-    return show_runs(folders[0] if folders else None, as_json="--json" in arguments)
+    if len(line) > 2:
+        if line[1] != "train":
+            return 0
+        os.environ["COMP_LINE"] = " ".join([line[0], *line[2:]])
+    return _command("train")(arguments)
 
 
-def _doctor(arguments: list[str]) -> int:
-    if _wants_help(arguments, help.COMMANDS["doctor"]):
-        return 0
-    without_flags("doctor", arguments, {"--json"}, most=0)
-    from forger.commands.doctor import examine
-
-    return examine(as_json="--json" in arguments)
-
-
-def _sweep(arguments: list[str]) -> int:
-    if _wants_help(arguments or ["--help"], help.COMMANDS["sweep"]):
-        return 0
-    from forger.commands.sweep import sweep
-
-    return sweep(arguments)
-
-
-def _sample(arguments: list[str]) -> int:
-    if _wants_help(arguments, help.COMMANDS["sample"]):
-        return 0
-    flags = {"--raw-weights", "--trust"}
-    arguments, places = places_among(arguments, ["data.root"])
-    runs, options = with_options("sample", arguments, _SAMPLE_OPTIONS, flags, most=1)
-    if not runs:
-        from forger.errors import ConfigError
-
-        raise ConfigError("sample: which run? forger sample RUN (`forger runs` lists them)")
-    from forger.commands.sample import sample
-
-    raw_weights, trust = "--raw-weights" in arguments, "--trust" in arguments
-    return sample(local(runs[0]), options, raw_weights=raw_weights, trust=trust, places=places)
-
-
-def _evaluate(arguments: list[str]) -> int:
-    if _wants_help(arguments, help.COMMANDS["evaluate"]):
-        return 0
-    flags = {"--json", "--trust"}
-    arguments, places = places_among(arguments, ["data.root"])
-    sources, options = with_options("evaluate", arguments, _EVALUATE_OPTIONS, flags, most=1)
-    if not sources:
-        from forger.errors import ConfigError
-
-        raise ConfigError("evaluate: what? forger evaluate SOURCE: a run, a checkpoint, images or a generator")
-    from forger.commands.evaluate import evaluate
-
-    as_json, trust = "--json" in arguments, "--trust" in arguments
-    return evaluate(local(sources[0]), options, as_json=as_json, trust=trust, places=places)
-
-
-def _extractor(arguments: list[str]) -> int:
-    if _wants_help(arguments or ["--help"], help.COMMANDS["extractor"]):
-        return 0
-    long = ["--output" if argument == "-o" else argument for argument in arguments]
-    overrides, options = with_options("extractor", long, ("output", "config-dir"), set(), most=_MOST_FOLDERS)
-    from forger.commands.extractor import make_extractor
-
-    return make_extractor(overrides, options)
-
-
-def _report(arguments: list[str]) -> int:
-    if _wants_help(arguments, help.COMMANDS["report"]):
-        return 0
-    long = ["--output" if argument == "-o" else argument for argument in arguments]
-    flags = {"--serve", "--wandb"}
-    folders, options = with_options("report", long, _REPORT_OPTIONS, flags, most=_MOST_FOLDERS)
-    from forger.commands.report import report
-
-    return report(folders, options, serve="--serve" in long, wandb="--wandb" in long)
-
-
-def _reproduce(arguments: list[str]) -> int:
-    if _wants_help(arguments, help.COMMANDS["reproduce"]):
-        return 0
-    arguments, places = places_among(arguments, ["data.root", "run.parent"])
-    runs = without_flags("reproduce", arguments, {"--trust"}, most=1)
-    if not runs:
-        from forger.errors import ConfigError
-
-        raise ConfigError("reproduce: which run? forger reproduce RUN (`forger runs` lists them)")
-    from forger.commands.reproduce import reproduce
-
-    return reproduce(runs[0], trust="--trust" in arguments, places=places)
-
-
-def _wants_help(arguments: list[str], text: str) -> bool:
-    if not {"--help", "-h"} & set(arguments):
-        return False
-    print(text)
-    return True
-
-
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "train": _train,
-    "runs": _runs,
-    "doctor": _doctor,
-    "sweep": _sweep,
-    "sample": _sample,
-    "evaluate": _evaluate,
-    "extractor": _extractor,
-    "report": _report,
-    "reproduce": _reproduce,
-}
+_TITLE = "forger: an experiment pipeline for generative adversarial networks and autoencoders"
+_NOTES = """\
+`forger COMMAND --help` says more; FORGER_DEBUG=1 shows tracebacks.
+Exit codes: 0 finished, 1 failed, 2 input or config wrong, 3 diverged or stopped by the watch,
+130/143 interrupted (state saved; the same command continues)."""

@@ -8,7 +8,7 @@ import torch
 
 from data.pictures import write as write_picture
 from forger import cli
-from forger.commands import extractor as command
+from forger.commands.extractor import execution as command
 from forger.data.downloads import DEBIAN_FASHION_MNIST, fashion_mnist
 from forger.data.images import digits
 from forger.hashing import file_sha256

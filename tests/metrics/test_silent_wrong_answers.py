@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from forger.commands.evaluate import evaluate
+from forger.commands.evaluate import COMMAND
 from forger.config.schema import validate
 from forger.errors import ConfigError
 from forger.metrics.evaluation import SampleQuality
@@ -92,7 +92,7 @@ def test_nan_features_are_refused(scores):
 
 def test_two_images_are_too_few():
     with pytest.raises(ConfigError, match="--n 2: must be a whole number of at least 10"):
-        evaluate("anything", {"n": "2"})
+        COMMAND(["anything", "--n", "2"])
     with pytest.raises(ConfigError, match=r"metrics\.n=2: must be at least 10"):
         validate(composed(*SMALL, "metrics.n=2"))
     one = Scores(Projection(), Reference.build(Projection(), pictures(5), split="x"), ["fd"])

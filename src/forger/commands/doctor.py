@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import forger
+from forger.commands.declaring import Command, Option
 from forger.config.shipped import conf_folder
 from forger.tracking.wandb_account import login, server
 
@@ -190,3 +191,16 @@ def _print(found: list[Finding]) -> None:
         if finding.advice:
             line.append(f"\n{'':{9 + width}}{finding.advice}", style=style)
         console.print(line)
+
+
+COMMAND = Command(
+    name="doctor",
+    arguments="",
+    summary="what this machine has, and what to do about the rest",
+    about="""\
+What this machine has (Python, packages, devices, W&B login, extractor weights, disk), and what to do
+about the rest. Ends with 1 if something that training needs is missing.
+""",
+    options=(Option("--json", "each finding: name, state, value, advice"),),
+    run=lambda given: examine(as_json="json" in given.options),
+)

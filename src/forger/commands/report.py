@@ -2,45 +2,28 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from forger.commands.options import number
+from forger.commands.declaring import Arguments, Command, Option
 from forger.errors import ConfigError
 from forger.files import write_atomically
 
-_HIGHEST_PORT = 65535
 
-
-def report(folders: Sequence[str], options: Mapping[str, str], *, serve: bool = False, wandb: bool = False) -> int:
-    """Write the report on some folders of runs, serve it, or send it to W&B; say where it is.
-
-    Args:
-        folders: folders of runs, or runs; none is ``runs``.
-        options: ``output``, ``port``, ``project``, ``entity`` as they were typed.
-        serve: answer on the loopback interface until interrupted.
-        wandb: save it as a report of Weights & Biases.
-
-    Raises:
-        ConfigError: a folder is not there, an option does not fit, the file can't be written.
-    """
-    folders = folders or ["runs"]
-    if serve and wandb:
+def _run(given: Arguments) -> int:
+    folders, options = given.words or ["runs"], given.options
+    if "serve" in options and "wandb" in options:
         raise ConfigError("report: --serve or --wandb, not both")
-    for name, belongs in {"port": serve, "output": not serve and not wandb, "project": wandb, "entity": wandb}.items():
-        if name in options and not belongs:
-            raise ConfigError(f"report --{name}: goes with {_PARTNERS[name]}")
-    if serve:
-        return _serve(folders, options)
-    if wandb:
+    if "output" in options and {"serve", "wandb"} & {*options}:
+        raise ConfigError("report --output: goes with neither --serve nor --wandb")
+    if "serve" in options:
+        return _serve(folders, options.get("port"))
+    if "wandb" in options:
         from forger.report.workspace import save
 
         print(save(folders, project=options.get("project"), entity=options.get("entity")))
         return 0
     return _write(folders, Path(options.get("output", "report.html")))
-
-
-_PARTNERS = {"port": "--serve", "output": "neither --serve nor --wandb", "project": "--wandb", "entity": "--wandb"}
 
 
 def _write(folders: Sequence[str], path: Path) -> int:
@@ -56,16 +39,13 @@ def _write(folders: Sequence[str], path: Path) -> int:
     return 0
 
 
-def _serve(folders: Sequence[str], options: Mapping[str, str]) -> int:
+def _serve(folders: Sequence[str], port: int | None) -> int:
     from forger.report.reading import read
     from forger.report.serving import Server
 
-    port = number(options, "port", int, 1) if "port" in options else 0
-    if port > _HIGHEST_PORT:
-        raise ConfigError(f"--port {port}: there are ports up to {_HIGHEST_PORT}")
     read(folders)  # what is wrong with the folders is said now, not in the browser
     try:
-        server = Server(folders, port)
+        server = Server(folders, port or 0)
     except OSError as error:
         raise ConfigError(f"--port {port}: {error.strerror or error}; leave it out for a free one") from None
     with server:
@@ -75,3 +55,23 @@ def _serve(folders: Sequence[str], options: Mapping[str, str]) -> int:
         except KeyboardInterrupt:
             print(file=sys.stderr)
     return 0
+
+
+COMMAND = Command(
+    name="report",
+    arguments="[RUNS...]",
+    summary="one self-contained HTML page that compares variants",
+    about="""\
+One HTML page that compares variants: who is better and how sure that is, curves, pictures, settings, and what
+each run was. RUNS are folders of runs, or runs (default: runs). The file needs no network.
+""",
+    options=(
+        Option("-o, --output FILE", "where to write it (default: report.html)"),
+        Option("--serve", "show it on this machine instead, anew whenever a run writes something"),
+        Option("--port N", "with --serve (default: a free one)", kind=int, least=1, most=65535, goes_with="--serve"),
+        Option("--wandb", "save the comparison as a report of Weights & Biases instead (needs wandb-workspaces)"),
+        Option("--project P", "with --wandb (default: the runs' own)", goes_with="--wandb"),
+        Option("--entity E", "with --wandb (default: the runs' own)", goes_with="--wandb"),
+    ),
+    run=_run,
+)

@@ -6,6 +6,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any, Literal, NamedTuple
 
+from forger.commands.declaring import Arguments, Command, Option
 from forger.errors import ConfigError
 from forger.metrics.passport import difference
 from forger.runs.listing import Entry, list_runs
@@ -27,13 +28,13 @@ class Apart(NamedTuple):
     turn: int
 
 
-def show_runs(folder: str | None, *, as_json: bool) -> int:
-    """Print the runs of a folder (default ``runs``) as a table or as JSON."""
+def _run(given: Arguments) -> int:
+    folder = given.words[0] if given.words else None
     if folder is not None and not Path(folder).is_dir():
         raise ConfigError(f"{folder}: no such folder")
     entries = list_runs(folder or "runs") if folder or Path("runs").is_dir() else []
     apart = not_comparable(entries)
-    if as_json:
+    if "json" in given.options:
         rows = [
             {
                 "path": str(entry.path),
@@ -149,3 +150,17 @@ def _letter(place: int) -> str:
 
 def _number(value: float | None) -> str:
     return "nan" if value is None else f"{value:.4g}"
+
+
+COMMAND = Command(
+    name="runs",
+    arguments="[FOLDER]",
+    summary="a table of runs and their state",
+    about="""\
+A table of the runs in FOLDER (default: runs) and their state. `killed` is a run whose process is gone
+without a word, `broken` a folder whose record can't be read. Scores of which the passports differ (extractor,
+reference, number of images, …) are marked: they don't compare, and a line below says why.
+""",
+    options=(Option("--json", "path, status, alive, problem, not_comparable (score to reason), record"),),
+    run=_run,
+)

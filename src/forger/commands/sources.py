@@ -12,8 +12,8 @@ from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, na
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
-from forger.metrics.evaluation import proportional
-from forger.metrics.passport import Weights, weights_of
+from forger.metrics.evaluation import proportional, weights_of
+from forger.metrics.passport import Weights
 from forger.randomness import generator
 from forger.runs.finding import config_of, run_at
 from forger.runs.listing import list_runs

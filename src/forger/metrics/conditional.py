@@ -11,9 +11,8 @@ from torch import Tensor
 from forger.data.dataset import Data, Split
 from forger.games.abilities import Samples
 from forger.metrics import extractors
-from forger.metrics.evaluation import Evaluation
+from forger.metrics.evaluation import Evaluation, weights_of
 from forger.metrics.features import as_uint8, extract
-from forger.metrics.passport import weights_of
 from forger.randomness import generator
 
 log = logging.getLogger(__name__)

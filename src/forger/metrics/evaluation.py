@@ -15,7 +15,7 @@ from forger.data.loader import share
 from forger.games.abilities import Answers, Samples
 from forger.metrics import extractors
 from forger.metrics.features import Features, as_uint8
-from forger.metrics.passport import installed_versions, weights_of
+from forger.metrics.passport import Weights, installed_versions
 from forger.metrics.reference import Reference, default_cache
 from forger.metrics.rows import Rows
 from forger.metrics.scores import Scores, higher_is_better, plain_name, refuse_without_logits, score_name
@@ -199,6 +199,11 @@ class SampleQuality(Evaluation[Samples]):
     def _labels(game: Samples, data: Data, split: str, n: int, seed: int) -> Tensor | None:
         """Labels to ask a conditional game for."""
         return proportional(data.splits[split].arrays["label"], n, seed) if game.classes else None
+
+
+def weights_of(game: Answers) -> Weights:
+    """Which of a game's weights its samples are drawn with."""
+    return "ema" if game.averaged else "only"
 
 
 def proportional(labels: Tensor, n: int, seed: int) -> Tensor:

@@ -6,8 +6,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
-from forger.games.abilities import Answers
-
 Weights = Literal["ema", "raw", "only", "none"]
 
 # Packages whose version can change a score in the last digits.
@@ -69,11 +67,6 @@ _WORDS = {
     "weights": "generator weights",
     "truncation": "truncation",
 }
-
-
-def weights_of(game: Answers) -> Weights:
-    """Which of a game's weights its samples are drawn with."""
-    return "ema" if game.averaged else "only"
 
 
 def comparable(one: Passport, other: Passport) -> str | None:

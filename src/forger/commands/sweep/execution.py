@@ -1,15 +1,15 @@
-"""`forger sweep run|worker|status|export-wandb SWEEP`."""
+"""What `forger sweep` does with a sweep."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from typing import Any
 
-from forger.commands.options import number
 from forger.console import say, show_lines
-from forger.errors import ConfigError, closest
+from forger.errors import ConfigError
 from forger.sweeps import status
-from forger.sweeps.concealing import concealed, revealed
+from forger.sweeps.concealing import concealed
 from forger.sweeps.crew import Crew, Worker, local_worker
 from forger.sweeps.definition import Definition, load
 from forger.sweeps.devices import devices_of_workers
@@ -18,20 +18,25 @@ from forger.sweeps.storage import check_there, diagnosed
 from forger.sweeps.study import Slots
 from forger.sweeps.worker import work
 
-_ACTIONS = ("run", "worker", "status", "export-wandb")
 
+def sweep(action: str, name: str, overrides: Sequence[str], options: Mapping[str, Any]) -> int:
+    """Run a sweep, work at it, tell its state or export it; the exit code.
 
-def sweep(arguments: Sequence[str]) -> int:
-    """The command; its exit code."""
-    worker = arguments[:1] == ["worker"]
-    given = ["worker", *revealed(arguments[1:])] if worker else list(arguments)
-    action, name, overrides, folders, options = _parsed(given)
+    Args:
+        action: ``run``, ``worker``, ``status`` or ``export-wandb``.
+        name: of a config in the group `sweep`, or a YAML file.
+        overrides: of the sweep and of its runs.
+        options: those of the command that were given.
+
+    Raises:
+        ConfigError: the first fault.
+    """
     show_lines()
+    definition = load(name, overrides, options.get("config-dir", ()))
     if action == "export-wandb":
         from forger.sweeps.wandb_export import export
 
-        return export(load(name, overrides, folders), options.get("out"))
-    definition = load(name, overrides, folders)
+        return export(definition, options.get("out"))
     with diagnosed(definition):
         if action == "status":
             status.show(Slots(definition, create=False, only_look=True), as_json="json" in options)
@@ -39,7 +44,7 @@ def sweep(arguments: Sequence[str]) -> int:
         return _performed(action, definition, [name, *overrides], options)
 
 
-def _performed(action: str, definition: Definition, typed: list[str], options: dict[str, str]) -> int:
+def _performed(action: str, definition: Definition, typed: list[str], options: Mapping[str, Any]) -> int:
     """Begin the sweep or take it up, as a worker or with workers; the exit code."""
     slots = _begun(definition)
     # The storage may be elsewhere.
@@ -49,7 +54,7 @@ def _performed(action: str, definition: Definition, typed: list[str], options: d
     if action == "worker":
         return work(definition)
     typed, hidden = concealed(typed)
-    workers = number(options, "workers", int, 1) if "workers" in options else definition.launcher.workers
+    workers = options.get("workers", definition.launcher.workers)
     if definition.launcher.kind == "slurm":
         from forger.sweeps.launching import submit
 
@@ -121,38 +126,3 @@ def _starts(
         return [partial(RayWorker, cluster, typed, hidden)] * cluster.places(wanted)
     places = devices_of_workers(definition, wanted)
     return [partial(local_worker, slots, typed, {**hidden, **place}) for place in places]
-
-
-def _parsed(arguments: list[str]) -> tuple[str, str, list[str], list[str], dict[str, str]]:
-    """Action, sweep, overrides, folders of configs and options."""
-    if not arguments or arguments[0] not in _ACTIONS:
-        told = arguments[0] if arguments else ""
-        raise ConfigError(f"sweep {told}: no such action; {closest(told, _ACTIONS)}".replace("sweep :", "sweep:"))
-    action, *queue = arguments
-    options: dict[str, str] = {}
-    folders: list[str] = []
-    rest: list[str] = []
-    takes = {"run": {"workers"}, "export-wandb": {"out"}}.get(action, set()) | {"config-dir"}
-    flags = {"json"} if action == "status" else set()
-    while queue:
-        argument = queue.pop(0)
-        if not argument.startswith("-"):
-            rest.append(argument)
-            continue
-        key, has_value, value = argument.lstrip("-").partition("=")
-        key = {"w": "workers", "cd": "config-dir", "o": "out"}.get(key, key)
-        if key in flags:
-            options[key] = ""
-        elif key in takes:
-            if not has_value and not queue:
-                raise ConfigError(f"sweep {action} {argument}: needs a value")
-            value = value if has_value else queue.pop(0)
-            if key == "config-dir":
-                folders.append(value)
-            else:
-                options[key] = value
-        else:
-            raise ConfigError(f"sweep {action} {argument}: no such option; {closest(key, takes | flags)}")
-    if not rest or "=" in rest[0]:
-        raise ConfigError(f"sweep {action}: which one? forger sweep {action} SWEEP (a config of conf/sweep, or a file)")
-    return action, rest[0], rest[1:], folders, options

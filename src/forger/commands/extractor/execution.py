@@ -1,9 +1,10 @@
-"""`forger extractor`: train a classifier on a labelled set, and keep it as an extractor for scores."""
+"""A classifier is trained on a labelled set, and kept as an extractor for scores."""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -28,7 +29,7 @@ TIMES, SHOWN = 60, 600_000
 BATCH, RATE, WEIGHT_DECAY, WARM_UP, SMOOTHING = 100, 4e-3, 0.05, 200, 0.1
 
 
-def make_extractor(overrides: Sequence[str], options: Mapping[str, str]) -> int:
+def make_extractor(overrides: Sequence[str], options: Mapping[str, Any]) -> int:
     """Train, write the file, and print what the extractor in it is worth.
 
     Args:
@@ -44,7 +45,7 @@ def make_extractor(overrides: Sequence[str], options: Mapping[str, str]) -> int:
         raise ConfigError(f"extractor {strange[0]}: only data and seed count here: forger extractor data=NAME")
     if not any(re.match(r"data=", text) for text in overrides):
         raise ConfigError("extractor: of which data? forger extractor data=NAME")
-    with configs([options["config-dir"]] if "config-dir" in options else []) as compose:
+    with configs(options.get("config-dir", ())) as compose:
         config = compose("train", ["model=gan", "metrics=none", "logger=none", *overrides])
     if "channels" not in config.data:
         raise ConfigError(f"data={config.data.name}: these are points, and an extractor takes images")

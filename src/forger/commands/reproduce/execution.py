@@ -1,4 +1,4 @@
-"""`forger reproduce`: train a run again from its record alone, and compare bit by bit."""
+"""A run is trained again from its record alone, and compared bit by bit."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""`forger sample`: pictures and samples of a trained game."""
+"""Pictures and samples of a trained game."""
 
 import io
 import sys
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from forger.commands.options import number
 from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
@@ -30,32 +30,20 @@ from forger.standard_streams import printable
 _STRIP = 12
 
 
-def sample(
-    run: str,
-    options: Mapping[str, str],
-    *,
-    raw_weights: bool = False,
-    trust: bool = False,
-    places: Mapping[str, str] = {},
-) -> int:
+def sample(run: str, options: Mapping[str, Any], places: Mapping[str, str]) -> int:
     """Write what is asked for and print its path.
 
     Args:
         run: a run folder.
-        options: the command's options as they were typed, without their dashes.
-        raw_weights: the live weights instead of their moving average.
-        trust: build whatever the run's config names.
+        options: those of the command that were given.
         places: the reader's, by key: ``data.root``.
 
     Raises:
         ConfigError: an option that makes no sense for this run.
     """
-    checkpoint = options.get("checkpoint")
-    if checkpoint not in (None, "final", "last", "best"):
-        raise ConfigError(f"--checkpoint {checkpoint}: no such checkpoint (valid: best, final, last)")
-    read = restored(run, checkpoint, trust=trust, places=places)
+    read = restored(run, options.get("checkpoint"), trust="trust" in options, places=places)
     name = _picture_name(read.game, read.data, options)
-    live = read.game.live_weights() if raw_weights else nullcontext()
+    live = read.game.live_weights() if "raw-weights" in options else nullcontext()
     if "input" in options:
         with live:
             print(_write_handed(read, name, options))
@@ -79,7 +67,7 @@ def sample(
 # What is asked for ------------------------------------------------------------------------------------------
 
 
-def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
+def _picture_name(game: Game, data: Data, options: Mapping[str, Any]) -> str:
     possible = (*drawable(game, data), *(["raw"] if isinstance(game, Samples) else []))
     if not possible:
         raise ConfigError(f"this run's {type(game).__name__} offers nothing that could be drawn")
@@ -91,13 +79,12 @@ def _picture_name(game: Game, data: Data, options: Mapping[str, str]) -> str:
     return name
 
 
-def _request(read: Restored, options: Mapping[str, str], name: str) -> Request:
-    count = COUNTS.get(name, read.config.samples.n)
+def _request(read: Restored, options: Mapping[str, Any], name: str) -> Request:
     return Request(
-        n=number(options, "n", int, 1) if "n" in options else count,
-        seed=number(options, "seed", int, 0) if "seed" in options else read.config.seed,
+        n=options.get("n", COUNTS.get(name, read.config.samples.n)),
+        seed=options.get("seed", read.config.seed),
         labels=_labels(options["labels"], read.game) if "labels" in options else None,
-        truncation=number(options, "truncation", float, 0) if "truncation" in options else 1.0,
+        truncation=options.get("truncation", 1.0),
     )
 
 
@@ -131,7 +118,7 @@ def _write_picture(path: Path, read: Restored, name: str, request: Request) -> N
     save_picture(frames, path)
 
 
-def _write_handed(read: Restored, name: str, options: Mapping[str, str]) -> Path:
+def _write_handed(read: Restored, name: str, options: Mapping[str, Any]) -> Path:
     """What the game makes of every picture of ``--input``, one file each under its own name; where they are."""
     given = Path(options["input"])
     if not given.exists():
@@ -139,8 +126,7 @@ def _write_handed(read: Restored, name: str, options: Mapping[str, str]) -> Path
     if name not in MAKERS:
         raise ConfigError(f"--input {given}: '{name}' takes no pictures")
     names = handed(given)
-    if "n" in options:
-        names = dict(islice(names.items(), number(options, "n", int, 1)))
+    names = dict(islice(names.items(), options.get("n")))
     out = options.get("out", f"{read.folder.samples / name}/")
     single = given.is_file() and not out.endswith("/") and not Path(out).is_dir()
     if single and Path(out).suffix.lower() != ".png":

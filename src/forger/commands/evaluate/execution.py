@@ -1,4 +1,4 @@
-"""`forger evaluate`: scores of a run, a checkpoint, images or an exported generator against real images."""
+"""Scores of a run, a checkpoint, images or an exported generator against real images."""
 
 import json
 import math
@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from forger.commands.imagesets import ImageSet
-from forger.commands.options import number
 from forger.commands.sources import Source, reference_of, source_at
 from forger.console import console, show_lines
 from forger.errors import ConfigError, closest
@@ -32,36 +31,26 @@ _LEAST = 10
 _SCORES = ("fd", "is", "kd", "precision", "recall")
 
 
-def evaluate(
-    path: str,
-    options: Mapping[str, str],
-    *,
-    as_json: bool = False,
-    trust: bool = False,
-    places: Mapping[str, str] = {},
-) -> int:
+def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -> int:
     """Print the scores of ``path``, with their errors and passport.
 
     Args:
         path: a run folder, a checkpoint in one, a folder of images, an `.npz`, an exported generator (`.pt2`).
-        options: the command's options as they were typed, without their dashes.
-        as_json: print JSON instead of a table.
-        trust: build whatever a run's config names.
+        options: those of the command that were given.
         places: the reader's, by key: ``data.root``.
 
     Raises:
         ConfigError: an option makes no sense, or scores of these images would be wrong.
     """
     show_lines()
-    n = number(options, "n", int, _LEAST) if "n" in options else None
-    seed = number(options, "seed", int, 0) if "seed" in options else None
+    trust = "trust" in options
     source = source_at(Path(path), trust=trust, places=places)
     reference = partial(reference_of, source, options.get("reference"), trust=trust, places=places)
-    n, seed = source.n if n is None else n, source.seed if seed is None else seed
+    n, seed = options.get("n", source.n), options.get("seed", source.seed)
     own = source.read is not None and source.defaults is None and not {"reference", "extractor", "scores"} & {*options}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         scores, notes = _own_scores(source, n, seed) if own else _scores(source, options, n, seed, reference)
-    if as_json:
+    if "json" in options:
         print(json.dumps({"source": source.name, "scores": scores, "notes": notes}, indent=2, allow_nan=False))
     else:
         _print_table(source, scores, notes)
@@ -72,7 +61,7 @@ def evaluate(
 
 
 def _scores(
-    source: Source, options: Mapping[str, str], n: int | None, seed: int, reference: Callable[[], ImageSet]
+    source: Source, options: Mapping[str, Any], n: int | None, seed: int, reference: Callable[[], ImageSet]
 ) -> tuple[dict[str, Any], list[str]]:
     """Name → value, error, direction and passport; and notes for the reader."""
     extractor = _early_extractor(source, options)
@@ -116,7 +105,7 @@ def _scores(
     return told, notes
 
 
-def _early_extractor(source: Source, options: Mapping[str, str]) -> Extractor | None:
+def _early_extractor(source: Source, options: Mapping[str, Any]) -> Extractor | None:
     """The extractor that the user or the run names, built before anything slow begins."""
     named = options.get("extractor")
     if named is None and source.defaults is not None and not {"weights", "preprocess"} & {*options}:
@@ -161,7 +150,7 @@ _PREPROCESSING: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _names(source: Source, options: Mapping[str, str], extractor: Extractor, fake: ImageSet) -> list[str]:
+def _names(source: Source, options: Mapping[str, Any], extractor: Extractor, fake: ImageSet) -> list[str]:
     if "scores" in options:
         names = [name.strip() for name in options["scores"].split(",") if name.strip()]
         if not names:

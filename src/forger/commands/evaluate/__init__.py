@@ -1,0 +1,50 @@
+"""`forger evaluate`."""
+
+from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+
+
+def _run(given: Arguments) -> int:
+    from forger.commands.evaluate.execution import evaluate
+
+    return evaluate(local(given.words[0]), given.options, given.places)
+
+
+COMMAND = Command(
+    name="evaluate",
+    arguments="SOURCE",
+    summary="score a run, a checkpoint or a folder of images against a reference",
+    about="""\
+Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array `samples`, uint8 n×h×w×c, as
+`forger sample` writes it) or an exported generator (.pt2) against real images, each with its standard error.
+""",
+    places=("data.root=FOLDER",),
+    options=(
+        Option(
+            "--reference R",
+            "a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images, an .npz or a "
+            "run, for its data; ./digits is the folder (default: the test split of a run's own data)",
+        ),
+        Option(
+            "--extractor E",
+            "digits, fashion, inception, dinov2, random, a .safetensors file of forger extractor, or a torch.nn.Module "
+            "by import path (package.module.Class) or .pt2 file (default: the run's own; digits for grey 8×8 images, "
+            "else inception)",
+        ),
+        Option("--weights FILE", "of the extractor"),
+        Option(
+            "--preprocess P",
+            "what a module of yours gets, as size=224,antialias=true,channels=3,range=-1:1 (or mean=…:…:…, std=…); by "
+            "default 3 channels in [0, 1], not resized; grey is repeated. Part of the passport",
+        ),
+        Option(
+            "--scores A,B,…",
+            "fd (fid), fd_infinity, is, kd (kid), precision, recall, density, coverage, memorisation, vendi, accuracy "
+            "(default: the run's own; fd, is, kd, precision, recall)",
+        ),
+        Option("--n N", "how many images (default: the run's metrics.n; all of a folder)", kind=int, least=10),
+        Option("--seed S", "of the latents, or of the subset (default: the run's metrics.seed, 0)", kind=int),
+        Option("--json", "scores with their whole passports"),
+        TRUST,
+    ),
+    run=_run,
+)

@@ -1,0 +1,39 @@
+"""`forger sample`."""
+
+from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+
+
+def _run(given: Arguments) -> int:
+    from forger.commands.sample.execution import sample
+
+    return sample(local(given.words[0]), given.options, given.places)
+
+
+COMMAND = Command(
+    name="sample",
+    arguments="RUN",
+    summary="samples, interpolations, class grids: whatever the game can draw",
+    about="Pictures and samples of a run, finished or still going; the path of what was written is printed.",
+    places=("data.root=FOLDER",),
+    options=(
+        Option(
+            "--what PICTURE",
+            "grid, classes, walk, latent-map, density, neighbours, reconstructions, codes, translations, cycles, "
+            "enlargements, raw (default: the run's natural picture)",
+        ),
+        Option("--n N", "how many samples, frames or tiles", kind=int, least=1),
+        Option("--seed S", "of the latents (default: the run's own)", kind=int),
+        Option("--labels 0,1,…", "the classes to ask for (default: all)"),
+        Option("--truncation PSI", "factor on the latents: below 1, nearer to the average (default: 1)", kind=float),
+        Option("--input PATH", "enlarge, translate or reconstruct a picture, or each of a folder, into a file each"),
+        Option(
+            "--out PATH",
+            "FILE.png, FILE.gif, FILE.npz (raw: arrays `samples` and `labels`) or FOLDER/ for single images (default: "
+            "in the run's samples/). The natural picture as a .gif is shown through training.",
+        ),
+        Option("--checkpoint C", "final, last or best (default: final, else last)", choices=("final", "last", "best")),
+        Option("--raw-weights", "the live weights instead of their moving average"),
+        TRUST,
+    ),
+    run=_run,
+)
