@@ -5,8 +5,17 @@ import torch
 from prdc import compute_prdc
 from torch_fidelity.metric_prc import calculate_precision_recall_full
 
-from forger.metrics import neighbours
-from forger.metrics.neighbours import density_coverage, memorisation, nearest_distance, precision_recall
+from forger.metrics import distances
+from forger.metrics.distances import nearest
+from forger.metrics.neighbours import (
+    density_coverage,
+    density_coverage_of_parts,
+    memorisation,
+    nearest_distance,
+    neighbour_radius,
+    precision_recall,
+    precision_recall_of_parts,
+)
 
 
 def normal(n: int, d: int, seed: int, scale: float = 1.0) -> torch.Tensor:
@@ -16,7 +25,7 @@ def normal(n: int, d: int, seed: int, scale: float = 1.0) -> torch.Tensor:
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("block", [7, 1024])
 def test_equals_prdc_and_torch_fidelity(k, block, monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", block)
+    monkeypatch.setattr(distances, "ROWS", block)
     fake, real = normal(90, 12, 0, 0.8) + 3, normal(110, 12, 1) + 3
     theirs = compute_prdc(real.numpy(), fake.numpy(), k)
     expected = (theirs["precision"], theirs["recall"])
@@ -25,6 +34,29 @@ def test_equals_prdc_and_torch_fidelity(k, block, monkeypatch):
         calculate_precision_recall_full(fake, real, neighborhood=k), abs=1e-6
     )
     assert density_coverage(fake, real, k) == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-9)
+
+
+def test_subsets_of_the_fakes_are_scored_like_sets_of_their_own():
+    fake, real = normal(120, 5, 0, 0.8), normal(300, 5, 1)
+    parts = [torch.arange(120), torch.arange(7), torch.randperm(120, generator=torch.Generator().manual_seed(2))[:60]]
+    for part, told in zip(parts, precision_recall_of_parts(fake, real, parts), strict=True):
+        theirs = compute_prdc(real.numpy(), fake[part].numpy(), 3)
+        assert told == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-9)
+    for part, told in zip(parts, density_coverage_of_parts(fake, real, parts, 3), strict=True):
+        theirs = compute_prdc(real.numpy(), fake[part].numpy(), 3)
+        assert told == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-9)
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e6])
+def test_neighbours_are_exact_where_float32_can_not_tell_them(distance):
+    """Two clusters of spread 1e-3, far apart: in float32 all distances within one are rounding."""
+    points = torch.cat([normal(300, 4, 0, 1e-3), normal(300, 4, 1, 1e-3) + distance])
+    expected = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").kthvalue(4, dim=1).values
+    assert neighbour_radius(points, 3) == pytest.approx(expected, rel=1e-6)
+    assert nearest(points, points[::2], 2)[0] == pytest.approx(
+        torch.cdist(points, points[::2], compute_mode="donot_use_mm_for_euclid_dist").topk(2, largest=False).values,
+        rel=1e-6,
+    )
 
 
 def test_on_a_line_by_hand():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from forger.metrics.frechet import frechet_distance, moments
-from forger.metrics.statistics import half_sample_errors, spread
+from forger.metrics.statistics import halves, spread
 
 
 def draw(n: int, seed: int, shift: float) -> torch.Tensor:
@@ -15,7 +15,7 @@ def draw(n: int, seed: int, shift: float) -> torch.Tensor:
 
 
 def half_sample_error(score, rows, **options):
-    return half_sample_errors(lambda half: {"score": score(rows[half])}, len(rows), **options)["score"]
+    return spread([{"score": score(rows[half])} for half in halves(len(rows), **options)])["score"]
 
 
 def test_the_mean_has_its_textbook_error():
@@ -35,16 +35,10 @@ def test_frechet_distance_far_from_and_near_its_floor(shift, low, high):
     assert low < np.mean(told) / true < high
 
 
-def test_all_scores_of_a_half_are_computed_together():
-    rows, calls = draw(40, 0, 0)[:, 0], []
-
-    def scores(half):
-        calls.append(len(half))
-        return {"mean": float(rows[half].mean()), "count": float(len(half))}
-
-    errors = half_sample_errors(scores, 40, seed=0, repeats=6)
-    assert calls == [20] * 6
-    assert errors["count"] == 0 < errors["mean"]
+def test_halves_are_halves_without_repetition():
+    drawn = halves(41, seed=0, repeats=6)
+    assert [len(set(half.tolist())) for half in drawn] == [20] * 6
+    assert len({tuple(half.tolist()) for half in drawn}) == 6
 
 
 def test_spread_by_hand():

@@ -16,7 +16,7 @@ from forger.games.abilities import InfersPosteriors, Reconstructs
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.metrics.evaluation import OfRealImages
 from forger.metrics.functional import decibels
-from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
+from forger.metrics.linear import WienerFilter, principal_components, training_pixels
 from forger.randomness import generator
 
 #: An activation above this is on.
@@ -57,13 +57,13 @@ class Reconstruction(OfRealImages[Reconstructs]):
         error = pixel_error(game.reconstruct(images).cpu(), images)
         values = {"mse": error, "psnr": decibels(error, 1)}
         if self.pca:
-            train = training_pixels(data)
-            if game.latent >= train.shape[1]:
+            pixels = images[0].numel()
+            if game.latent >= pixels:
                 raise ValueError(
-                    f"a code of {game.latent} for images of {train.shape[1]} pixels: PCA loses nothing; set "
+                    f"a code of {game.latent} for images of {pixels} pixels: PCA loses nothing; set "
                     "metrics.evaluations.reconstruction.pca=false, or a smaller model.autoencoder.latent"
                 )
-            values["mse_pca"] = pixel_error(PrincipalComponents(train, game.latent).reconstruct(images), images)
+            values["mse_pca"] = pixel_error(principal_components(data, game.latent).reconstruct(images), images)
             values["mse_over_pca"] = error / values["mse_pca"]
         return values
 

@@ -146,8 +146,7 @@ class SampleQuality(Evaluation[Samples]):
         features = Features(rows["features"], rows.get("logits"))
         labels = self._labels(game, data, split, n, seed)
         labels = None if labels is None else labels.to(game.device)
-        values, errors = scores.of(features, labels), scores.errors(features, labels, seed=seed)
-        values.pop(score_name("kd_error", self.extractor.name), None)  # it stands beside its value
+        values, errors = scores.measured(features, labels, seed=seed)
         return measured(values, errors)
 
     def higher_is_better(self, name: str) -> bool:

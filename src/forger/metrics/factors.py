@@ -17,7 +17,7 @@ from forger.data.ranges import to_float
 from forger.games.abilities import Reconstructs
 from forger.metrics.autoencoding import chosen
 from forger.metrics.evaluation import OfRealImages
-from forger.metrics.linear import PrincipalComponents, training_pixels
+from forger.metrics.linear import principal_components
 from forger.randomness import generator
 
 
@@ -77,8 +77,8 @@ class LatentFactors(OfRealImages[Reconstructs]):
     def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         train = to_float(chosen(data, "train", self.train, seed))
         test = to_float(chosen(data, split, n, seed))
-        rows = training_pixels(data)
-        pca = PrincipalComponents(rows, min(game.latent, *rows.shape))
+        images = data.train.arrays["image"]
+        pca = principal_components(data, min(game.latent, len(images), images[0].numel()))
         scores = {}
         for factor in FACTORS:
             fitted, known = applied(factor, train, generator(seed, "factors", factor, "train"))

@@ -1,6 +1,7 @@
 """Scores as pure functions of features, logits and images: one or two numbers, computed in float64, seeded."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -74,8 +75,9 @@ def kernel_distance(
 
 def _unbiased_mmd(x: Tensor, y: Tensor) -> tuple[float, float]:
     n, m = len(x), len(y)
-    within_x, within_y = _kernel_sums(x, x) - _kernel(x, x), _kernel_sums(y, y) - _kernel(y, y)
-    between_x, between_y = _kernel_sums(x, y), _kernel_sums(y, x)
+    over_x, over_y = _summed_kernel(x), _summed_kernel(y)
+    within_x, within_y = over_x(x) - _kernel(x, x), over_y(y) - _kernel(y, y)
+    between_x, between_y = over_y(x), over_x(y)
     sum_x, sum_y, sum_xy = within_x.sum(), within_y.sum(), between_x.sum()
     value = sum_x / (n * (n - 1)) + sum_y / (m * (m - 1)) - 2 * sum_xy / (n * m)
     # The value with one image left out, for every image; what does not depend on which one is left out.
@@ -90,9 +92,27 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return ((x * y).sum(dim=1) / x.shape[1] + 1) ** 3
 
 
-def _kernel_sums(x: Tensor, y: Tensor) -> Tensor:
-    """Σⱼ k(xᵢ, yⱼ) for every i."""
-    return torch.cat([((rows @ y.T / x.shape[1] + 1) ** 3).sum(dim=1) for rows in x.split(BLOCK)])
+def _summed_kernel(y: Tensor) -> Callable[[Tensor], Tensor]:
+    """Σⱼ k(xᵢ, yⱼ) for every i, as a function of x."""
+    d = y.shape[1]
+    if (d + 1) * (d + 2) // 2 >= len(y):
+        return lambda x: torch.cat([((rows @ y.T / d + 1) ** 3).sum(dim=1) for rows in x.split(BLOCK)])
+
+    # (xᵀy/d + 1)³ is a cubic form in (x/√d, 1), so the third moments of y are enough: no n × m matrix.
+    def homogeneous(rows: Tensor) -> Tensor:
+        return torch.cat([rows / d**0.5, rows.new_ones(len(rows), 1)], dim=1)
+
+    def products(rows: Tensor) -> Tensor:
+        return torch.cat([rows[:, a : a + 1] * rows[:, a:] for a in range(d + 1)], dim=1)
+
+    moments = torch.zeros((d + 1) * (d + 2) // 2, d + 1, dtype=y.dtype, device=y.device)
+    for rows in map(homogeneous, y.split(BLOCK)):
+        moments += products(rows).T @ rows
+    a, b = torch.triu_indices(d + 1, d + 1, device=y.device)
+    moments[a != b] *= 2  # a product of two different coordinates stands for both orders
+    return lambda x: torch.cat(
+        [((products(rows) @ moments) * rows).sum(dim=1) for rows in map(homogeneous, x.split(BLOCK))]
+    )
 
 
 def vendi_score(features: Tensor) -> float:

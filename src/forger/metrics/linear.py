@@ -1,11 +1,13 @@
 """Linear methods on the same images, which an autoencoder is compared with."""
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from forger.data.dataset import Data
+from forger.data.dataset import Data, Split
 from forger.randomness import generator
 
 #: Training images used at most: more change a covariance too little to be worth their memory.
@@ -36,6 +38,18 @@ class PrincipalComponents:
     def reconstruct(self, images: Tensor) -> Tensor:
         rows = self._pca.inverse_transform(self.encode(images).numpy())
         return _images(torch.from_numpy(np.asarray(rows)), images)
+
+
+#: Fitted already, for as long as their data are there.
+_FITTED: WeakKeyDictionary[Split, dict[int, PrincipalComponents]] = WeakKeyDictionary()
+
+
+def principal_components(data: Data, components: int) -> PrincipalComponents:
+    """Those of `training_pixels`, fitted once for each training split: halves of a test split share them."""
+    fitted = _FITTED.setdefault(data.train, {})
+    if components not in fitted:
+        fitted[components] = PrincipalComponents(training_pixels(data), components)
+    return fitted[components]
 
 
 class WienerFilter:

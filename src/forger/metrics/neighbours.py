@@ -1,14 +1,16 @@
-"""Scores from nearest neighbours in feature space: float64, in blocks, so that no n × n matrix is held."""
+"""Scores from nearest neighbours in feature space, in float64."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from forger.metrics.distances import covered, nearest, within
 from forger.metrics.frechet import refuse_not_finite
 from forger.randomness import generator
 
-BLOCK = 512  # rows of a distance matrix that exist at a time
+#: Neighbours by which a subset's are found: in a random half, few points have fewer than k members among these.
+_LISTED = 10
 
 
 def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
@@ -19,11 +21,21 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
     Raises:
         ValueError: values that are not finite or no more than k images.
     """
-    fake, real = _prepared(fake, real, k)
-    real_radius, fake_radius = neighbour_radius(real, k), neighbour_radius(fake, k)
-    precision = torch.cat([(block <= real_radius).any(dim=1) for block in _distances(fake, real)])
-    recall = torch.cat([(block <= fake_radius).any(dim=1) for block in _distances(real, fake)])
-    return float(precision.double().mean()), float(recall.double().mean())
+    return precision_recall_of_parts(fake, real, [torch.arange(len(fake), device=fake.device)], k)[0]
+
+
+def precision_recall_of_parts(
+    fake: Tensor, real: Tensor, parts: Sequence[Tensor], k: int = 3, *, radius: Tensor | None = None
+) -> list[tuple[float, float]]:
+    """As `precision_recall`, of several subsets of the fakes, given by their rows, for hardly more than of one.
+
+    `radius`: the `neighbour_radius` of the reals, where it is known already.
+    """
+    _check(fake, real, k, least=min(map(len, parts)))
+    radius = neighbour_radius(real, k) if radius is None else radius
+    precise = covered(real, radius[None], fake)[0]
+    recalled = covered(fake, _radius_in_parts(fake, parts, k), real)
+    return [(_share(precise[part]), _share(reals)) for part, reals in zip(parts, recalled, strict=True)]
 
 
 def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, float]:
@@ -35,28 +47,52 @@ def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, flo
     Raises:
         ValueError: as for `precision_recall`.
     """
-    fake, real = _prepared(fake, real, k)
-    radius = neighbour_radius(real, k)
-    inside = torch.zeros((), dtype=torch.float64, device=fake.device)
-    nearest = torch.full_like(radius, float("inf"))
-    for block in _distances(fake, real):
-        inside += (block < radius).sum()
-        nearest = torch.minimum(nearest, block.min(dim=0).values)
-    return float(inside / (k * len(fake))), float((nearest < radius).double().mean())
+    return density_coverage_of_parts(fake, real, [torch.arange(len(fake), device=fake.device)], k)[0]
 
 
-def memorisation(
-    fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int, typical: Tensor | None = None
-) -> tuple[float, float]:
+def density_coverage_of_parts(
+    fake: Tensor, real: Tensor, parts: Sequence[Tensor], k: int = 5, *, radius: Tensor | None = None
+) -> list[tuple[float, float]]:
+    """As `density_coverage`, of several subsets of the fakes; see `precision_recall_of_parts`."""
+    _check(fake, real, k, least=min(map(len, parts)))
+    radius = neighbour_radius(real, k) if radius is None else radius
+    members = _members(parts, len(fake))
+    balls = torch.zeros(len(fake), dtype=torch.float64, device=fake.device)
+    filled = torch.zeros(len(parts), len(real), dtype=torch.bool, device=fake.device)
+    for i, j, distance in within(real, radius, fake):
+        i, j = i[distance < radius[i]], j[distance < radius[i]]
+        balls += j.bincount(minlength=len(fake))
+        for inside, member in zip(filled, members, strict=True):
+            inside[i[member[j]]] = True
+    return [(float(balls[part].mean() / k), _share(reals)) for part, reals in zip(parts, filled, strict=True)]
+
+
+def memorisation(fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int) -> tuple[float, float]:
     """Whether fakes lie nearer to the training images than new images do: two numbers, by nearest neighbours.
 
     Share: fakes nearer to a training image than to a held-out one, with equally many of either (a seeded
     subset of the larger set); ties count half. About 0.5 when nothing was memorised, 1 for copies. Ratio:
     mean distance of a fake to its nearest training image over that of a held-out image. About 1, 0 for
-    copies. `typical`: the `typical_distance` of the same images, where it is known already.
+    copies.
     """
-    fake, train = _prepared(fake, train, 0)
-    held_out = _prepared(held_out, train, 0)[0]
+    return memorisation_of_parts(fake, train, held_out, [torch.arange(len(fake), device=fake.device)], seed=seed)[0]
+
+
+def memorisation_of_parts(
+    fake: Tensor,
+    train: Tensor,
+    held_out: Tensor,
+    parts: Sequence[Tensor],
+    *,
+    seed: int,
+    typical: Tensor | None = None,
+) -> list[tuple[float, float]]:
+    """As `memorisation`, of several subsets of the fakes, given by their rows.
+
+    `typical`: the `typical_distance` of the same images, where it is known already.
+    """
+    _check(fake, train, 0, least=min(map(len, parts)))
+    _check(held_out, train, 0, least=len(held_out))
     equal = min(len(train), len(held_out))
     rows = [
         torch.randperm(len(x), generator=generator(seed, "memorisation", i))[:equal].to(x.device)
@@ -66,48 +102,62 @@ def memorisation(
     to_held_out = nearest_distance(fake, held_out[rows[1]])
     share = (to_train < to_held_out).double() + 0.5 * (to_train == to_held_out).double()
     typical = typical_distance(train, held_out) if typical is None else typical
-    return float(share.mean()), float(nearest_distance(fake, train).mean() / typical)
+    distance = nearest_distance(fake, train)
+    return [(float(share[part].mean()), float(distance[part].mean() / typical)) for part in parts]
 
 
 def typical_distance(train: Tensor, held_out: Tensor) -> Tensor:
     """Mean distance of a held-out image to its nearest training image, float64 ()."""
-    return nearest_distance(*_prepared(held_out, train, 0)).mean()
+    _check(held_out, train, 0, least=len(held_out))
+    return nearest_distance(held_out, train).mean()
 
 
 def neighbour_radius(points: Tensor, k: int) -> Tensor:
     """Distance of every point to its k-th nearest neighbour among the others, float64 (n,)."""
-    # The smallest of all distances of a point is the one to itself.
-    return torch.cat([block.kthvalue(k + 1, dim=1).values for block in _distances(points, points)])
+    # The nearest of all is the point itself.
+    return nearest(points, points, k + 1)[0][:, k].contiguous()
 
 
 def nearest_distance(points: Tensor, others: Tensor) -> Tensor:
     """Distance of every point to the nearest of the others, float64 (n,)."""
-    # The root of the smallest square equals the smallest root, bit by bit, and is cheaper.
-    return torch.cat([block.min(dim=1).values for block in _squares(points, others)]).clamp_(min=0).sqrt_()
+    return nearest(points, others, 1)[0][:, 0]
 
 
-def _prepared(points: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _radius_in_parts(points: Tensor, parts: Sequence[Tensor], k: int) -> Tensor:
+    """`neighbour_radius` in subsets of the points, given by their rows: (parts, n), -1 for those that are not in it."""
+    n = len(points)
+    distances, indices = nearest(points, points, min(n, k + 1 + _LISTED))
+    others = indices != torch.arange(n, device=points.device)[:, None]
+    result = torch.full((len(parts), n), -1.0, dtype=torch.float64, device=points.device)
+    for radius, member in zip(result, _members(parts, n), strict=True):
+        part = member.nonzero().flatten()
+        count = (others & member[indices])[part].cumsum(dim=1)
+        enough = count[:, -1] >= k
+        place = (count[enough] >= k).to(torch.uint8).argmax(dim=1, keepdim=True)
+        radius[part[enough]] = distances[part[enough]].gather(1, place).flatten()
+        rest = part[~enough]
+        if len(rest):
+            radius[rest] = nearest(points[rest], points[part], k + 1)[0][:, k]
+    return result
+
+
+def _members(parts: Sequence[Tensor], n: int) -> Tensor:
+    """Which of n rows are in each part: bool (parts, n)."""
+    members = torch.zeros(len(parts), n, dtype=torch.bool, device=parts[0].device)
+    for member, part in zip(members, parts, strict=True):
+        member[part] = True
+    return members
+
+
+def _share(found: Tensor) -> float:
+    return float(found.double().mean())
+
+
+def _check(points: Tensor, others: Tensor, k: int, *, least: int) -> None:
     if points.shape[1] != others.shape[1]:
         raise ValueError(f"features of {points.shape[1]} and {others.shape[1]} dimensions do not compare")
     for features in (points, others):
         refuse_not_finite(features)
-        if len(features) <= k:
-            raise ValueError(f"{k} neighbours need more than {k} images, got {len(features)}")
-    return points.double(), others.double()
-
-
-def _distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
-    """Euclidean distances (block, m), a block of points at a time."""
-    return (block.clamp_(min=0).sqrt_() for block in _squares(points, others))
-
-
-def _squares(points: Tensor, others: Tensor) -> Iterator[Tensor]:
-    """The squares of the distances, up to rounding."""
-    # Near the origin |x|² + |y|² − 2xᵀy loses less to rounding.
-    centre = others.mean(dim=0)
-    others = others - centre
-    squares = others.square().sum(dim=1)
-    for block in (points - centre).split(BLOCK):
-        squared = block.square().sum(dim=1, keepdim=True) + squares
-        squared -= 2 * block @ others.T
-        yield squared
+    for count in (least, len(others)):
+        if count <= k:
+            raise ValueError(f"{k} neighbours need more than {k} images, got {count}")

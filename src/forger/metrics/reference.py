@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from forger.hashing import weights_sha256
 from forger.locking import locked
 from forger.metrics.features import Extractor, extract
 from forger.metrics.frechet import moments
+from forger.metrics.neighbours import neighbour_radius
 
 SCHEMA = 1  # another number makes every cached file unknown: raise it when what is stored, or how, changes
 
@@ -38,9 +40,19 @@ class Reference:
     logits: Tensor | None = field(repr=False)
     mean: Tensor = field(repr=False)
     cov: Tensor = field(repr=False)
+    file: Path | None = field(default=None, repr=False)  # where these are kept
+    _radii: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def radius(self, k: int) -> Tensor:
+        """The `neighbour_radius` of the features, float64 (n,); computed once, and kept beside them."""
+        if k not in self._radii:
+            file = None if self.file is None else self.file.with_suffix(f".radius{k}.safetensors")
+            kept = _kept(file, lambda: {"radius": neighbour_radius(self.features, k)}, {"k": str(k)})
+            self._radii[k] = kept["radius"]
+        return self._radii[k]
 
     @classmethod
     def build(
@@ -71,22 +83,29 @@ class Reference:
             "split": split,
             "fingerprint": fingerprint,
         }
-        tensors = None
+        file = None
         if cache is not None:
             key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-            try:
-                cache.mkdir(parents=True, exist_ok=True)
-                with locked(cache / f"{key}.lock"):
-                    tensors = _read(cache / f"{key}.safetensors")
-                    if tensors is None:
-                        tensors = _extracted(extractor, images, batch_size)
-                        _write(cache / f"{key}.safetensors", tensors, identity)
-            except OSError as error:
-                log.warning("real statistics can't be kept in %s (%s)", cache, error)
-        if tensors is None:
-            tensors = _extracted(extractor, images, batch_size)
+            file = cache / f"{key}.safetensors"
+        tensors = _kept(file, lambda: _extracted(extractor, images, batch_size), identity)
         known = {name: value for name, value in identity.items() if name != "schema"}
-        return cls(**known, **{"logits": None, **tensors})
+        return cls(**known, **{"logits": None, **tensors}, file=file)
+
+
+def _kept(file: Path | None, compute: Callable[[], dict[str, Tensor]], identity: dict[str, str]) -> dict[str, Tensor]:
+    """What a cache file holds; computed and written if there is none; only computed without a file."""
+    tensors = None
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with locked(file.with_suffix(".lock")):
+                tensors = _read(file)
+                if tensors is None:
+                    tensors = compute()
+                    _write(file, tensors, identity)
+        except OSError as error:
+            log.warning("real statistics can't be kept in %s (%s)", file.parent, error)
+    return compute() if tensors is None else tensors
 
 
 def default_cache() -> Path:

@@ -128,7 +128,25 @@ class ExtrapolatedFrechetDistance(Rows):
         return {"fd_infinity": extrapolated_frechet_distance(fake["features"], *moments, seed=self.seed)}
 
 
-class PrecisionRecall(Rows):
+class NeighbourScore(Rows):
+    """Base of scores by nearest neighbours, which find those of all subsets of the fakes at once."""
+
+    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
+        rows = fake["features"]
+        return self._named(rows, [torch.arange(len(rows), device=rows.device)])[0]
+
+    def of_parts(self, fake: Features, labels: Tensor | None, parts: Sequence[Tensor]) -> list[dict[str, float]]:
+        return self._named(fake.features, parts)
+
+    def _named(self, fake: Tensor, parts: Sequence[Tensor]) -> list[dict[str, float]]:
+        return [dict(zip(self.names, values, strict=True)) for values in self.numbers(fake, parts)]
+
+    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+        """Both numbers for each subset of the fakes' features (n, d), given by its rows."""
+        raise NotImplementedError
+
+
+class PrecisionRecall(NeighbourScore):
     """Kynkäänniemi et al. 2019: quality and variety, by balls up to the k-th neighbour."""
 
     names = ("precision", "recall")
@@ -138,12 +156,12 @@ class PrecisionRecall(Rows):
         super().__init__(reference)
         self.k = k
 
-    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
-        rows = fake["features"]
-        return dict(zip(self.names, neighbours.precision_recall(rows, self.real(rows), self.k), strict=True))
+    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+        radius = self.reference.radius(self.k).to(fake.device)
+        return neighbours.precision_recall_of_parts(fake, self.real(fake), parts, self.k, radius=radius)
 
 
-class DensityCoverage(Rows):
+class DensityCoverage(NeighbourScore):
     """Naeem et al. 2020: quality and variety, robust against outliers."""
 
     names = ("density", "coverage")
@@ -153,12 +171,12 @@ class DensityCoverage(Rows):
         super().__init__(reference)
         self.k = k
 
-    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
-        rows = fake["features"]
-        return dict(zip(self.names, neighbours.density_coverage(rows, self.real(rows), self.k), strict=True))
+    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+        radius = self.reference.radius(self.k).to(fake.device)
+        return neighbours.density_coverage_of_parts(fake, self.real(fake), parts, self.k, radius=radius)
 
 
-class Memorisation(Rows):
+class Memorisation(NeighbourScore):
     """Whether fakes are nearer to training images than the held-out reference is; see `neighbours.memorisation`."""
 
     names = ("memorisation", "neighbour_ratio")
@@ -171,10 +189,9 @@ class Memorisation(Rows):
         self.train_features, self.seed = train.features, seed
         self._typical: Tensor | None = None
 
-    def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
-        rows = fake["features"]
-        train, held_out = self.train_features.to(rows.device), self.real(rows)
+    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+        train, held_out = self.train_features.to(fake.device), self.real(fake)
         if self._typical is None:
             self._typical = neighbours.typical_distance(train, held_out)
-        values = neighbours.memorisation(rows, train, held_out, seed=self.seed, typical=self._typical.to(rows.device))
-        return dict(zip(self.names, values, strict=True))
+        typical = self._typical.to(fake.device)
+        return neighbours.memorisation_of_parts(fake, train, held_out, parts, seed=self.seed, typical=typical)

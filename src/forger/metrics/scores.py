@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
+import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from forger.metrics.rows import (
     PrecisionRecall,
     Rows,
 )
-from forger.metrics.statistics import half_sample_errors
+from forger.metrics.statistics import halves, spread
 from forger.metrics.streams import Accuracy, FeatureMetric, FrechetDistance, Vendi
 
 __all__ = [
@@ -184,27 +185,39 @@ class Scores(nn.Module):
         """All scores of a whole set of fakes; changes no state and syncs nothing."""
         return self._named([*self._streams(), *self._readers()], features, labels)
 
-    def errors(self, features: Features, labels: Tensor | None = None, *, seed: int) -> dict[str, float]:
-        """Standard errors of `of`, from halves of the fakes, where halves are enough for all the scores.
+    def measured(
+        self, features: Features, labels: Tensor | None = None, *, seed: int
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """All scores of a whole set of fakes, and their standard errors from halves of them, where halves are enough.
 
-        The kernel distance's is its own, by the jackknife; `fd_infinity` gets none.
+        Neighbours are found once for the whole and all halves. The kernel distance's error is its own, by the
+        jackknife; `fd_infinity` gets none.
         """
-        name = {kind: score_name(kind, self.extractor.name) for kind in ("kd", "kd_error")}
-        kernel = [metric for metric in self._readers() if isinstance(metric, KernelDistance)]
-        errors = {name["kd"]: self._named(kernel, features, labels)[name["kd_error"]]} if kernel else {}
-        metrics = [metric for metric in self.metrics if isinstance(metric, FeatureMetric)]
-        halved = [metric for metric in metrics if not {*metric.names} & {*_NO_HALVES}]
-
-        def of_half(rows: Tensor) -> dict[str, float]:
-            rows = rows.to(features.features.device)
-            part = features.each(lambda column: column[rows])
-            return self._named(halved, part, None if labels is None else labels.to(rows.device)[rows])
-
         n, width = features.features.shape
+        whole = [torch.arange(n, device=features.features.device)]
         try:
-            return errors | half_sample_errors(of_half, n, seed=seed, repeats=20 if width <= 512 else 8)
-        except ValueError:  # half of so few images can't be scored
-            return errors
+            parts = halves(n, seed=seed, repeats=20 if width <= 512 else 8)
+        except ValueError:  # too few images
+            parts = []
+        parts = [*whole, *(rows.to(whole[0].device) for rows in parts)]
+        values: dict[str, float] = {}
+        errors: dict[str, float] = {}
+        for metric in [*self._streams(), *self._readers()]:
+            if {*metric.names} & {*_NO_HALVES} or len(parts) == 1:
+                found = [metric.of(features, labels)]
+            else:
+                try:
+                    found = metric.of_parts(features, labels, parts)
+                except ValueError:  # half of so few images can't be scored
+                    found = [metric.of(features, labels)]
+            values |= found[0]
+            if len(found) > 1:
+                errors |= spread(found[1:])
+        if "kd" in values:
+            errors["kd"] = values.pop("kd_error")
+        name = self.extractor.name
+        public = [{score_name(key, name): value for key, value in told.items()} for told in (values, errors)]
+        return public[0], public[1]
 
     def passport(self, n_fake: int, *, weights: Weights, seed: int, truncation: float = 1.0) -> Passport:
         """What to store beside the numbers. `seed`: of the fakes' latents."""

@@ -1,6 +1,6 @@
 """Standard errors of scores: their spread over other draws of images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,12 +9,10 @@ from torch import Tensor
 from forger.randomness import generator
 
 
-def half_sample_errors(
-    scores: Callable[[Tensor], Mapping[str, float]], n: int, *, seed: int, repeats: int = 20
-) -> dict[str, float]:
-    """Standard errors of all that `scores(rows)` gives: their spread over random halves (delete-half jackknife).
+def halves(n: int, *, seed: int, repeats: int = 20) -> list[Tensor]:
+    """The rows, int64, of random halves of ``n`` images: a score's `spread` over them is its standard error.
 
-    `rows` are the indices, int64, of half of `n` images. For a score that is smooth in the distribution, halves
+    This is the delete-half jackknife. For a score that is smooth in the distribution, halves
     drawn without replacement vary around the whole set as the whole set varies around the truth. For a Fréchet
     distance near its least value, where it is quadratic, the error comes out too large by up to a factor of 2. (With
     halves / √2 by up to 1.4, but too small by 1.4 everywhere else.) Several seeds of the generator are better.
@@ -24,8 +22,7 @@ def half_sample_errors(
     """
     if n < 4:
         raise ValueError(f"the error of a score needs at least 4 images, got {n}")
-    halves = [torch.randperm(n, generator=generator(seed, "halves", i))[: n // 2] for i in range(repeats)]
-    return spread([scores(half) for half in halves])
+    return [torch.randperm(n, generator=generator(seed, "halves", i))[: n // 2] for i in range(repeats)]
 
 
 def spread(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:

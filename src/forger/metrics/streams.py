@@ -1,5 +1,6 @@
 """Scores that keep running sums instead of features: torchmetrics metrics in float64."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -38,6 +39,13 @@ class FeatureMetric(FixedPrecision, Metric):
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
         """The numbers of a whole set of fakes; changes no state and syncs nothing."""
         raise NotImplementedError
+
+    def of_parts(self, fake: Features, labels: Tensor | None, parts: Sequence[Tensor]) -> list[dict[str, float]]:
+        """As `of`, of several subsets of a set, given by their rows."""
+        return [
+            self.of(fake.each(lambda column, rows=rows: column[rows]), None if labels is None else labels[rows])
+            for rows in parts
+        ]
 
     def compute(self) -> Tensor | dict[str, Tensor]:
         values = {

@@ -22,7 +22,7 @@ from forger.metrics import extractors
 from forger.metrics.features import Extractor, extract
 from forger.metrics.passport import Passport
 from forger.metrics.reference import Reference, default_cache
-from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, refuse_without_logits, score_name
+from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, refuse_without_logits
 from forger.standard_streams import printable
 
 #: Least number of images on either side; scores of fewer are meaningless.
@@ -91,8 +91,7 @@ def _scores(
     scores = Scores(extractor, known, plain, train=train, splits=(source.defaults or {}).get("splits", 1))
     features = features.each(lambda column: column.to(device))
     labels = None if fake.labels is None else fake.labels.to(device)
-    values, errors = scores.of(features, labels), scores.errors(features, labels, seed=seed)
-    values.pop(score_name("kd_error", extractor.name), None)  # it stands beside its value
+    values, errors = scores.measured(features, labels, seed=seed)
     passport = scores.passport(len(fake), weights=source.weights, seed=seed)
     notes = []
     if min(len(fake), len(real)) <= known.features.shape[1]:
