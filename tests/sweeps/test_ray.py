@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from forger.sweeps.on_ray import Cluster
 from forger.sweeps.study import Slots
 from sweeps.studies import begun, environment, processes_below, rows_of_steps
 
+#: Seconds for a command, on a busy machine too.
+LIMIT = 300
 #: A cluster with a room for two workers, which says its address.
 HEAD = """
 import sys, ray
@@ -42,25 +45,31 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield head.stdout.readline().strip()
     finally:
-        head.communicate("", timeout=30)
+        head.communicate("", timeout=LIMIT)
         short.unlink()
 
 
-def started(typed: list[str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "forger", "sweep", "run", *typed]
+@contextmanager
+def started(typed: list[str]) -> "Iterator[subprocess.Popen[str]]":
+    """A sweep's command, which doesn't outlive its test."""
+    line = [sys.executable, "-m", "forger", "sweep", "run", *typed]
     variables = {**environment(), "RAY_AUTH_MODE": "disabled"}
-    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(line, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        try:
+            yield command
+        finally:
+            command.kill()
 
 
 def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, address):
     typed = ["launcher=ray", f"launcher.address={address}", "sweep.trials=4", "budget.images=60000"]
     definition, typed = begun(tmp_path, *typed)
-    command = started(typed)
-    while len(rows_of_steps(tmp_path)) < 2:
-        assert command.poll() is None, command.communicate()
-        time.sleep(0.05)
-    command.send_signal(signal.SIGINT)
-    _, said = command.communicate(timeout=60)
+    with started(typed) as command:
+        while len(rows_of_steps(tmp_path)) < 2:
+            assert command.poll() is None, command.communicate()
+            time.sleep(0.05)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=LIMIT)
     assert command.returncode == 130
     assert "4 trials to go, 2 workers, on the Ray cluster" in said
     rows = Slots(definition).trials()
@@ -69,8 +78,8 @@ def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, ad
     assert set(statuses) <= {"interrupted", "finished"}
     assert "interrupted" in statuses
     assert processes_below(tmp_path) == []
-    again = started(typed)
-    _, said = again.communicate(timeout=60)
+    with started(typed) as again:
+        _, said = again.communicate(timeout=LIMIT)
     assert again.returncode == 0, said
     assert "4 of 4 trials ended (4 finished)" in said
     rows = Slots(definition).trials()
@@ -81,8 +90,8 @@ def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, ad
 def test_no_cluster_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     definition, typed = begun(tmp_path, "launcher=ray", "launcher.address=127.0.0.1:1")
-    command = started(typed)
-    _, said = command.communicate(timeout=60)
+    with started(typed) as command:
+        _, said = command.communicate(timeout=LIMIT)
     assert command.returncode == 2
     assert said == "forger: launcher=ray: no cluster at address 127.0.0.1:1 (Connection refused)\n"
     monkeypatch.setitem(sys.modules, "ray", None)
