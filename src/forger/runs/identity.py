@@ -3,10 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 # Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
 # source, such as paths.
