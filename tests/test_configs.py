@@ -5,7 +5,8 @@ from omegaconf import OmegaConf
 
 from forger.config.schema import validate
 from forger.config.shipped import config_groups
-from running import composed, trained
+from forger.data.downloads import DEBIAN_FASHION_MNIST
+from running import composed, trained, without
 
 #: `sweep` and `launcher` belong to `forger sweep`; tests/sweeps loads them.
 OTHERS = ("experiment", "sweep", "launcher")
@@ -25,11 +26,13 @@ def test_every_experiment_is_valid_and_named_after_its_file(experiment):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_can_do_without_scores(experiment):
-    assert validate(composed(f"experiment={experiment}", "metrics=none"))["metrics"]["evaluations"] == {}
+    assert validate(composed(f"experiment={experiment}", "metrics=none")).metrics.evaluations == {}
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_trains(experiment, tmp_path):
+    if experiment.startswith("fashion") and not DEBIAN_FASHION_MNIST.is_dir():
+        without("Fashion-MNIST", "dataset-fashion-mnist")
     batch = composed(f"experiment={experiment}").data.batch_size
     length = (
         f"budget.images={8 * batch}",
