@@ -1,6 +1,7 @@
 """Floors: an import runs downwards or stays in its package, and there is no circle (docs/design.md)."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -130,3 +131,11 @@ def test_networks_are_named_by_configs_alone():
 def test_there_is_one_training_step():
     found = [module for module, path in modules().items() if "def training_step" in path.read_text(encoding="utf-8")]
     assert found == ["games.base"]
+
+
+def test_the_design_page_opens_with_the_floors():
+    page = (Path(__file__).parents[1] / "docs/design.md").read_text(encoding="utf-8").split("```")[1]
+    shown = [tuple(re.split(r"\s{2,}", line)[0].removesuffix(", …").split(", ")) for line in page.strip().splitlines()]
+    below = {name for floor in FLOORS[len(shown) - 1 :] for name in floor}
+    assert shown[:-1] == list(FLOORS[: len(shown) - 1])
+    assert set(shown[-1]) <= below
