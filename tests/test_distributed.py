@@ -15,7 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from forger import run as module
 from forger.building import build_game
 from forger.callbacks.checkpoints import VerifiedCheckpointIO
-from forger.config.schema import validate
+from forger.config.schema import TrainerConfig, validate
 from forger.files import read_rows
 from forger.records import RunFolder, RunLocked
 from forger.run import build_trainer, train
@@ -103,7 +103,7 @@ def test_a_rank_is_what_the_strategy_says(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(rank_zero_only, "rank", 7)
-    assert rank({"accelerator": "cpu", "devices": 1, **placed}) == expected
+    assert rank(TrainerConfig(**{"accelerator": "cpu", "devices": 1, **placed})) == expected
     assert rank_zero_only.rank == expected
 
 

@@ -5,6 +5,8 @@
 Half a minute of a processor. Needs Debian's dataset-fashion-mnist, fonts-noto-color-emoji and unicode-data.
 """
 
+import argparse
+
 from forger.data.downloads import fashion_mnist
 from forger.data.emoji import emoji
 from forger.data.images import digits
@@ -14,6 +16,7 @@ from scripts.benchmarks import pages
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sets = {data.name: data for data in (digits(), fashion_mnist("data/fashion_mnist"), emoji(32))}
     columns = [
         {

@@ -29,9 +29,10 @@ def readers(config: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     if callbacks := config.get("callbacks"):
         named = ", ".join(map(str, callbacks))
         logger.warning("%s: its callbacks are left out (%s), they are not yours; --trust takes them", folder, named)
-    run = config.get("run")
-    own_run = {**run, "root": "runs"} if isinstance(run, Mapping) else run
-    return {**config, "run": own_run, "logger": {}, "callbacks": {}}
+    own = {"logger": {}, "callbacks": {}}
+    if isinstance(run := config.get("run"), Mapping):
+        own["run"] = {**run, "root": "runs"}
+    return {**config, **own}
 
 
 def placed(config: Config, places: Mapping[str, str]) -> Config:

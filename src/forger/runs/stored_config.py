@@ -24,13 +24,16 @@ def stored_config(file: Path) -> dict[str, Any]:
     """
     try:
         content = content_of(file, _MOST_BYTES)
+        content.decode("utf-8")
         _check_shape(content)
         config = yaml.load(content, Loader=_Loader)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{error.encoding}: {error.reason} at byte {error.start}; save it as UTF-8") from None
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"not readable as YAML ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(config, dict):
         raise ValueError("not the config of a run")

@@ -22,7 +22,7 @@ def check(definition: Definition) -> None:
     placed: list[TrainerConfig] = []
     with configs(definition.config_folders) as composed:
 
-        def config(overrides: list[str], told: str) -> Config:
+        def config(overrides: list[str], told: str) -> "Config":
             try:
                 found = validate(composed("train", [*definition.overrides, *overrides]))
                 if found.trainer not in placed:
@@ -56,7 +56,7 @@ def check(definition: Definition) -> None:
     _check_objective(definition, base)
 
 
-def _check_devices(definition: Definition, trainer: TrainerConfig) -> None:
+def _check_devices(definition: Definition, trainer: "TrainerConfig") -> None:
     """Refuse devices that this machine lacks; those of a cluster's nodes can't be checked here."""
     from forger.config.placement import check_placement
 
@@ -77,7 +77,7 @@ def _in_order(definition: Definition, name: str, others: list[str], own: str) ->
     return [*others[:place], own, *others[place:]]
 
 
-def _check_objective(definition: Definition, config: Config) -> None:
+def _check_objective(definition: Definition, config: "Config") -> None:
     """Score an untrained game, since the names of scores are not known before."""
     from forger.building import build_evaluations, build_game, load_data, prepare_torch
 

@@ -110,7 +110,7 @@ def _local_file(url: str) -> Path | None:
 
 
 def _reason(error: Exception, url: str) -> str:
-    return _without_password(one_line(str(error.__cause__ or error), 300) or type(error).__name__, url)
+    return _without_password(one_line(str(error.__cause__ or error), 600) or type(error).__name__, url)
 
 
 def _storage(definition: Definition) -> RDBStorage:
