@@ -99,7 +99,8 @@ def test_a_round_moves_the_weights_as_the_restated_step_does(name):
     for start, mine, theirs in zip(starts, (twin.G, twin.D), (peer.G, peer.D), strict=True):
         assert_moved_alike(mine, theirs, start)
         for (name, statistic), other in zip(mine.named_buffers(), theirs.buffers(), strict=True):
-            assert torch.allclose(statistic, other, rtol=1e-3, atol=1e-5), name
+            # Processors round convolutions differently (3e-5 apart with AMX); another momentum is 1e-2 away.
+            assert torch.allclose(statistic, other, rtol=1e-3, atol=1e-4), name
 
 
 @pytest.mark.parametrize("name", ["mimicry DCGAN", "mimicry SNGAN"])
