@@ -21,7 +21,7 @@ FLOORS = (
     ("sweeps",),
     ("runs",),
     ("callbacks",),
-    ("building", "pictures", "watch"),
+    ("automatic", "building", "pictures", "watch"),
     ("compilation", "metrics"),
     ("games",),
     ("config", "data", "losses"),

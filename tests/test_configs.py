@@ -1,11 +1,16 @@
 """Every shipped config composes and is valid; every experiment trains."""
 
+from dataclasses import asdict
+
 import pytest
 from omegaconf import OmegaConf
 
+from forger.automatic import with_evaluations
 from forger.config.schema import validate
 from forger.config.shipped import config_groups
 from forger.data.downloads import DEBIAN_FASHION_MNIST
+from forger.data.images import digits
+from forger.runs.identity import determining
 from running import composed, trained, without
 
 #: `sweep` and `launcher` belong to `forger sweep`; tests/sweeps loads them.
@@ -45,4 +50,5 @@ def test_every_experiment_trains(experiment, tmp_path):
 
 
 def test_the_default_is_its_experiment():
-    assert composed() == composed("experiment=digits_cgan")
+    default, experiment = validate(composed()), validate(composed("experiment=digits_cgan"))
+    assert determining(asdict(with_evaluations(default, digits()))) == determining(asdict(experiment))

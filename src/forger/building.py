@@ -12,6 +12,7 @@ from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
+from forger.metrics.features import Extractor
 from forger.randomness import derived_seed
 
 
@@ -26,6 +27,23 @@ def prepare_torch(trainer: TrainerConfig) -> None:
     for unwanted in (".*LeafSpec.*", ".*litlogger.*", ".*GPU available but not used.*", ".*TF32.*"):
         warnings.filterwarnings("ignore", message=unwanted)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+
+
+def check_declared(config: Config) -> None:
+    """Refuse, before the data are read, scores whose extractor can't be had or takes no images as the config declares.
+
+    Raises:
+        ConfigError: which, and why.
+    """
+    if config.data.size is None or config.data.channels is None:
+        return
+    image = torch.zeros(1, config.data.channels, config.data.size, config.data.size, dtype=torch.uint8)
+    for name, evaluation in built("metrics.evaluations", config.metrics.evaluations).items():
+        if isinstance(extractor := getattr(evaluation, "extractor", None), Extractor):
+            try:
+                extractor.check(image)
+            except ValueError as error:
+                raise ConfigError(f"metrics.evaluations.{name} can't take data={config.data.name}: {error}") from None
 
 
 def load_data(config: DataConfig) -> Data:

@@ -10,7 +10,8 @@ import torch
 from omegaconf import DictConfig
 
 from forger import __version__
-from forger.building import build_evaluations, build_game, load_data, prepare_torch
+from forger.automatic import with_evaluations
+from forger.building import build_evaluations, build_game, check_declared, load_data, prepare_torch
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.crew import Crew
@@ -64,7 +65,9 @@ def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = N
         first = rank(config.trainer) == 0
         show_lines(logging.INFO if first else logging.WARNING)
         say_placement(config.trainer)
+        check_declared(config)
         data = load_data(config.data)
+        config = with_evaluations(config, data)
         parent = parent_at(config.run.parent) if config.run.parent else None
         identity = run_id(asdict(config), __version__, data.fingerprint, parent and parent.about["weights_sha256"])
         folder = folder or RunFolder.of(config.run.root, config.run.name, identity)
@@ -105,8 +108,9 @@ def fit(
     budget = Budget(**vars(config.budget))
     journal = Journal(folder, budget, config.log.every)
     checkpoints = Checkpoints(folder.checkpoints, folder, **vars(config.checkpoint))
-    metrics: dict[str, Any] = vars(config.metrics) | {"evaluations": build_evaluations(config.metrics, data, game)}
-    scoring = Scoring(data=data, journal=journal, checkpoints=checkpoints, **metrics)
+    metrics, evaluations = config.metrics, build_evaluations(config.metrics, data, game)
+    when = (metrics.every_images, metrics.n, metrics.best, metrics.seed)
+    scoring = Scoring(evaluations, data, journal, checkpoints, *when)
     watching = Watching(config, data, folder, journal, scoring, checkpoints, **vars(config.watch))
     interruption = interruption or Interruption()
     samples = Samples(data, folder.samples, journal, **vars(config.samples))

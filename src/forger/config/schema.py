@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import StringConstraints
 
 from forger.config.targets import Node, checked
+from forger.config.trust import EXTRACTORS
 from forger.config.typecheck import join, short
 from forger.errors import ConfigError
 from forger.redaction import remember_variables
@@ -45,6 +46,7 @@ class DataConfig:
     flip: bool = False
     root: str | None = None
     label: str | None = None
+    extractor: Annotated[str, MinLen(1)] = "auto"
 
 
 @dataclass
@@ -67,6 +69,7 @@ class MetricsConfig:
     best: str | None = None
     evaluations: dict[str, Node] = field(default_factory=dict)
     seed: Annotated[int, Ge(0)] = 0
+    auto: bool = False
 
 
 @dataclass
@@ -144,7 +147,7 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
     if isinstance(budget, Mapping) and budget.get("images") is None and budget.get("minutes") is None:
         raise ConfigError("budget: neither budget.images nor budget.minutes is set, so training would never end")
     try:
-        return _filled(checked(config, Config, "", untrusted=untrusted), Config)
+        filled = _filled(checked(config, Config, "", untrusted=untrusted), Config)
     except ConfigError as error:
         if (follower := next((key for key in followers if str(error).startswith(f"{key}=null")), None)) is None:
             raise
@@ -152,6 +155,9 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
             f"budget.images=null: {follower} follows it; set budget.images as well (the run ends with whichever is "
             f"over first), or give {follower} a number of images of its own"
         ) from None
+    if untrusted and (name := filled.data.extractor) not in ("auto", *EXTRACTORS):
+        raise ConfigError(f"data.extractor={short(name)}: not allowed in a config that is not your own")
+    return filled
 
 
 def _followers(node: Any, key: str) -> list[str]:

@@ -77,9 +77,14 @@ def _network(path: Path) -> nn.Module:
     return network
 
 
+def standard_file() -> Path:
+    """Where torch-fidelity keeps the weights, in torch's hub folder; they need not be there."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / FILE
+
+
 def _standard_weights() -> Path:
-    """The file in torch's hub folder, where torch-fidelity keeps it too, downloaded if it is not there."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
+    """The standard file, downloaded if it is not there."""
+    path = standard_file()
     if path.is_file():
         if not file_sha256(path).startswith(HASH_PREFIX):
             raise ValueError(f"{path} is damaged (its sha256 must begin with {HASH_PREFIX}): delete it")

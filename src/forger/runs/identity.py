@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 # Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
-# source, such as paths.
+# source, such as paths; the evaluations name the extractor.
 _NOT_IDENTITY = {
     (): {"logger", "run", "progress"},
     ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "progress"},
-    ("data",): {"root", "source"},
+    ("data",): {"root", "source", "extractor"},
+    ("metrics",): {"auto"},
     ("callbacks",): {"progress"},
 }
 

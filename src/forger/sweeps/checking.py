@@ -79,11 +79,12 @@ def _in_order(definition: Definition, name: str, others: list[str], own: str) ->
 
 def _check_objective(definition: Definition, config: "Config") -> None:
     """Score an untrained game, since the names of scores are not known before."""
+    from forger.automatic import with_evaluations
     from forger.building import build_evaluations, build_game, load_data, prepare_torch
 
     prepare_torch(config.trainer)
     data = load_data(config.data)
-    metrics = config.metrics
+    metrics = with_evaluations(config, data).metrics
     game = build_game(config).eval()
     reported: set[str] = set()
     for evaluation in build_evaluations(metrics, data, game).values():

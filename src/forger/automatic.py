@@ -1,0 +1,133 @@
+"""What `metrics.auto` and `data.extractor=auto` stand for: the evaluations that fit a model and its data."""
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from hydra.utils import get_object
+from torch import Tensor
+
+from forger.config.schema import Config, DataConfig
+from forger.config.targets import Node
+from forger.console import say
+from forger.data.dataset import Data
+from forger.errors import ConfigError
+from forger.metrics import extractors, inception
+from forger.metrics.scores import score_name
+
+#: Data sets whose extractor forger ships, with the only shape that it takes.
+_SHIPPED = {
+    "digits": ("digits", (1, 8, 8)),
+    "digits_inverted": ("digits", (1, 8, 8)),
+    "digits_rotated": ("digits", (1, 8, 8)),
+    "fashion_mnist": ("fashion", (1, 28, 28)),
+}
+#: Networks so large that features of all training images, which memorisation needs, would take longer than training.
+_LARGE = ("inception", "dinov2")
+#: Training images up to which memorisation, which compares each of them with each held-out one, costs seconds.
+_NEIGHBOURS = 20_000
+#: Pixels up to which PCA, which a reconstruction is compared with, costs seconds.
+_PCA_PIXELS = 1024
+#: Fakes whose class is asked for.
+_ASKED = 1000
+
+_AUTOENCODING, _POINTS, _TRANSLATION = (f"forger.metrics.{name}" for name in ("autoencoding", "points", "translation"))
+
+
+def with_evaluations(config: Config, data: Data) -> Config:
+    """The config with the evaluations that `metrics.auto` stands for; those that it names itself win.
+
+    Which these are follows from what the game can do (`forger.games.abilities`), what is known of the data, and
+    their extractor.
+
+    Raises:
+        ConfigError: the extractor can't be had, or does not take these images.
+    """
+    metrics = config.metrics
+    if not metrics.auto:
+        return config
+    game = get_object(config.model["_target_"])
+    found, best = (_of_points if data.kind == "points" else _of_images)(config, data, game)
+    n = metrics.n if data.kind == "points" else min(metrics.n, max(len(data.test), 10))
+    best = best if metrics.best == "auto" else metrics.best
+    return replace(
+        config, metrics=replace(metrics, auto=False, n=n, best=best, evaluations=found | metrics.evaluations)
+    )
+
+
+def _of_points(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], str | None]:
+    if data.density is None or not hasattr(game, "sample"):
+        return {}, None
+    if data.shape == (1,) and hasattr(game, "discriminate"):
+        return {"density": _node(f"{_POINTS}.DensityMatch")}, "jsd"
+    return {"modes": _node(f"{_POINTS}.ModeCoverage")}, "modes"
+
+
+def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], str | None]:
+    found: dict[str, Node] = {}
+    best = None
+    if hasattr(game, "translate"):
+        if "truth" in data.test.arrays:
+            found["truth"], best = _node(f"{_TRANSLATION}.HiddenTruth"), "psnr"
+        found["cycle"] = _node(f"{_TRANSLATION}.Cycle")
+    if hasattr(game, "enlarge"):
+        found["enlargement"] = _node("forger.metrics.enlargement.Enlargement")
+    if hasattr(game, "posterior"):
+        found["variational"] = _node(f"{_AUTOENCODING}.Variational", r_loss_factor=config.model["r_loss_factor"])
+        best = "elbo"
+    if hasattr(game, "reconstruct"):
+        pixels, latent = prod(data.shape), config.model.get("autoencoder", {}).get("latent", 0)
+        pca = latent < min(pixels, len(data.train)) and pixels <= _PCA_PIXELS
+        found["reconstruction"] = _node(f"{_AUTOENCODING}.Reconstruction", pca=pca)
+        best = best or "mse"
+        if noise := config.model.get("noise"):
+            found["denoising"] = _node(f"{_AUTOENCODING}.Denoising", noise=noise)
+        if config.model.get("sparsity"):
+            found["sparsity"] = _node(f"{_AUTOENCODING}.Sparsity")
+    if hasattr(game, "sample"):
+        name = _extractor(config.data, data)
+        label, classes = _told_apart(name, data.test.arrays["image"][:1])
+        compared = name not in _LARGE and len(data.train) <= _NEIGHBOURS
+        scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
+        found["quality"] = _node("forger.metrics.evaluation.SampleQuality", extractor=name, scores=scores)
+        best = score_name("fd", label)
+        if config.model.get("classes") and classes == data.classes:
+            conditional = "forger.metrics.conditional.ConditionalAccuracy"
+            found["conditional"] = _node(conditional, extractor=name, n=_ASKED)
+    return found, best
+
+
+def _node(target: str, **arguments: Any) -> Node:
+    return Node({"_target_": target, **arguments})
+
+
+def _extractor(config: DataConfig, data: Data) -> str:
+    """The extractor that the config names, or the best that is here, which one line tells."""
+    if config.extractor != "auto":
+        return config.extractor
+    own, shape = _SHIPPED.get(data.name, (None, None))
+    if own and data.shape == shape:
+        return own
+    if data.shape[0] in (1, 3) and inception.standard_file().is_file():
+        say(f"data.extractor=auto: inception, whose weights are here; forger ships no extractor for {_facts(data)}")
+        return "inception"
+    why = "Inception's weights are not here" if data.shape[0] in (1, 3) else "Inception takes grey or RGB"
+    say(f"data.extractor=auto: random, since forger ships no extractor for {_facts(data)}, and {why}")
+    return "random"
+
+
+def _facts(data: Data) -> str:
+    channels, height, width = data.shape
+    return f"{data.name} ({channels} x {height} x {width})"
+
+
+def _told_apart(name: str, image: Tensor) -> tuple[str, int]:
+    """By which name an extractor's scores go, and how many classes it tells apart, 0 for none."""
+    if name in _LARGE:  # known without loading them
+        return name, 1008 if name == "inception" else 0
+    try:
+        extractor = extractors.build(name)
+        logits = extractor(image).logits
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"data.extractor={name}: {error}") from None
+    return extractor.name, 0 if logits is None else logits.shape[1]

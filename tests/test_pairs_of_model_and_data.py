@@ -1,0 +1,134 @@
+"""Any model on any data, with scores that nobody named: small files of the true formats, tiny networks, two rounds."""
+
+import gzip
+import hashlib
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from data.pictures import write
+from forger.config.schema import validate
+from forger.errors import ConfigError
+from forger.run import train
+from running import SMALL, composed, trained
+
+LITTLE = (
+    *("budget.images=16", "metrics.every_images=8", "metrics.n=16", "samples.every_images=null"),
+    *("checkpoint.every_images=null", "watch.action=none", "data.batch_size=8"),
+)
+THIN = ("model.generator.width=4", "model.discriminator.width=4")
+DATA = ("digits", "fashion_mnist", "cifar10", "celeba", "image_folder", "huggingface", "emoji")
+MODELS = (
+    *("gan", "gan_r1", "rpgan", "dcgan", "dcgan_r1", "lsgan", "hinge", "wgan", "wgan_gp", "sngan", "r3gan", "srgan"),
+    *("vae", "autoencoder", "denoising_autoencoder", "sparse_autoencoder", "stacked_autoencoder"),
+)
+CONDITIONAL = ("cgan", "cdcgan")
+FASHION = ("is_fashion", "agreement_fashion", "train_on_fake", "train_on_real")
+NEIGHBOURS = {"memorisation", "neighbour_ratio"}
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_every_pair_is_valid(data):
+    for model in MODELS:
+        config = validate(composed(f"data={data}", f"model={model}"))
+        assert (config.metrics.auto, config.data.extractor) == (True, "auto")
+    labels = ("data.classes=3",) if data in ("image_folder", "huggingface") else ()
+    for model in CONDITIONAL:
+        assert validate(composed(f"data={data}", f"model={model}", *labels)).model["classes"] > 1
+        with pytest.raises(ConfigError, match=r"data\.classes=0: the model is conditional"):
+            validate(composed(f"data={data}", f"model={model}", "data.classes=0"))
+
+
+def scores(run, extractor, *plain):
+    """The final scores, which are those of an extractor and others by their names."""
+    found = set(run.read()["scores"]["final"])
+    assert {f"{name}_{extractor}" for name in ("fd", *NEIGHBOURS)} | set(plain) == found
+    assert all(score["value"] is not None for score in run.read()["scores"]["final"].values())
+
+
+def fashion(root, monkeypatch):
+    raw = root / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 60), ("t10k", 24)):
+        for name, array in (
+            ("images-idx3", rng.integers(256, size=(n, 28, 28), dtype=np.uint8)),
+            ("labels-idx1", np.arange(n, dtype=np.uint8) % 10),
+        ):
+            header = struct.pack(f">{1 + array.ndim}I", 0x0800 | array.ndim, *array.shape)
+            (raw / f"{part}-{name}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+    return ("data=fashion_mnist", f"data.root={root}", "data.source.download=false", "+data.source.validation=24")
+
+
+def cifar(root, monkeypatch):
+    folder, rng, sums = root / "cifar-10-batches-py", np.random.default_rng(0), {}
+    folder.mkdir()
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"]:
+        rows, labels = rng.integers(256, size=(24, 3072), dtype=np.uint8), rng.integers(10, size=24).tolist()
+        content = {"data": rows, "labels": labels, "label_names": list("abcdefghij")}
+        (folder / name).write_bytes(pickle.dumps(content))
+        sums[name] = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": sums.pop("batches.meta")}
+    monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", sums.pop("test_batch")]])
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", [list(item) for item in sums.items()])
+    return ("data=cifar10", f"data.root={root}", "data.source.download=false", "+data.source.validation=24")
+
+
+def folder(root, monkeypatch):
+    for i in range(150):
+        write(root / f"{i}.png", seed=i)
+    return ("data=image_folder", f"data.root={root}", "data.size=16")
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "extractor", "others"),
+    [
+        (
+            fashion,
+            ("model=cdcgan", *THIN),
+            "fashion",
+            ("is_fashion", "agreement_fashion", "train_on_fake", "train_on_real"),
+        ),
+        (fashion, ("model=dcgan", "data.size=32", *THIN), "random", ()),
+        (cifar, ("model=dcgan", *THIN), "random", ()),
+        (cifar, ("model=vae",), "random", ("kl", "elbo", "active_units", "mse", "psnr")),
+        (folder, ("model=r3gan", *THIN), "random", ()),
+    ],
+)
+def test_a_pair_ends_with_scores_that_nobody_named(data, model, extractor, others, tmp_path, monkeypatch):
+    (root := tmp_path / "files").mkdir()
+    run = trained(tmp_path / "runs", *LITTLE, *data(root, monkeypatch), *model)
+    scores(run, extractor, *others)
+    (best,) = [name for name, score in run.read()["scores"]["best"].items() if score["chosen"]]
+    assert best == f"fd_{extractor}"
+
+
+def test_an_autoencoder_of_colour_pictures(tmp_path, monkeypatch):
+    run = trained(tmp_path / "runs", *LITTLE, *folder(tmp_path / "files", monkeypatch), "model=autoencoder")
+    assert {"mse", "psnr"} <= run.read()["scores"]["final"].keys()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("metrics=fid",), "no Inception weights|Inception weights are not here"),
+        (("metrics=digits",), "digits extractor takes grey 8x8 images, got 3 channels of 32x32"),
+        (("metrics=conditional", "data.channels=1"), "digits extractor takes grey 8x8 images, got 1 channels of 32x32"),
+    ],
+)
+def test_what_the_config_alone_tells_is_refused_before_the_data_are_read(overrides, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("forger.metrics.inception.URL", "http://127.0.0.1:1/none")
+    nowhere = ("model=dcgan", "data=cifar10", f"data.root={tmp_path / 'nowhere'}", "data.source.download=false")
+    with pytest.raises(Exception, match=said):
+        train(composed(*SMALL, f"run.root={tmp_path / 'runs'}", *nowhere, *overrides))
+    assert not (tmp_path / "runs").exists()
