@@ -11,6 +11,8 @@ import torch
 from torchvision import datasets
 
 from data.pictures import write
+from forger.automatic import with_evaluations
+from forger.building import load_data
 from forger.config.schema import validate
 from forger.errors import ConfigError
 from forger.run import train
@@ -27,7 +29,6 @@ MODELS = (
     *("vae", "autoencoder", "denoising_autoencoder", "sparse_autoencoder", "stacked_autoencoder"),
 )
 CONDITIONAL = ("cgan", "cdcgan")
-FASHION = ("is_fashion", "agreement_fashion", "train_on_fake", "train_on_real")
 NEIGHBOURS = {"memorisation", "neighbour_ratio"}
 
 
@@ -93,12 +94,6 @@ def folder(root, monkeypatch):
 @pytest.mark.parametrize(
     ("data", "model", "extractor", "others"),
     [
-        (
-            fashion,
-            ("model=cdcgan", *THIN),
-            "fashion",
-            ("is_fashion", "agreement_fashion", "train_on_fake", "train_on_real"),
-        ),
         (fashion, ("model=dcgan", "data.size=32", *THIN), "random", ()),
         (cifar, ("model=dcgan", *THIN), "random", ()),
         (cifar, ("model=vae",), "random", ("kl", "elbo", "active_units", "mse", "psnr")),
@@ -111,6 +106,15 @@ def test_a_pair_ends_with_scores_that_nobody_named(data, model, extractor, other
     scores(run, extractor, *others)
     (best,) = [name for name, score in run.read()["scores"]["best"].items() if score["chosen"]]
     assert best == f"fd_{extractor}"
+
+
+def test_a_game_with_classes_is_asked_for_those_that_the_extractor_of_the_data_tells(tmp_path, monkeypatch):
+    (root := tmp_path / "files").mkdir()
+    config = validate(composed("model=cdcgan", *fashion(root, monkeypatch)))
+    metrics = with_evaluations(config, load_data(config.data)).metrics
+    assert (metrics.best, metrics.n, list(metrics.evaluations)) == ("fd_fashion", 24, ["quality", "conditional"])
+    assert metrics.evaluations["quality"]["scores"] == ["fd", "is", "memorisation"]
+    assert {node["extractor"] for node in metrics.evaluations.values()} == {"fashion"}
 
 
 def test_an_autoencoder_of_colour_pictures(tmp_path, monkeypatch):
