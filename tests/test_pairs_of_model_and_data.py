@@ -110,7 +110,7 @@ def test_a_pair_ends_with_scores_that_nobody_named(data, model, extractor, other
 
 def test_a_game_with_classes_is_asked_for_those_that_the_extractor_of_the_data_tells(tmp_path, monkeypatch):
     (root := tmp_path / "files").mkdir()
-    config = validate(composed("model=cdcgan", *fashion(root, monkeypatch)))
+    config = validate(composed("model=cdcgan", *LITTLE[-1:], *fashion(root, monkeypatch)))
     metrics = with_evaluations(config, load_data(config.data)).metrics
     assert (metrics.best, metrics.n, list(metrics.evaluations)) == ("fd_fashion", 24, ["quality", "conditional"])
     assert metrics.evaluations["quality"]["scores"] == ["fd", "is", "memorisation"]
