@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 from omegaconf import OmegaConf
 
-from forger.automatic import with_evaluations
+from forger.default_evaluations import with_evaluations
 from forger.config.schema import validate
 from forger.config.shipped import config_groups
 from forger.data.downloads import DEBIAN_FASHION_MNIST

@@ -11,7 +11,7 @@ import torch
 from torchvision import datasets
 
 from data.pictures import write
-from forger.automatic import with_evaluations
+from forger.default_evaluations import with_evaluations
 from forger.building import load_data
 from forger.config.schema import validate
 from forger.errors import ConfigError

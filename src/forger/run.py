@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from forger import __version__
-from forger.automatic import with_evaluations
+from forger.default_evaluations import with_evaluations
 from forger.building import build_evaluations, build_game, check_declared, load_data, prepare_torch
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
