@@ -5,11 +5,11 @@ from dataclasses import asdict
 import pytest
 from omegaconf import OmegaConf
 
-from forger.default_evaluations import with_evaluations
 from forger.config.schema import validate
 from forger.config.shipped import config_groups
 from forger.data.downloads import DEBIAN_FASHION_MNIST
 from forger.data.images import digits
+from forger.default_evaluations import with_evaluations
 from forger.runs.identity import determining
 from running import composed, trained, without
 

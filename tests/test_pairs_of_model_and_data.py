@@ -11,9 +11,9 @@ import torch
 from torchvision import datasets
 
 from data.pictures import write
-from forger.default_evaluations import with_evaluations
 from forger.building import load_data
 from forger.config.schema import validate
+from forger.default_evaluations import with_evaluations
 from forger.errors import ConfigError
 from forger.run import train
 from running import SMALL, composed, trained

@@ -10,7 +10,6 @@ import torch
 from omegaconf import DictConfig
 
 from forger import __version__
-from forger.default_evaluations import with_evaluations
 from forger.building import build_evaluations, build_game, check_declared, load_data, prepare_torch
 from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints, VerifiedCheckpointIO, newest_checkpoint, set_aside
@@ -30,6 +29,7 @@ from forger.config.schema import Config, validate
 from forger.console import keep_log, say, show_lines
 from forger.data.dataset import Data
 from forger.data.loader import Batches, Stream
+from forger.default_evaluations import with_evaluations
 from forger.errors import Diverged, ForgerError, Interrupted, Stopped
 from forger.files import read_rows
 from forger.games.base import Game

@@ -79,8 +79,8 @@ def _in_order(definition: Definition, name: str, others: list[str], own: str) ->
 
 def _check_objective(definition: Definition, config: "Config") -> None:
     """Score an untrained game, since the names of scores are not known before."""
-    from forger.default_evaluations import with_evaluations
     from forger.building import build_evaluations, build_game, load_data, prepare_torch
+    from forger.default_evaluations import with_evaluations
 
     prepare_torch(config.trainer)
     data = load_data(config.data)
