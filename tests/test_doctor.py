@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from forger import cli
 from forger.commands import doctor
-from forger.metrics import extractors
+from forger.metrics.features import extractors
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 

@@ -13,7 +13,7 @@ from PIL import Image
 from forger import cli
 from forger.data.images import digits
 from forger.hashing import file_sha256
-from forger.metrics import evaluation
+from forger.metrics.evaluations.base import Evaluation
 from forger.records import RunFolder
 from metrics.doubles import random_inception
 from running import SMALL, composed, trained
@@ -352,4 +352,4 @@ def test_a_run_that_its_scores_do_not_fit_ends_before_it_begins(tmp_path):
     with pytest.raises(ValueError, match=r"metrics\.evaluations\.quality can't take data=stacked_digits: the digits"):
         train(composed(*SMALL, f"run.root={tmp_path}", "data=stacked_digits", "data.source.n=640"))
     assert not list(tmp_path.rglob("record.json"))
-    assert evaluation.Evaluation.check(object(), digits()) is None  # type: ignore[arg-type]
+    assert Evaluation.check(object(), digits()) is None  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from forger.archives import whole_archive
 from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
 from forger.commands.imagesets import image_set
 from forger.errors import ConfigError
-from forger.metrics.exported import load_exported
+from forger.metrics.features.exported import load_exported
 
 
 class Code:

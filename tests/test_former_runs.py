@@ -8,12 +8,17 @@ import json
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from forger import cli
+from forger.config.former_names import former_name, present_name
+from forger.config.targets import Node, checked
+from forger.config.trust import trusted_target
 from forger.records import RunFolder
+from forger.runs.identity import run_id
 
 FORMER = Path(__file__).parent / "former"
 CGAN, VAE = "former_cgan/7b1893bce849", "former_vae/f8d2ee7f930e"
@@ -69,3 +74,44 @@ def test_the_same_command_is_the_same_run(runs: Path, run: str) -> None:
         for name, value in wanted.items():
             # Another processor rounds differently than the one that made them.
             torch.testing.assert_close(weights[name], value, rtol=0.0, atol=2e-3)
+
+
+#: What configs of 0.1 and runs of it may build, by modules of `forger.metrics`.
+NAMES = {
+    "autoencoding": "Denoising Reconstruction Sparsity Variational",
+    "classes": "ClassCoverage",
+    "classifier": "ClassifierExtractor",
+    "conditional": "ConditionalAccuracy",
+    "dinov2": "DINOv2Extractor",
+    "enlargement": "Enlargement",
+    "evaluation": "SampleQuality",
+    "extractors": "DigitsExtractor FashionExtractor",
+    "factors": "LatentFactors",
+    "inception": "InceptionExtractor",
+    "perceptual": "LPIPS FeatureDistance Perceptual",
+    "points": "DensityMatch ModeCoverage",
+    "translation": "ClassPreserved Cycle HiddenTruth",
+    "untrained": "RandomExtractor",
+}
+
+
+@pytest.mark.parametrize("target", [f"forger.metrics.{m}.{name}" for m in NAMES for name in NAMES[m].split()])
+def test_former_names_lead_to_what_they_named(target: str) -> None:
+    present = present_name(target)
+    assert present != target
+    assert trusted_target(present)
+    assert former_name(present) == former_name(target) == target
+
+
+def test_a_config_with_former_names_is_built_and_is_the_same_run() -> None:
+    def config(target: str) -> dict[str, Any]:
+        return {"metrics": {"evaluations": [{"_target_": target, "pca": False}]}}
+
+    former, present = (
+        f"forger.metrics.{place}.Reconstruction" for place in ("autoencoding", "evaluations.autoencoding")
+    )
+    node = checked(config(former)["metrics"]["evaluations"][0], Node, "x", untrusted=True)
+    assert node == {"_target_": present, "pca": False}
+    ids = {run_id(config(target), "0.1.0", "f") for target in (former, present)}
+    # As the version that knew the former name alone computed it.
+    assert ids == {"7c83fb2c444c"}

@@ -16,8 +16,8 @@ from forger.config.explain import explain
 from forger.data.store import stored
 from forger.errors import ConfigError
 from forger.locking import locked
-from forger.metrics.extractors import DigitsExtractor
-from forger.metrics.reference import Reference
+from forger.metrics.features.extractors import DigitsExtractor
+from forger.metrics.features.reference import Reference
 from forger.records import RunFolder
 from sweeps.studies import begun
 

@@ -174,7 +174,7 @@ def test_data_by_name_lie_where_they_lie_here(run: RunFolder, monkeypatch: pytes
     "node",
     [
         {"_target_": "forger.networks.super_resolution.VGG19Features", "weights": "/etc/passwd"},
-        {"_target_": "forger.metrics.perceptual.LPIPS", "weights": "theirs.pth"},
+        {"_target_": "forger.metrics.features.perceptual.LPIPS", "weights": "theirs.pth"},
         {"_target_": "forger.data.folders.image_folder", "root": "/proc/self", "size": 8},
         {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "forger.data.downloads.mnist", "root": "x"}]},
     ],

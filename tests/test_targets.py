@@ -297,7 +297,7 @@ def test_a_module_in_the_current_folder_is_found_for_ones_own_config_alone(
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", str(tmp_path))])
     piece = node("lies_here.Piece", width=3)
     assert "not allowed in a config that is not your own" in refusal(piece, untrusted=True)
-    checked(node("forger.metrics.dinov2.DINOv2Extractor"), Node, "x", untrusted=True)
+    checked(node("forger.metrics.features.dinov2.DINOv2Extractor"), Node, "x", untrusted=True)
     # A stranger's config leaves the way shut for whatever is imported later, too.
     assert str(tmp_path) not in sys.path
     assert "lies_here" not in sys.modules

@@ -8,7 +8,7 @@ import pytest
 from forger.callbacks.scoring import Scoring
 from forger.data.images import digits
 from forger.errors import ConfigError
-from forger.metrics.evaluation import DRAWS, Evaluation
+from forger.metrics.evaluations.base import DRAWS, Evaluation
 
 DATA = digits()
 

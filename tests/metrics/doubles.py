@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 
 
 class Projection(Extractor):

@@ -9,7 +9,7 @@ import torch
 from forger.data.images import digits, stacked_digits
 from forger.data.points import ring8
 from forger.data.ranges import to_float
-from forger.metrics.classes import ClassCoverage
+from forger.metrics.evaluations.classes import ClassCoverage
 
 
 class Game:

@@ -12,11 +12,11 @@ from forger.commands.extractor import execution as command
 from forger.data.downloads import DEBIAN_FASHION_MNIST, fashion_mnist
 from forger.data.images import digits
 from forger.hashing import file_sha256
-from forger.metrics import extractors
-from forger.metrics.classifier import FORMAT, ClassifierExtractor, ClassifierNetwork, Shape, write
-from forger.metrics.damage import damage_table
-from forger.metrics.extractors import FASHION_SHA256, FASHION_WEIGHTS, FashionExtractor, build
-from forger.metrics.features import extract
+from forger.metrics.features import extractors
+from forger.metrics.features.base import extract
+from forger.metrics.features.classifier import FORMAT, ClassifierExtractor, ClassifierNetwork, Shape, write
+from forger.metrics.features.damage import damage_table
+from forger.metrics.features.extractors import FASHION_SHA256, FASHION_WEIGHTS, FashionExtractor, build
 from running import without
 
 from .doubles import pictures

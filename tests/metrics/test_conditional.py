@@ -7,7 +7,7 @@ import torch
 
 from forger.data.images import digits
 from forger.data.ranges import to_float
-from forger.metrics.conditional import ConditionalAccuracy
+from forger.metrics.evaluations.conditional import ConditionalAccuracy
 
 DATA = digits()
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from forger.metrics.dinov2 import DEVIATION, FILE, MEAN, DINOv2Extractor
-from forger.metrics.extractors import build
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.features.dinov2 import DEVIATION, FILE, MEAN, DINOv2Extractor
+from forger.metrics.features.extractors import build
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 
 from .doubles import pictures
 

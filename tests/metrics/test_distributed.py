@@ -8,9 +8,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from forger.metrics.evaluation import SampleQuality
-from forger.metrics.reference import Reference
-from forger.metrics.scores import KINDS, FrechetDistance, PrecisionRecall, Scores
+from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import KINDS, FrechetDistance, PrecisionRecall, Scores
 
 from .doubles import Projection, pictures
 from .test_evaluation import DATA, Game

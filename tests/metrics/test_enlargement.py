@@ -10,8 +10,9 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from forger.data.dataset import Data, Split
 from forger.data.pairs import photos
 from forger.data.resizing import bicubic
-from forger.metrics.enlargement import Enlargement, compared, energy_beyond, luma, similarity
-from forger.metrics.perceptual import FeatureDistance
+from forger.metrics.evaluations.enlargement import Enlargement, compared
+from forger.metrics.features.perceptual import FeatureDistance
+from forger.metrics.functional.image_quality import energy_beyond, luma, ssim
 from forger.networks.content import PhotoFeatures
 
 ALL = {"n": 10, "seed": 0}
@@ -97,14 +98,14 @@ def test_ssim_agrees_with_torchmetrics(china):
     y = (x + 20 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 255)
     # torchmetrics pads by reflection and counts that; the paper's authors count windows that fit
     _, places = structural_similarity_index_measure(y[:, None], x[:, None], data_range=255.0, return_full_image=True)
-    assert similarity(x, y).item() == pytest.approx(places[..., 5:-5, 5:-5].mean().item(), abs=1e-6)
-    assert similarity(x, x).item() == pytest.approx(1)
+    assert ssim(x[:, None], y[:, None]).item() == pytest.approx(places[..., 5:-5, 5:-5].mean().item(), abs=1e-6)
+    assert ssim(x[:, None], x[:, None]).item() == pytest.approx(1)
 
 
 def test_ssim_of_two_flat_greys_by_hand():
     x, y = torch.full((1, 16, 16), 100.0).double(), torch.full((1, 16, 16), 50.0).double()
     c1 = 2.55**2
-    assert similarity(x, y).item() == pytest.approx((2 * 100 * 50 + c1) / (100**2 + 50**2 + c1))
+    assert ssim(x[:, None], y[:, None]).item() == pytest.approx((2 * 100 * 50 + c1) / (100**2 + 50**2 + c1))
 
 
 def test_luma_of_primaries_by_hand():

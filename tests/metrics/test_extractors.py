@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from forger.data.images import digits
-from forger.metrics import extractors
-from forger.metrics.extractors import DigitsExtractor, ModuleExtractor, build
-from forger.metrics.features import extract
+from forger.metrics.features import extractors
+from forger.metrics.features.base import extract
+from forger.metrics.features.extractors import DigitsExtractor, ModuleExtractor, build
 
 from .doubles import Small, pictures
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forger.metrics import frechet
-from forger.metrics.frechet import (
+from forger.metrics.functional import frechet
+from forger.metrics.functional.frechet import (
     extrapolated_frechet_distance,
     frechet_distance,
     frechet_distance_from_features,

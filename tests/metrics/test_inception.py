@@ -11,10 +11,10 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from forger.metrics import inception
-from forger.metrics.inception import FILE, InceptionExtractor
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.features import inception
+from forger.metrics.features.inception import FILE, InceptionExtractor
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 
 from .doubles import pictures, random_inception
 

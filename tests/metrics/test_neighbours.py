@@ -5,9 +5,9 @@ import torch
 from prdc import compute_prdc
 from torch_fidelity.metric_prc import calculate_precision_recall_full
 
-from forger.metrics import distances
-from forger.metrics.distances import nearest
-from forger.metrics.neighbours import (
+from forger.metrics.functional import distances
+from forger.metrics.functional.distances import nearest
+from forger.metrics.functional.neighbours import (
     density_coverage,
     density_coverage_of_parts,
     memorisation,

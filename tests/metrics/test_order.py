@@ -5,9 +5,9 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from forger.data.images import digits
-from forger.metrics.extractors import DigitsExtractor
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.features.extractors import DigitsExtractor
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 
 NAMES = ["fd", "is", "kd", "precision", "coverage", "memorisation", "vendi", "accuracy"]
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-import torchmetrics.image
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from forger.metrics.pairs import PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
-from forger.metrics.perceptual import Distance
+from forger.metrics.features.perceptual import Distance
+from forger.metrics.scores.paired import PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
 
 TRUTH = torch.randint(256, (7, 3, 16, 20), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 MADE = (
@@ -23,19 +23,21 @@ class Brightness(Distance):
         return (images.double().flatten(1).mean(1) - truth.double().flatten(1).mean(1)).abs()
 
 
+def similarity_where_the_window_fits(made, truth, data_range):
+    """Less the border, where torchmetrics looks at reflections, which the paper's authors do not."""
+    _, places = structural_similarity_index_measure(made, truth, data_range=data_range, return_full_image=True)
+    return places[..., 5:-5, 5:-5].mean()
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [
-        (PeakSignalNoiseRatio, torchmetrics.image.PeakSignalNoiseRatio),
-        (StructuralSimilarity, torchmetrics.image.StructuralSimilarityIndexMeasure),
-    ],
+    [(PeakSignalNoiseRatio, peak_signal_noise_ratio), (StructuralSimilarity, similarity_where_the_window_fits)],
 )
 def test_equal_to_torchmetrics_in_portions_of_any_size(ours, theirs):
-    metric, oracle = ours(), theirs(data_range=255.0).set_dtype(torch.float64)
+    metric = ours()
     for made, truth in zip(MADE.split([2, 4, 1]), TRUTH.split([2, 4, 1]), strict=True):
         metric.update(made, truth)
-    oracle.update(MADE.double(), TRUTH.double())
-    assert float(metric.compute()) == pytest.approx(float(oracle.compute()), rel=1e-6)
+    assert float(metric.compute()) == pytest.approx(float(theirs(MADE.double(), TRUTH.double(), data_range=255.0)))
 
 
 def test_halves_of_two_ranks_are_the_whole():

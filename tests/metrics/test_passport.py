@@ -7,8 +7,8 @@ import pytest
 
 from forger.data.dataset import Split
 from forger.data.images import digits
-from forger.metrics.autoencoding import Sparsity
-from forger.metrics.passport import Passport, comparable, difference
+from forger.metrics.evaluations.autoencoding import Sparsity
+from forger.metrics.passport import Passport, difference
 
 PASSPORT = Passport(
     extractor="digits",
@@ -23,17 +23,21 @@ PASSPORT = Passport(
 )
 
 
+def reason_against(one: Passport, other: Passport) -> str | None:
+    return difference(one.to_dict(), other.to_dict())
+
+
 def test_another_seed_or_version_is_no_difference_in_kind():
-    assert comparable(PASSPORT, replace(PASSPORT, seed=1, versions={"torch": "1.0"})) is None
+    assert reason_against(PASSPORT, replace(PASSPORT, seed=1, versions={"torch": "1.0"})) is None
 
 
 @pytest.mark.parametrize("kept", ["ema", "raw"])
 def test_the_only_weights_there_are_compare_with_those_that_were_chosen(kept):
     """A VAE has no average; it competes with GANs all the same."""
     only = replace(PASSPORT, weights="only")
-    assert comparable(replace(PASSPORT, weights=kept), only) is None
-    assert comparable(only, replace(PASSPORT, weights=kept)) is None
-    assert comparable(only, replace(PASSPORT, weights="none")) == "different generator weights: only and none"
+    assert reason_against(replace(PASSPORT, weights=kept), only) is None
+    assert reason_against(only, replace(PASSPORT, weights=kept)) is None
+    assert reason_against(only, replace(PASSPORT, weights="none")) == "different generator weights: only and none"
 
 
 @pytest.mark.parametrize(
@@ -54,11 +58,11 @@ def test_the_only_weights_there_are_compare_with_those_that_were_chosen(kept):
     ],
 )
 def test_every_other_difference_is_named(change, reason):
-    assert comparable(PASSPORT, replace(PASSPORT, **change)) == reason
+    assert reason_against(PASSPORT, replace(PASSPORT, **change)) == reason
 
 
 def test_equal_pictures_compare_under_any_name():
-    assert comparable(PASSPORT, replace(PASSPORT, split="copy of digits")) is None
+    assert reason_against(PASSPORT, replace(PASSPORT, split="copy of digits")) is None
 
 
 def test_evaluations_without_an_extractor_know_their_split_by_its_contents():

@@ -6,8 +6,8 @@ import torchvision
 from torch import nn
 from torchmetrics.functional.image.lpips import _LPIPS
 
-from forger.metrics.extractors import DigitsExtractor
-from forger.metrics.perceptual import FILES, LPIPS, FeatureDistance, Perceptual, apart
+from forger.metrics.features.extractors import DigitsExtractor
+from forger.metrics.features.perceptual import FILES, LPIPS, FeatureDistance, Perceptual, apart
 from forger.networks.content import PhotoFeatures
 
 from .doubles import pictures

@@ -8,7 +8,13 @@ import torch
 
 from forger.data.images import digits
 from forger.data.points import gaussian_1d, grid25, ring8
-from forger.metrics.points import DensityMatch, ModeCoverage, densities, interval, optimal_discriminator
+from forger.metrics.evaluations.known_density import (
+    DensityMatch,
+    ModeCoverage,
+    densities,
+    interval,
+    optimal_discriminator,
+)
 
 
 class Game:

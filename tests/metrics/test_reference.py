@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from forger.hashing import weights_sha256
-from forger.metrics.frechet import moments
-from forger.metrics.reference import Reference, default_cache
+from forger.metrics.features.reference import Reference, default_cache
+from forger.metrics.functional.frechet import moments
 
 from .doubles import Projection, pictures
 

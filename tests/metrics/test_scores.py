@@ -7,9 +7,9 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore as TheirInceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from forger.metrics.features import Features
-from forger.metrics.reference import Reference
-from forger.metrics.scores import (
+from forger.metrics.features.base import Features
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import (
     KINDS,
     FrechetDistance,
     InceptionScore,

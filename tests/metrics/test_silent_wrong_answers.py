@@ -7,13 +7,13 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from forger.commands.evaluate import COMMAND
 from forger.config.schema import validate
 from forger.errors import ConfigError
-from forger.metrics.evaluation import SampleQuality
-from forger.metrics.extractors import DigitsExtractor, build
-from forger.metrics.features import Features, as_uint8
-from forger.metrics.functional import inception_score
-from forger.metrics.neighbours import precision_recall
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.features.base import Features, as_uint8
+from forger.metrics.features.extractors import DigitsExtractor, build
+from forger.metrics.features.reference import Reference
+from forger.metrics.functional.logits import inception_score
+from forger.metrics.functional.neighbours import precision_recall
+from forger.metrics.scores.collection import Scores
 from running import SMALL, composed
 
 from .doubles import Projection, pictures

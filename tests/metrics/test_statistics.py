@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from forger.metrics.frechet import frechet_distance, moments
-from forger.metrics.statistics import halves, spread
+from forger.metrics.functional.frechet import frechet_distance, moments
+from forger.metrics.functional.standard_errors import halves, spread
 
 
 def draw(n: int, seed: int, shift: float) -> torch.Tensor:

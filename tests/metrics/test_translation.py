@@ -9,9 +9,9 @@ import torch
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
 from forger.data.pairs import digits_inverted, digits_rotated
-from forger.metrics.extractors import DigitsExtractor
-from forger.metrics.perceptual import FeatureDistance
-from forger.metrics.translation import ClassPreserved, Cycle, HiddenTruth, best_renaming
+from forger.metrics.evaluations.translation import ClassPreserved, Cycle, HiddenTruth, best_renaming
+from forger.metrics.features.extractors import DigitsExtractor
+from forger.metrics.features.perceptual import FeatureDistance
 
 ALL = {"n": 10, "seed": 0}
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from forger.data.images import digits
-from forger.metrics.damage import damage_table
-from forger.metrics.evaluation import SampleQuality
-from forger.metrics.extractors import build
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.features.damage import damage_table
+from forger.metrics.features.extractors import build
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 
 from .doubles import pictures
 

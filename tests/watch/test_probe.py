@@ -9,7 +9,7 @@ import torch
 from forger.data.images import digits
 from forger.data.points import gaussian_1d, ring8
 from forger.data.ranges import to_float
-from forger.metrics.extractors import build
+from forger.metrics.features.extractors import build
 from forger.watch.probe import Probe
 
 

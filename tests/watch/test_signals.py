@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from forger.metrics.functional import vendi_score
+from forger.metrics.functional.vendi import vendi_score
 from forger.watch.signals import (
     above,
     active_units,

@@ -13,7 +13,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from forger.metrics.frechet import frechet_distance, frechet_distance_from_features, moments
+from forger.metrics.functional.frechet import frechet_distance, frechet_distance_from_features, moments
 from forger.randomness import generator
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, publish, ratios, timed
 

@@ -13,9 +13,9 @@ from sklearn.mixture import GaussianMixture
 
 from forger.data.dataset import Data
 from forger.data.images import digits
-from forger.metrics.extractors import DigitsExtractor
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.features.extractors import DigitsExtractor
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 from scripts.benchmarks import pages
 from scripts.benchmarks.systems.recipes import COVERAGE, PICTURES, SCORES
 from scripts.benchmarks.systems.training import options, summary, train

@@ -16,9 +16,9 @@ from torch.nn.functional import avg_pool2d
 from forger.data.images import digits
 from forger.data.ranges import to_uint8
 from forger.games.abilities import Samples
-from forger.metrics.extractors import DigitsExtractor
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.features.extractors import DigitsExtractor
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 from forger.randomness import generator
 from forger.runs.restore import restored
 from scripts.benchmarks import pages

@@ -10,8 +10,8 @@ import argparse
 from forger.data.downloads import fashion_mnist
 from forger.data.emoji import emoji
 from forger.data.images import digits
-from forger.metrics.damage import damage_table
-from forger.metrics.extractors import build
+from forger.metrics.features.damage import damage_table
+from forger.metrics.features.extractors import build
 from scripts.benchmarks import pages
 
 

@@ -22,9 +22,9 @@ import torch
 from forger.data.density import Mixture
 from forger.data.images import digits
 from forger.games.abilities import Samples
-from forger.metrics.extractors import build
-from forger.metrics.reference import Reference
-from forger.metrics.scores import Scores
+from forger.metrics.features.extractors import build
+from forger.metrics.features.reference import Reference
+from forger.metrics.scores.collection import Scores
 from forger.randomness import generator
 from forger.runs.restore import restored
 

@@ -15,7 +15,7 @@ from forger.callbacks.journal import Journal
 from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
-from forger.metrics.evaluation import Evaluation, measured
+from forger.metrics.evaluations.base import Evaluation, measured
 from forger.watch.signals import relative_gap
 
 logger = logging.getLogger(__name__)

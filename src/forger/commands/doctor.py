@@ -147,8 +147,8 @@ def weights() -> Iterator[Finding]:
     from torch.hub import get_dir
 
     from forger.hashing import file_sha256
-    from forger.metrics.extractors import SHIPPED
-    from forger.metrics.inception import FILE, HASH_PREFIX, URL
+    from forger.metrics.features.extractors import SHIPPED
+    from forger.metrics.features.inception import FILE, HASH_PREFIX, URL
 
     for name, (file, sha256) in SHIPPED.items():
         fine = file.is_file() and file_sha256(file) == sha256

@@ -21,7 +21,7 @@ from forger.data.dataset import Data
 from forger.data.decoding import decode, listing
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError, closest
-from forger.metrics.exported import load_exported
+from forger.metrics.features.exported import load_exported
 from forger.randomness import generator
 
 #: Images that an exported generator makes at a time, where it leaves that open.

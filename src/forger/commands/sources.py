@@ -12,7 +12,7 @@ from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, na
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
-from forger.metrics.evaluation import proportional, weights_of
+from forger.metrics.evaluations.base import proportional, weights_of
 from forger.metrics.passport import Weights
 from forger.randomness import generator
 from forger.runs.finding import config_of, run_at
@@ -21,7 +21,7 @@ from forger.runs.restore import Restored, data_of, restored
 
 #: Samples that a game makes at a time.
 _CHUNK = 4096
-_QUALITY = "forger.metrics.evaluation.SampleQuality"
+_QUALITY = "forger.metrics.evaluations.samples.SampleQuality"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from forger.config.former_names import present_name
 from forger.config.trust import EXTRACTORS, is_place, trusted_target
 from forger.config.typecheck import core, fitting, join, short
 from forger.errors import ConfigError, closest
@@ -117,6 +118,7 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
     path = node["_target_"]
     if not (isinstance(path, str) and all(map(str.isidentifier, path.split(".")))):
         raise ConfigError(f"{key}._target_={short(path)}: must be the dotted name of a class or function")
+    path = present_name(path)
     if untrusted and not trusted_target(path):
         raise ConfigError(f"{key}._target_={path}: not allowed in a config that is not your own")
     target = _located(path, f"{key}._target_")
@@ -135,7 +137,7 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
         _refuse_names(path, arguments, key)
     given = None if partial else len(positional)
     checked_arguments_ = checked_arguments(arguments, _signature(target), key, path, given=given, untrusted=untrusted)
-    special = {name: node[name] for name in node if name in _SPECIAL}
+    special = {name: node[name] for name in node if name in _SPECIAL} | {"_target_": path}
     if positional:
         special["_args_"] = checked(positional, Any, f"{key}._args_", untrusted=untrusted)
     return special | checked_arguments_

@@ -26,7 +26,7 @@ _FUNCTIONS = {
     for name in names.split()
 }
 #: Imports whatever its arguments say.
-_REFUSED = {"forger.metrics.extractors.ModuleExtractor"}
+_REFUSED = {"forger.metrics.features.extractors.ModuleExtractor"}
 
 #: Extractors of scores that run no code but forger's own; any other name is imported, or a program to load.
 EXTRACTORS = ("digits", "fashion", "inception", "dinov2", "random")

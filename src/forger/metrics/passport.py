@@ -69,13 +69,11 @@ _WORDS = {
 }
 
 
-def comparable(one: Passport, other: Passport) -> str | None:
-    """None if scores with these passports may be ranked, else why not, in one line."""
-    return difference(one.to_dict(), other.to_dict())
-
-
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """`comparable` for passports read from a record, to which an evaluation may have added fields."""
+    """None if scores with these passports, to which an evaluation may have added fields, may be ranked.
+
+    Otherwise why not, in one line.
+    """
     for name in [*one, *(name for name in other if name not in one)]:
         a, b = one.get(name), other.get(name)
         if name == "weights" and ((a, b) in _ALIKE or (b, a) in _ALIKE):

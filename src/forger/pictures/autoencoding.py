@@ -12,10 +12,10 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.games.abilities import Reconstructs
-from forger.metrics.autoencoding import chosen_rows, pixel_error, with_noise
-from forger.metrics.factors import FACTORS, LatentFactors, applied
-from forger.metrics.functional import decibels
-from forger.metrics.linear import PrincipalComponents, WienerFilter, training_pixels
+from forger.metrics.evaluations.autoencoding import chosen_rows, pixel_error, with_noise
+from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied
+from forger.metrics.evaluations.linear import PrincipalComponents, WienerFilter, training_pixels
+from forger.metrics.functional.image_quality import decibels
 from forger.pictures.files import tiles
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request

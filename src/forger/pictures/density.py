@@ -10,8 +10,8 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.games.abilities import SamplesAndDiscriminates
-from forger.metrics.modes import jensen_shannon
-from forger.metrics.points import densities, interval, known_density, optimal_discriminator
+from forger.metrics.evaluations.known_density import densities, interval, known_density, optimal_discriminator
+from forger.metrics.functional.modes import jensen_shannon
 from forger.pictures.latents import samples
 from forger.pictures.request import Request
 

@@ -8,7 +8,7 @@ from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
-from forger.metrics.enlargement import compared
+from forger.metrics.evaluations.enlargement import compared
 from forger.pictures.files import tiles
 from forger.pictures.layout import captioned
 from forger.pictures.request import Request

@@ -11,7 +11,7 @@ from torch import Tensor
 from forger.data.decoding import decode, listing
 from forger.data.ranges import to_float, to_uint8
 from forger.games.abilities import Answers, Reconstructs, Translates
-from forger.metrics.translation import translated
+from forger.metrics.evaluations.translation import translated
 from forger.pictures.enlargement import enlarged
 
 

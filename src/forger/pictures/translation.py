@@ -6,8 +6,8 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.games.abilities import Translates
-from forger.metrics.functional import psnr
-from forger.metrics.translation import translated
+from forger.metrics.evaluations.translation import translated
+from forger.metrics.functional.image_quality import psnr
 from forger.pictures.files import tiles
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request

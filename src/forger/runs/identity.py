@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from forger.config.former_names import former_name
+
 # Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
 # source, such as paths; the evaluations name the extractor.
 _NOT_IDENTITY = {
@@ -24,7 +26,7 @@ def run_id(
     That is the resolved config less loggers, paths, progress display and placement (accelerator, devices,
     nodes, strategy, threads; precision counts), the package's version, the data's fingerprint, and the hash of
     the weights that it starts from, if those are another run's.
-    ``1`` and ``1.0`` are the same value here.
+    ``1`` and ``1.0`` are the same value here, and so are the present and the former name of a class.
     """
     document = {
         "config": determining(config),
@@ -40,7 +42,11 @@ def run_id(
 def _identity(node: Any, place: tuple[str, ...]) -> Any:
     if isinstance(node, Mapping):
         left_out = _NOT_IDENTITY.get(place, set())
-        return {str(k): _identity(v, (*place, str(k))) for k, v in node.items() if k not in left_out}
+        return {
+            str(k): former_name(v) if k == "_target_" and isinstance(v, str) else _identity(v, (*place, str(k)))
+            for k, v in node.items()
+            if k not in left_out
+        }
     if isinstance(node, list | tuple):
         return [_identity(value, (*place, "[]")) for value in node]
     if isinstance(node, float) and node.is_integer():

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from optuna.exceptions import UpdateFinishedTrialError
 
+from forger.config.former_names import present_name
 from forger.config.placement import is_distributed
 from forger.console import say
 from forger.endings import asking
@@ -77,7 +78,7 @@ def _modules(node: Any) -> set[str]:
         return set().union(*map(_modules, node))
     if not isinstance(node, dict):
         return set()
-    own = {str(node["_target_"]).rpartition(".")[0]} if "_target_" in node else set()
+    own = {present_name(str(node["_target_"])).rpartition(".")[0]} if "_target_" in node else set()
     return own.union(*map(_modules, node.values()))
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from forger.data.dataset import Data, Split
 from forger.data.ranges import to_float, to_uint8
 from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 from forger.randomness import generator
 from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi, vendi_of_points
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from forger.metrics.functional import normalised, vendi_from_outer
+from forger.metrics.functional.vendi import normalised, vendi_from_outer
 
 #: Bandwidth of the Gaussian kernel for points, as a share of the reals' root-mean-square distance: modes that lie
 #: a tenth of that apart count as different.

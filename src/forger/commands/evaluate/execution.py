@@ -18,11 +18,11 @@ from forger.commands.imagesets import ImageSet
 from forger.commands.sources import Source, reference_of, source_at
 from forger.console import console, show_lines
 from forger.errors import ConfigError, closest
-from forger.metrics import extractors
-from forger.metrics.features import Extractor, extract
+from forger.metrics.features import extractors
+from forger.metrics.features.base import Extractor, extract
+from forger.metrics.features.reference import Reference, default_cache
 from forger.metrics.passport import Passport
-from forger.metrics.reference import Reference, default_cache
-from forger.metrics.scores import Memorisation, Scores, higher_is_better, plain_name, refuse_without_logits
+from forger.metrics.scores.collection import Memorisation, Scores, higher_is_better, plain_name, refuse_without_logits
 from forger.standard_streams import printable
 
 #: Least number of images on either side; scores of fewer are meaningless.

@@ -17,10 +17,10 @@ from forger.config.schema import validate
 from forger.console import console, say, show_lines
 from forger.data.dataset import Data, Split
 from forger.errors import ConfigError
-from forger.metrics.classifier import ClassifierExtractor, ClassifierNetwork, Shape, write
-from forger.metrics.damage import MOST, damage_table
-from forger.metrics.extractors import FASHION_WEIGHTS, NAMES
-from forger.metrics.features import extract
+from forger.metrics.features.base import extract
+from forger.metrics.features.classifier import ClassifierExtractor, ClassifierNetwork, Shape, write
+from forger.metrics.features.damage import MOST, damage_table
+from forger.metrics.features.extractors import FASHION_WEIGHTS, NAMES
 from forger.randomness import derived_seed, generator
 from forger.sweeps.composing import configs
 

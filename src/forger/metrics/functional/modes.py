@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from forger.metrics.features import Extractor, extract
-from forger.metrics.frechet import refuse_not_finite
+from forger.metrics.features.base import Extractor, extract
+from forger.metrics.functional.frechet import refuse_not_finite
 
 REACH = 3.0  # a point further than this many σ from every mode is of low quality
 LEAST = 0.25  # a mode counts as covered from this share of its true share on

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from forger.metrics.distances import covered, nearest, within
-from forger.metrics.frechet import refuse_not_finite
+from forger.metrics.functional.distances import covered, nearest, within
+from forger.metrics.functional.frechet import refuse_not_finite
 from forger.randomness import generator
 
 #: Neighbours by which a subset's are found: in a random half, few points have fewer than k members among these.

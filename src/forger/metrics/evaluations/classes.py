@@ -9,10 +9,10 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.ranges import to_uint8
 from forger.games.abilities import Samples
-from forger.metrics import extractors
-from forger.metrics.evaluation import Evaluation, proportional
-from forger.metrics.features import extract
-from forger.metrics.modes import class_modes, stacked_classes
+from forger.metrics.evaluations.base import Evaluation, proportional
+from forger.metrics.features import extractors
+from forger.metrics.features.base import extract
+from forger.metrics.functional.modes import class_modes, stacked_classes
 from forger.randomness import generator
 
 

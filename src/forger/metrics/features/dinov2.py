@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from forger.hashing import file_sha256
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 
 FILE = "dinov2_vitl14_pretrain.pth"
 URL = f"https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/{FILE}"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from forger.errors import unreadable
 from forger.files import atomic_file
 from forger.hashing import file_sha256
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE}"

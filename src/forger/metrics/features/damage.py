@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from forger.data.dataset import Data
-from forger.metrics.features import Extractor, extract
-from forger.metrics.frechet import frechet_distance, moments
+from forger.metrics.features.base import Extractor, extract
+from forger.metrics.functional.frechet import frechet_distance, moments
 from forger.randomness import generator
 
 #: Images of a row, and of the reference, at most.

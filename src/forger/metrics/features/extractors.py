@@ -14,12 +14,12 @@ from forger.config.trust import EXTRACTORS
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
 from forger.importing import own_module
-from forger.metrics.classifier import ClassifierExtractor, DigitsNetwork
-from forger.metrics.dinov2 import DINOv2Extractor
-from forger.metrics.exported import load_exported
-from forger.metrics.features import Extractor, Features
-from forger.metrics.inception import InceptionExtractor
-from forger.metrics.untrained import RandomExtractor
+from forger.metrics.features.base import Extractor, Features
+from forger.metrics.features.classifier import ClassifierExtractor, DigitsNetwork
+from forger.metrics.features.dinov2 import DINOv2Extractor
+from forger.metrics.features.exported import load_exported
+from forger.metrics.features.inception import InceptionExtractor
+from forger.metrics.features.untrained import RandomExtractor
 
 __all__ = [
     "ClassifierExtractor",

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.games.abilities import Samples
-from forger.metrics import extractors
-from forger.metrics.evaluation import Evaluation, weights_of
-from forger.metrics.features import as_uint8, extract
+from forger.metrics.evaluations.base import Evaluation, weights_of
+from forger.metrics.features import extractors
+from forger.metrics.features.base import as_uint8, extract
 from forger.randomness import generator
 
 #: Images that the support vector machine is trained on and judged by, at most.

@@ -9,9 +9,9 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.density import Mixture
 from forger.games.abilities import Samples, SamplesAndDiscriminates
-from forger.metrics.classes import of_both_weights
-from forger.metrics.evaluation import Evaluation
-from forger.metrics.modes import jensen_shannon, point_modes
+from forger.metrics.evaluations.base import Evaluation
+from forger.metrics.evaluations.classes import of_both_weights
+from forger.metrics.functional.modes import jensen_shannon, point_modes
 from forger.randomness import generator
 
 #: How far beyond its outermost modes a density on the line is evaluated, in their σ.
@@ -62,9 +62,9 @@ class DensityMatch(Evaluation[SamplesAndDiscriminates]):
 class ModeCoverage(Evaluation[Samples]):
     """Srivastava et al. 2017, section 4.1: `modes`, `high_quality`, `kl_modes` and `spread` of `n` samples.
 
-    As in `forger.metrics.modes.point_modes`. Samples are drawn with the game's default weights; if those are a moving
-    average, `modes_raw` and so on are scores of the live weights. A perfect sampler has `high_quality` 98.89% and
-    `spread` 1; a higher quality or a lower spread means that modes have shrunk.
+    As in `forger.metrics.functional.modes.point_modes`. Samples are drawn with the game's default weights; if those are
+    a moving average, `modes_raw` and so on are scores of the live weights. A perfect sampler has `high_quality` 98.89%
+    and `spread` 1; a higher quality or a lower spread means that modes have shrunk.
 
     Raises:
         ValueError: data without a known mixture.

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from forger.metrics.features import FixedPrecision
-from forger.metrics.functional import decibels, same_images, ssim_of_each
-from forger.metrics.perceptual import Distance
+from forger.metrics.features.base import FixedPrecision
+from forger.metrics.features.perceptual import Distance
+from forger.metrics.functional.image_quality import decibels, same_images, ssim
 
 
 class Paired(FixedPrecision, Metric):
@@ -63,7 +63,7 @@ class StructuralSimilarity(Paired):
     higher_is_better = True
 
     def per_image(self, images: Tensor, truth: Tensor) -> Tensor:
-        return ssim_of_each(images, truth)
+        return ssim(images, truth)
 
 
 class PerceptualDistance(Paired):

@@ -7,10 +7,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from forger.metrics.features import Extractor, Features
+from forger.metrics.features.base import Extractor, Features
+from forger.metrics.features.reference import Reference
+from forger.metrics.functional.standard_errors import halves, spread
 from forger.metrics.passport import Passport, Weights
-from forger.metrics.reference import Reference
-from forger.metrics.rows import (
+from forger.metrics.scores.buffered import (
     DensityCoverage,
     ExtrapolatedFrechetDistance,
     InceptionScore,
@@ -19,8 +20,7 @@ from forger.metrics.rows import (
     PrecisionRecall,
     Rows,
 )
-from forger.metrics.statistics import halves, spread
-from forger.metrics.streams import Accuracy, FeatureMetric, FrechetDistance, Vendi
+from forger.metrics.scores.streaming import Accuracy, FeatureMetric, FrechetDistance, Vendi
 
 __all__ = [
     "Accuracy",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from forger.data.ranges import to_float
 from forger.hashing import file_sha256, weights_sha256
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 
 Backbone = Literal["alex", "vgg"]
 

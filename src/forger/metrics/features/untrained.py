@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from forger.hashing import weights_sha256
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 
 #: Channels of a stage, channels of a picture at most, and stages at most.
 WIDTH, CHANNELS, STAGES = 16, 16, 6

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from forger.errors import unreadable
 from forger.files import write_atomically
 from forger.hashing import file_sha256
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 
 #: Under which name a file's metadata are; another number is another architecture.
 FORMAT = "forger classifier 1"

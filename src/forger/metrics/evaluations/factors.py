@@ -15,9 +15,9 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.ranges import to_float
 from forger.games.abilities import Reconstructs
-from forger.metrics.autoencoding import chosen
-from forger.metrics.evaluation import OfRealImages
-from forger.metrics.linear import principal_components
+from forger.metrics.evaluations.autoencoding import chosen
+from forger.metrics.evaluations.base import OfRealImages
+from forger.metrics.evaluations.linear import principal_components
 from forger.randomness import generator
 
 

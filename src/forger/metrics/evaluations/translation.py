@@ -10,12 +10,12 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.ranges import to_float
 from forger.games.abilities import Direction, Translates
-from forger.metrics import extractors
-from forger.metrics.evaluation import OfRealImages
-from forger.metrics.features import as_uint8, extract
-from forger.metrics.functional import psnr
-from forger.metrics.pairs import Paired, PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
-from forger.metrics.perceptual import Distance
+from forger.metrics.evaluations.base import OfRealImages
+from forger.metrics.features import extractors
+from forger.metrics.features.base import as_uint8, extract
+from forger.metrics.features.perceptual import Distance
+from forger.metrics.functional.image_quality import psnr
+from forger.metrics.scores.paired import Paired, PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
 
 #: Functions that turn images of B into ones that an extractor was trained on.
 Undo = Literal["nothing", "inversion", "quarter_turn"]

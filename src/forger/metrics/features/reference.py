@@ -15,9 +15,9 @@ from torch import Tensor
 from forger.files import write_atomically
 from forger.hashing import weights_sha256
 from forger.locking import locked
-from forger.metrics.features import Extractor, extract
-from forger.metrics.frechet import moments
-from forger.metrics.neighbours import neighbour_radius
+from forger.metrics.features.base import Extractor, extract
+from forger.metrics.functional.frechet import moments
+from forger.metrics.functional.neighbours import neighbour_radius
 
 SCHEMA = 1  # another number makes every cached file unknown: raise it when what is stored, or how, changes
 

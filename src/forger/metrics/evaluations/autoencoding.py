@@ -14,9 +14,9 @@ from forger.data.dataset import Data
 from forger.data.ranges import to_float
 from forger.games.abilities import InfersPosteriors, Reconstructs
 from forger.losses.reconstruction import kl_standard_normal, mse
-from forger.metrics.evaluation import OfRealImages
-from forger.metrics.functional import decibels
-from forger.metrics.linear import WienerFilter, principal_components, training_pixels
+from forger.metrics.evaluations.base import OfRealImages
+from forger.metrics.evaluations.linear import WienerFilter, principal_components, training_pixels
+from forger.metrics.functional.image_quality import decibels
 from forger.randomness import generator
 
 #: An activation above this is on.

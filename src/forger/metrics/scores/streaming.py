@@ -7,10 +7,16 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from forger.metrics import functional
-from forger.metrics.features import Features, FixedPrecision
-from forger.metrics.frechet import frechet_distance, frechet_distance_from_features, moments, refuse_not_finite
-from forger.metrics.reference import Reference
+from forger.metrics.features.base import Features, FixedPrecision
+from forger.metrics.features.reference import Reference
+from forger.metrics.functional.frechet import (
+    frechet_distance,
+    frechet_distance_from_features,
+    moments,
+    refuse_not_finite,
+)
+from forger.metrics.functional.logits import agreement
+from forger.metrics.functional.vendi import normalised, vendi_from_outer, vendi_score
 
 
 class FeatureMetric(FixedPrecision, Metric):
@@ -108,19 +114,19 @@ class Vendi(FeatureMetric):
         d = len(reference.mean)
         self.add_state("n", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("outer", torch.zeros(d, d, dtype=torch.float64), dist_reduce_fx="sum")
-        self.real = functional.vendi_score(reference.features)
+        self.real = vendi_score(reference.features)
 
     def update(self, fake: Features, labels: Tensor | None = None) -> None:
         refuse_not_finite(fake.features)
-        rows = functional.normalised(fake.features)
+        rows = normalised(fake.features)
         self.n = self.n + len(rows)
         self.outer = self.outer + rows.T @ rows
 
     def values(self) -> dict[str, float]:
-        return self._told(functional.vendi_from_outer(self.outer, int(self.n)))
+        return self._told(vendi_from_outer(self.outer, int(self.n)))
 
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
-        return self._told(functional.vendi_score(fake.features))
+        return self._told(vendi_score(fake.features))
 
     def _told(self, value: float) -> dict[str, float]:
         return {"vendi": value, "vendi_ratio": value / self.real}
@@ -151,7 +157,7 @@ class Accuracy(FeatureMetric):
         return {"accuracy": int(self.right) / int(self.n)}
 
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
-        return {"accuracy": functional.agreement(*self._asked(fake, labels))}
+        return {"accuracy": agreement(*self._asked(fake, labels))}
 
     @staticmethod
     def _asked(fake: Features, labels: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 from torchmetrics.utilities import dim_zero_cat
 
-from forger.metrics import functional, neighbours
-from forger.metrics.features import Features
-from forger.metrics.frechet import extrapolated_frechet_distance, refuse_not_finite
-from forger.metrics.reference import Reference
-from forger.metrics.streams import FeatureMetric
+from forger.metrics.features.base import Features
+from forger.metrics.features.reference import Reference
+from forger.metrics.functional import neighbours
+from forger.metrics.functional.frechet import extrapolated_frechet_distance, refuse_not_finite
+from forger.metrics.functional.kernel_distance import kernel_distance
+from forger.metrics.functional.logits import inception_score
+from forger.metrics.scores.streaming import FeatureMetric
 
 
 class Rows(FeatureMetric):
@@ -89,7 +91,7 @@ class InceptionScore(Rows):
         self.splits, self.seed = splits, seed
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
-        mean, spread = functional.inception_score(fake["logits"], self.splits, seed=self.seed)
+        mean, spread = inception_score(fake["logits"], self.splits, seed=self.seed)
         return {"is": mean, "is_std": spread} if self.splits > 1 else {"is": mean}
 
 
@@ -107,7 +109,7 @@ class KernelDistance(Rows):
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
         rows = fake["features"]
-        value, error = functional.kernel_distance(
+        value, error = kernel_distance(
             rows, self.real(rows), subsets=self.subsets, subset_size=self.subset_size, seed=self.seed
         )
         return {"kd": value, "kd_error": error}

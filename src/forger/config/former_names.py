@@ -1,0 +1,30 @@
+"""Former names of what configs build: run folders and users' configs may hold them, and ids of runs rest on them."""
+
+#: Module → its former name.
+_FORMER = {
+    "forger.metrics.evaluations.known_density": "forger.metrics.points",
+    "forger.metrics.evaluations.samples": "forger.metrics.evaluation",
+} | {
+    f"forger.metrics.{folder}.{module}": f"forger.metrics.{module}"
+    for folder, modules in {
+        "evaluations": "autoencoding classes conditional enlargement factors translation",
+        "features": "classifier dinov2 extractors inception perceptual untrained",
+    }.items()
+    for module in modules.split()
+}
+_PRESENT = {former: present for present, former in _FORMER.items()}
+
+
+def present_name(target: str) -> str:
+    """Where a `_target_` stands now."""
+    return _renamed(target, _PRESENT)
+
+
+def former_name(target: str) -> str:
+    """Under which name a `_target_` goes into the identity of a run, whichever of its names a config has."""
+    return _renamed(target, _FORMER)
+
+
+def _renamed(target: str, names: dict[str, str]) -> str:
+    module, _, name = target.rpartition(".")
+    return f"{names[module]}.{name}" if module in names else target
