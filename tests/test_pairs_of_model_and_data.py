@@ -131,7 +131,7 @@ def test_an_autoencoder_of_colour_pictures(tmp_path, monkeypatch):
     ],
 )
 def test_what_the_config_alone_tells_is_refused_before_the_data_are_read(overrides, said, tmp_path, monkeypatch):
-    monkeypatch.setattr("forger.metrics.inception.URL", "http://127.0.0.1:1/none")
+    monkeypatch.setattr("forger.metrics.features.inception.URL", "http://127.0.0.1:1/none")
     nowhere = ("model=dcgan", "data=cifar10", f"data.root={tmp_path / 'nowhere'}", "data.source.download=false")
     with pytest.raises(Exception, match=said):
         train(composed(*SMALL, f"run.root={tmp_path / 'runs'}", *nowhere, *overrides))

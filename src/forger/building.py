@@ -12,7 +12,7 @@ from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
-from forger.metrics.features import Extractor
+from forger.metrics.features.base import Extractor
 from forger.randomness import derived_seed
 
 

@@ -12,8 +12,8 @@ from forger.config.targets import Node
 from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
-from forger.metrics import extractors, inception
-from forger.metrics.scores import score_name
+from forger.metrics.features import extractors, inception
+from forger.metrics.scores.collection import score_name
 
 #: Data sets whose extractor forger ships, with the only shape that it takes.
 _SHIPPED = {
@@ -31,7 +31,9 @@ _PCA_PIXELS = 1024
 #: Fakes whose class is asked for.
 _ASKED = 1000
 
-_AUTOENCODING, _POINTS, _TRANSLATION = (f"forger.metrics.{name}" for name in ("autoencoding", "points", "translation"))
+_AUTOENCODING, _POINTS, _TRANSLATION = (
+    f"forger.metrics.evaluations.{name}" for name in ("autoencoding", "known_density", "translation")
+)
 
 
 def with_evaluations(config: Config, data: Data) -> Config:
@@ -71,7 +73,7 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
             found["truth"], best = _node(f"{_TRANSLATION}.HiddenTruth"), "psnr"
         found["cycle"] = _node(f"{_TRANSLATION}.Cycle")
     if hasattr(game, "enlarge"):
-        found["enlargement"] = _node("forger.metrics.enlargement.Enlargement")
+        found["enlargement"] = _node("forger.metrics.evaluations.enlargement.Enlargement")
     if hasattr(game, "posterior"):
         found["variational"] = _node(f"{_AUTOENCODING}.Variational", r_loss_factor=config.model["r_loss_factor"])
         best = "elbo"
@@ -89,10 +91,10 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
         label, classes = _told_apart(name, data.test.arrays["image"][:1])
         compared = name not in _LARGE and len(data.train) <= _NEIGHBOURS
         scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
-        found["quality"] = _node("forger.metrics.evaluation.SampleQuality", extractor=name, scores=scores)
+        found["quality"] = _node("forger.metrics.evaluations.samples.SampleQuality", extractor=name, scores=scores)
         best = score_name("fd", label)
         if config.model.get("classes") and classes == data.classes:
-            conditional = "forger.metrics.conditional.ConditionalAccuracy"
+            conditional = "forger.metrics.evaluations.conditional.ConditionalAccuracy"
             found["conditional"] = _node(conditional, extractor=name, n=_ASKED)
     return found, best
 
