@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from forger import cli, console
-from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.records import RunFolder
 from running import command
 

@@ -14,11 +14,12 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from forger import run as module
 from forger.building import build_game
-from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.config.schema import TrainerConfig, validate
 from forger.files import read_rows
 from forger.records import RunFolder, RunLocked
-from forger.run import build_trainer, train
+from forger.run import train
+from forger.runs.parts import build_trainer
 from forger.runs.ranks import rank
 from running import composed, trained
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.files import read_rows
 from forger.records import RunFolder
 from running import SMALL

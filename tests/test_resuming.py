@@ -1,5 +1,6 @@
 """Runs that go on: from any moment to the same end, and with a word where the bits can't be the same."""
 
+import io
 import json
 import signal
 import subprocess
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from forger.callbacks import interruption
-from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.callbacks import checkpoint_files, interruption
+from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.callbacks.scoring import Scoring
 from forger.errors import ConfigError
 from forger.files import read_rows
@@ -128,6 +129,29 @@ def interrupted(root: Path) -> RunFolder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scoring, "score", stop)
         return trained(root, *NARROW, code=143)
+
+
+def test_a_checkpoint_is_read_hashed_and_loaded_once(tmp_path, monkeypatch):
+    run = interrupted(tmp_path)
+    reads: list[str] = []
+
+    def counted(name, function):
+        return lambda *given, **options: reads.append(name) or function(*given, **options)
+
+    opened = io.open
+
+    def counted_open(file, *given, **options):
+        if str(file) == str(run.checkpoints / "last.ckpt"):
+            reads.append("open")
+        return opened(file, *given, **options)
+
+    monkeypatch.setattr(io, "open", counted_open)
+    monkeypatch.setattr("builtins.open", counted_open)
+    monkeypatch.setattr(torch, "load", counted("load", torch.load))
+    monkeypatch.setattr(checkpoint_files, "whole_archive", counted("check", checkpoint_files.whole_archive))
+    trained(tmp_path, *NARROW)
+    assert run.read()["status"] == "finished"
+    assert reads == ["open", "check", "load"]
 
 
 def test_other_conditions_are_said_and_refused_when_strict(tmp_path, capsys):

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from forger import building
-from forger.callbacks import crew, progress
+from forger.callbacks import chain, progress
 from forger.config.schema import validate
 from forger.data.images import digits
 from forger.data.loader import Batches
@@ -54,7 +54,7 @@ def plain():
 @pytest.mark.parametrize("extras", [BUSY, LEAN, HOOKED], ids=["busy", "lean", "hooked"])
 def test_a_whole_run_has_the_bits_of_a_plain_loop(plain, extras, pauses, tmp_path, monkeypatch):
     drawn = io.StringIO()
-    monkeypatch.setattr(crew, "SECONDS", pauses)
+    monkeypatch.setattr(chain, "SECONDS", pauses)
     monkeypatch.setattr(progress, "console", Console(file=drawn, force_terminal=True))
     folder = trained(tmp_path, *GAME, *extras)
     saved = torch.load(folder.checkpoints / "final.ckpt", weights_only=True)["state_dict"]

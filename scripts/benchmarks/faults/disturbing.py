@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from forger.callbacks.checkpoints import VerifiedCheckpointIO
+from forger.callbacks.checkpoint_files import VerifiedCheckpointIO, callback_states
 from forger.config.explain import tell
 from forger.files import read_rows
 from forger.records import WALL_CLOCK, RunFolder
@@ -154,7 +154,7 @@ def evidence(run: RunFolder) -> dict[str, Any]:
 def contents(file: Path) -> dict[str, str]:
     """The parts of a checkpoint (weights and averages, moments of the optimisers, pools, callbacks, …), hashed."""
     checkpoint = VerifiedCheckpointIO().load_checkpoint(file)
-    members = checkpoint["callbacks"]["Crew"]
+    members = callback_states(checkpoint)
     members.pop("Budget")  # seconds
     members["Checkpoints"].pop("last_row", None)  # the hash of a row, which has its seconds
     parts = {name: value for name, value in checkpoint.items() if name not in _OF_THE_WAY}

@@ -28,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 
-from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
+from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
 from forger.config.shipped import config_groups
 from forger.records import RunFolder
 from forger.runs.restore import restored

@@ -33,7 +33,7 @@ from torch.nn.functional import softplus
 from torch.utils.data import DataLoader, TensorDataset
 
 from forger import building, run
-from forger.callbacks.crew import Crew
+from forger.callbacks.chain import CallbackChain
 from forger.callbacks.watching import Watching
 from forger.config.schema import TrainerConfig
 from forger.data.dataset import Data, Split
@@ -138,7 +138,7 @@ def ours(case: Case, data: Data) -> Cost:
     config = config_of([*case.overrides, f"budget.images={BATCH * case.rounds}"])
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(name)
-        with folder.lock(), clocked((Crew, "on_train_start"), (Crew, "on_train_end")) as costs:
+        with folder.lock(), clocked((CallbackChain, "on_train_start"), (CallbackChain, "on_train_end")) as costs:
             run.fit(config, data, folder, "0" * 12)
     return per(costs[0], case.rounds)
 

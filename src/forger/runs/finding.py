@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from forger.callbacks.checkpoints import BadCheckpoint, VerifiedCheckpointIO
+from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
 from forger.config.schema import Config, validate
 from forger.errors import ConfigError
 from forger.hashing import weights_sha256

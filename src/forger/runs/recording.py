@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from forger import __version__
-from forger.callbacks.checkpoints import VerifiedCheckpointIO, rows_at
+from forger.callbacks.checkpoint_files import SavedState
 from forger.config.layers import folders_of
 from forger.config.schema import Config
 from forger.config.shipped import conf_folder
@@ -35,7 +35,7 @@ def begin(
     identity: str,
     accelerator: str,
     devices: int,
-    last: Path | None,
+    saved: SavedState | None,
     parent: Parent | None,
 ) -> int:
     """Open a new record, or continue the existing one, cut back to its last checkpoint.
@@ -48,15 +48,14 @@ def begin(
         folder: the run's.
         identity: its id.
         accelerator, devices: what it trains on, and how many of them.
-        last: the checkpoint that it goes on from.
+        saved: the state that it goes on from.
         parent: the run whose weights it starts from.
     """
     device = device_state(accelerator, devices)
-    checkpoint = None if last is None else VerifiedCheckpointIO().load_checkpoint(last)
-    if checkpoint is not None and _has_record(folder):
-        take_up(config, folder, checkpoint, device)
+    if saved is not None and _has_record(folder):
+        take_up(config, folder, saved, device)
         say(counted(data))
-        return _first_to_log(checkpoint)
+        return _first_to_log(saved)
     others = unfinished_under_other_version(config.run.root, config.run.name, asdict(config), __version__)
     for other in others:
         say(how_to_continue(other))
@@ -75,11 +74,10 @@ def begin(
         parent=parent and parent.about,
     )
     _write_config(config, folder)
-    if checkpoint is not None:
-        clock = checkpoint["clock"]
-        folder.update(images=clock["images"], iterations=clock["iteration"], **_cut_back(folder, checkpoint))
-        say(f"continuing {folder} at {clock['images']:,} images, from what its checkpoint knows")
-        return _first_to_log(checkpoint)
+    if saved is not None:
+        folder.update(images=saved.images, iterations=saved.iteration, **_cut_back(folder, saved))
+        say(f"continuing {folder} at {saved.images:,} images, from what its checkpoint knows")
+        return _first_to_log(saved)
     start = f" from {parent.about['path']} at {parent.about['images']:,} images" if parent else ""
     say(f"training {folder}{start}")
     say(counted(data))
@@ -116,7 +114,7 @@ def _has_record(folder: RunFolder) -> bool:
     return True
 
 
-def take_up(config: Config, folder: RunFolder, checkpoint: dict[str, Any], device: dict[str, Any]) -> None:
+def take_up(config: Config, folder: RunFolder, saved: SavedState, device: dict[str, Any]) -> None:
     """Continue an existing run; say so if the bits will differ from those of an undisturbed one.
 
     Raises:
@@ -125,7 +123,6 @@ def take_up(config: Config, folder: RunFolder, checkpoint: dict[str, Any], devic
     record = folder.read()
     now = {"device": device, "versions": versions(), "git": git_state()}
     changed = differences(record, now)
-    images = checkpoint["clock"]["images"]
     if changed and config.run.strict:
         raise ConfigError(
             f"{folder}: run.strict=true, and going on would give other bits: {', '.join(changed)}; "
@@ -133,30 +130,27 @@ def take_up(config: Config, folder: RunFolder, checkpoint: dict[str, Any], devic
         )
     if changed:
         logger.warning("other conditions than so far, so the bits will differ: %s", ", ".join(changed))
-        device["changed"] = [*record["device"].get("changed", []), {"images": images, "what": changed}]
+        device["changed"] = [*record["device"].get("changed", []), {"images": saved.images, "what": changed}]
     elif "changed" in record["device"]:
         device["changed"] = record["device"]["changed"]
-    folder.update(status="running", **now, **_cut_back(folder, checkpoint))
+    folder.update(status="running", **now, **_cut_back(folder, saved))
     _write_config(config, folder)
-    say(f"continuing {folder} at {images:,} images")
+    say(f"continuing {folder} at {saved.images:,} images")
 
 
-def _first_to_log(checkpoint: dict[str, Any]) -> int:
+def _first_to_log(saved: SavedState) -> int:
     """The checkpoint's own iteration, whose scores and pictures are made when the run goes on, or the one after it."""
-    observed = checkpoint["callbacks"]["Crew"]["Checkpoints"]["observed"]
-    return checkpoint["clock"]["iteration"] + bool(observed)
+    return saved.iteration + saved.observed
 
 
-def _cut_back(folder: RunFolder, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Bring rows and alerts back to the moment of a checkpoint; the fields of the record that say what they are."""
-    alerts = checkpoint["callbacks"]["Crew"].get("Watching", {}).get("alerts", [])
-    rows, last = rows_at(checkpoint)
-    lost = folder.cut_back(checkpoint["clock"]["iteration"], metrics=rows, last=last, alerts=alerts)
+def _cut_back(folder: RunFolder, saved: SavedState) -> dict[str, Any]:
+    """Bring rows and alerts back to the moment of a saved state; the fields of the record that say what they are."""
+    lost = folder.cut_back(saved.iteration, metrics=saved.rows, last=saved.last_row, alerts=saved.alerts)
     if lost:
         told = "%s: %s of the %s rows that the checkpoint knows of are gone; the record says so (lost_rows)"
-        logger.warning(told, folder.metrics_file, f"{lost:,}", f"{rows:,}")
+        logger.warning(told, folder.metrics_file, f"{lost:,}", f"{saved.rows:,}")
     marked = lost or "lost_rows" in folder.read()
-    return {"alerts": alerts, **({"lost_rows": lost} if marked else {})}
+    return {"alerts": saved.alerts, **({"lost_rows": lost} if marked else {})}
 
 
 def _write_config(config: Config, folder: RunFolder) -> None:

@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forger.callbacks.checkpoints import VerifiedCheckpointIO, newest_checkpoint
+from forger.callbacks.checkpoint_files import SavedState, VerifiedCheckpointIO, callback_states
 from forger.callbacks.watching import told
 from forger.config.schema import Config
 from forger.games.base import Game
-from forger.records import RunFolder
 from forger.watch.alarms import Alarms
 from forger.watch.remedies import remedied
 
@@ -20,35 +19,35 @@ logger = logging.getLogger(__name__)
 _KEPT = ("Budget", "Scoring")
 
 
-def taken_up(config: Config, checkpoints: Path, build: Callable[[Config], Game]) -> Config:
-    """The config that a run continues with: that of its command, and the remedies of its rollbacks so far.
+def taken_up(
+    config: Config, saved: SavedState | None, build: Callable[[Config], Game]
+) -> tuple[Config, SavedState | None]:
+    """The config that a run continues with, and the state: that of its command, with the remedies of its rollbacks.
 
     A rollback that was decided on before the process ended, but not carried out, is carried out now.
 
     Args:
         config: the one of the command.
-        checkpoints: the run's folder of them; the rollbacks are in their state of the watch.
+        saved: the newest state; the rollbacks are in its state of the watch.
         build: makes a game from a config.
     """
-    members = _newest(checkpoints)
-    if members is None:
-        return config
-    for alert in members["Watching"]["alerts"]:
+    if saved is None:
+        return config, None
+    for alert in saved.alerts:
         if "seen_at" in alert:
             config = _remedied(config, alert)
-    verdict = members["Watching"]["verdict"]
+    verdict = saved.verdict
     if verdict is None or verdict["action"] != "rollback":
-        return config
-    roll_back(checkpoints, config, build, verdict, {name: members[name] for name in (*_KEPT, "Journal")})
-    return _remedied(config, verdict)
+        return config, saved
+    saved = roll_back(saved.path.parent, config, build, verdict, saved.callbacks)
+    return _remedied(config, verdict), saved
 
 
-def stopped_by(folder: RunFolder, record: Mapping[str, Any] | None) -> str | None:
-    """What the watch said when it stopped the run of this record; None if it did not."""
-    if record is None or record["status"] != "stopped":
+def stopped_by(record: Mapping[str, Any] | None, saved: SavedState | None) -> str | None:
+    """What the watch said when it stopped the run of this record and state; None if it did not."""
+    if record is None or record["status"] != "stopped" or saved is None:
         return None
-    members = _newest(folder.checkpoints)
-    verdict = members and members["Watching"]["verdict"]
+    verdict = saved.verdict
     return told(verdict) if verdict and verdict["action"] == "stop" else None
 
 
@@ -57,9 +56,9 @@ def roll_back(
     config: Config,
     build: Callable[[Config], Game],
     verdict: Mapping[str, Any],
-    kept: Mapping[str, Any],
-) -> None:
-    """Make the last healthy state the run's newest checkpoint, with the remedy recorded in it.
+    abandoned: Mapping[str, Any],
+) -> SavedState:
+    """Make the last healthy state the run's newest checkpoint, which is returned, with the remedy recorded in it.
 
     Weights, moments of the optimisers and the watch's state are those of ``healthy.ckpt``; rates and other
     settings of the optimisers are the remedied ones, which a checkpoint would otherwise bring back.
@@ -69,7 +68,7 @@ def roll_back(
         config: the one so far.
         build: makes a game from a config.
         verdict: the alert that decided on it.
-        kept: states of callbacks that are not rolled back.
+        abandoned: states of the callbacks in the part that is given up, some of which are kept.
     """
     io = VerifiedCheckpointIO()
     state = io.load_checkpoint(checkpoints / "healthy.ckpt")
@@ -81,29 +80,20 @@ def roll_back(
     for saved, optimizer in zip(state["optimizer_states"], optimizers, strict=True):
         for group, wanted in zip(saved["param_groups"], optimizer.param_groups, strict=True):
             group |= {name: value for name, value in wanted.items() if name != "params"}
-    members = state["callbacks"]["Crew"]
-    members |= {name: kept[name] for name in _KEPT}
-    members["Journal"] |= {"logged": kept["Journal"].get("logged")}  # what comes now is new to W&B
+    states = callback_states(state)
+    states |= {name: abandoned[name] for name in _KEPT}
+    states["Journal"] |= {"logged": abandoned["Journal"].get("logged")}  # what comes now is new to W&B
     seen_at = {"images": verdict["images"], "iterations": verdict["iterations"]}
     here = {"images": clock["images"], "iterations": clock["iteration"], "seen_at": seen_at}
-    watch = _watch(state)
+    watch = states["Watching"]
     # The remedied game is a new one, whose average begins with its own warm-up.
     watch |= {"alerts": [*watch["alerts"], {**verdict, **here}], "alarms": Alarms().state_dict()}
-    io.save_checkpoint(state, checkpoints / "last.ckpt")
+    last = checkpoints / "last.ckpt"
+    io.save_checkpoint(state, last)
     (checkpoints / "previous.ckpt").unlink(missing_ok=True)
     logger.warning("back to %s images, with %s", f"{clock['images']:,}", verdict["remedy"])
+    return SavedState(last, state)
 
 
 def _remedied(config: Config, alert: Mapping[str, Any]) -> Config:
     return replace(config, model=remedied(config.model, alert["changes"]))
-
-
-def _watch(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    return checkpoint["callbacks"]["Crew"]["Watching"]
-
-
-def _newest(checkpoints: Path) -> dict[str, Any] | None:
-    """States of the callbacks in the newest checkpoint; None without one, or without a watch."""
-    last = newest_checkpoint(checkpoints)
-    members = last and VerifiedCheckpointIO().load_checkpoint(last)["callbacks"]["Crew"]
-    return members if members and "Watching" in members else None

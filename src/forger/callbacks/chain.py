@@ -6,6 +6,7 @@ from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 
+from forger.callbacks.checkpoint_files import CALLBACKS
 from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.clock import Punctual
 from forger.callbacks.interruption import Interruption
@@ -16,7 +17,7 @@ from forger.games.base import Game
 SECONDS = 0.5
 
 
-class Crew(Callback):
+class CallbackChain(Callback):
     """Calls its members' hooks in order, and only those that they define.
 
     After a round come the members, then the interruption, then the checkpoint, and only then the observers, which
@@ -108,14 +109,18 @@ class Crew(Callback):
             self.checkpoints.save_last(trainer)
             trainer.should_stop = True
 
+    @property
+    def state_key(self) -> str:
+        return CALLBACKS
+
     def state_dict(self) -> dict[str, Any]:
         everybody = [*self.members, *self.observers]
-        return {type(member).__name__: state for member in everybody if (state := member.state_dict())}
+        return {member.state_key: state for member in everybody if (state := member.state_dict())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for member in [*self.members, *self.observers]:
-            if type(member).__name__ in state_dict:
-                member.load_state_dict(state_dict[type(member).__name__])
+            if member.state_key in state_dict:
+                member.load_state_dict(state_dict[member.state_key])
 
 
 def _hooks(name: str, callbacks: Sequence[Callback]) -> list[Callable[..., None]]:

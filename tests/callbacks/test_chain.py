@@ -2,7 +2,7 @@
 
 import pytest
 
-from forger.callbacks import crew
+from forger.callbacks import chain
 from forger.files import read_rows
 from forger.games.base import Game
 from running import trained
@@ -24,7 +24,7 @@ def steps(monkeypatch) -> list[int]:
 
 
 def test_playing_on_changes_neither_rows_nor_weights_nor_pictures(tmp_path, steps, monkeypatch):
-    monkeypatch.setattr(crew, "SECONDS", 60.0)
+    monkeypatch.setattr(chain, "SECONDS", 60.0)
     alone = trained(tmp_path / "alone", *ODD)
     assert len(steps) < 25
     assert {6, 13, 15, 10, 23} <= {iteration - 1 for iteration in steps}  # after rows, scores, checkpoints, pictures
@@ -43,6 +43,6 @@ def test_playing_on_changes_neither_rows_nor_weights_nor_pictures(tmp_path, step
 
 
 def test_the_clock_is_looked_at_while_nothing_is_due(tmp_path, steps, monkeypatch):
-    monkeypatch.setattr(crew, "SECONDS", 0.0)
+    monkeypatch.setattr(chain, "SECONDS", 0.0)
     trained(tmp_path, *ODD)
     assert len(steps) == 50
