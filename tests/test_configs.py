@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 from omegaconf import OmegaConf
 
+from forger.cli import main
 from forger.config.schema import validate
 from forger.config.shipped import config_groups
 from forger.data.downloads import DEBIAN_FASHION_MNIST
@@ -25,8 +26,28 @@ def test_every_option_composes(option):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_is_valid_and_named_after_its_file(experiment):
-    assert validate(composed(f"experiment={experiment}")).run.name == experiment
+def test_every_experiment_is_valid(experiment):
+    config = validate(composed(f"experiment={experiment}"))
+    assert config.budget.images
+    assert config.run.name == config.data.name
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ([], "digits_cgan"),
+        (["model=cdcgan", "data=fashion_mnist"], "fashion_mnist_cdcgan"),
+        (["experiment=ring8"], "ring8"),
+        (["experiment=ring8", "model/loss=hinge"], "ring8"),
+        (["experiment=digits_gan", "model=vae"], "digits_vae"),
+        (["experiment=digits_gan", "model=vae", "run.name=mine/own"], "mine/own"),
+    ],
+)
+def test_a_run_is_named_after_what_was_chosen(typed, name, monkeypatch):
+    started = []
+    monkeypatch.setattr("forger.run.train", lambda config: started.append(config.run.name) or 0)
+    assert main(["train", *typed]) == 0
+    assert started == [name]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

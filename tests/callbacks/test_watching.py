@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from forger.callbacks.budget import Budget
 from forger.callbacks.progress import ProgressBar
 from forger.callbacks.watching import Feed, interval
 from forger.config.schema import BudgetConfig, validate
@@ -189,7 +190,7 @@ def test_weights_and_biases_gets_an_alert_that_is_throttled_and_never_ends_a_run
 
 def test_the_bar_names_alarms_until_they_recover():
     alarms = Alarms(1, {"mode_collapse": Pattern(((Sign("x", True, 0.5, 0.1),),))})
-    bar = ProgressBar(100, SimpleNamespace(latest={"score/fd": 2.0}), alarms)  # type: ignore[arg-type]
+    bar = ProgressBar(Budget(100), SimpleNamespace(latest={"score/fd": 2.0}), alarms)  # type: ignore[arg-type]
     alarms.check({"watch/x": 0.2})
     assert bar._values() == "fd 2  [bold red]mode_collapse[/]"
     alarms.check({"watch/x": 0.9})

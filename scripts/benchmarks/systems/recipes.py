@@ -14,8 +14,8 @@ class System:
 
 
 def experiment(name: str, title: str, *more: str, as_name: str | None = None, **scores: str) -> System:
-    overrides = (f"experiment={name}", *more, *((f"run.name={as_name}",) if as_name else ()))
-    return System(as_name or name, title, overrides, scores)
+    name, experiment = as_name or name, f"experiment={name}"
+    return System(name, title, (experiment, *more, f"run.name={name}"), scores)
 
 
 SYSTEMS = [

@@ -31,6 +31,12 @@ class Budget(Punctual):
         """Seconds of training so far, those before an interruption included."""
         return self._before + time.monotonic() - self._started
 
+    def share(self, game: Game) -> float:
+        """How much of it is used up, 0 to 1."""
+        images = game.shown / self.images if self.images else 0.0
+        minutes = self.seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(max(images, minutes), 1.0)
+
     def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
         self._started = time.monotonic()
         self.on_train_batch_end(trainer, pl_module)  # a run that was killed after its last round has no more to play

@@ -1,4 +1,4 @@
-"""A progress bar in images, with speed, losses and the latest score."""
+"""A progress bar: how much of the budget is used up and what time is left, speed, losses and the latest score."""
 
 import time
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from pytorch_lightning import Trainer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from forger.callbacks.budget import Budget
 from forger.callbacks.clock import Punctual
 from forger.callbacks.journal import Journal
 from forger.console import console
@@ -17,16 +18,16 @@ class ProgressBar(Punctual):
     """Drawn on a terminal only; a log file gets the lines that `Scoring` writes.
 
     Args:
-        total: budget in images, None when only minutes limit the run.
+        budget: of the run.
         journal: where the latest values are.
         alarms: those that are raised are named until they recover.
         seconds_between: least time between two updates.
     """
 
     def __init__(
-        self, total: int | None, journal: Journal, alarms: Alarms | None = None, seconds_between: float = 0.5
+        self, budget: Budget, journal: Journal, alarms: Alarms | None = None, seconds_between: float = 0.5
     ) -> None:
-        self.total = total
+        self.budget = budget
         self.journal = journal
         self.alarms = alarms
         self.seconds_between = seconds_between
@@ -41,7 +42,8 @@ class ProgressBar(Punctual):
         columns += [TimeRemainingColumn(), TextColumn("{task.fields[values]}")]
         # Drawn when there is something new: a thread of its own would take 1% of a small game's time.
         self._progress = Progress(*columns, console=console, auto_refresh=False)
-        self._task = self._progress.add_task("", total=self.total, completed=pl_module.shown, speed=0.0, values="")
+        self._task = self._progress.add_task("", total=1.0, speed=0.0, values="")
+        self._progress.update(self._task, completed=self.budget.share(pl_module))
         self._progress.start()
         self._drawn = (time.monotonic(), pl_module.shown)
 
@@ -52,7 +54,8 @@ class ProgressBar(Punctual):
         if now - then >= self.seconds_between:
             speed = (pl_module.shown - shown) / (now - then)
             values = self._values()
-            self._progress.update(self._task, completed=pl_module.shown, speed=speed, values=values, refresh=True)
+            share = self.budget.share(pl_module)
+            self._progress.update(self._task, completed=share, speed=speed, values=values, refresh=True)
             self._drawn = (now, pl_module.shown)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
@@ -63,7 +66,7 @@ class ProgressBar(Punctual):
 
     def _stop(self, game: Game) -> None:
         if self._progress is not None:
-            self._progress.update(self._task, completed=game.shown, values=self._values())
+            self._progress.update(self._task, completed=self.budget.share(game), values=self._values())
             self._progress.stop()
             self._progress = None
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -122,9 +122,19 @@ def _job(config: Any, given: Arguments) -> int:
         check_launcher()
         from forger.run import train
 
+        config.run.name = config.run.name or _run_name(job.runtime.choices, job.overrides.task)
         return train(config)
     except (Exception, KeyboardInterrupt) as error:
         return tell(error)
+
+
+def _run_name(choices: Mapping[str, str | None], typed: Sequence[str]) -> str:
+    """What was chosen: the experiment, or the data and the model where one of them was typed or no experiment was."""
+    groups = {text.partition("=")[0].lstrip("+") for text in typed}
+    experiment = choices.get("experiment")
+    if experiment and not groups & {"data", "model"}:
+        return experiment.replace("/", "_")
+    return f"{choices['data']}_{choices['model']}".replace("/", "_")
 
 
 def hide_secrets(folder: Path) -> None:

@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from omegaconf import DictConfig, OmegaConf
 from pydantic import StringConstraints
 
+from forger.config import resolvers as resolvers
 from forger.config.targets import Node, checked
 from forger.config.trust import EXTRACTORS
 from forger.config.typecheck import join, short
@@ -47,6 +48,7 @@ class DataConfig:
     root: str | None = None
     label: str | None = None
     extractor: Annotated[str, MinLen(1)] = "auto"
+    budget: Count | None = None
 
 
 @dataclass
@@ -137,6 +139,9 @@ def validate(config: DictConfig | Mapping[str, Any], *, untrusted: bool = False)
         followers = _followers(written, "")
         config = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     assert isinstance(config, Mapping)
+    run, data = config.get("run"), config.get("data")
+    if isinstance(run, dict) and isinstance(data, Mapping) and run.get("name") is None:
+        run["name"] = data.get("name")
     if "experiment" in config:
         values = short(config["experiment"])
         raise ConfigError(

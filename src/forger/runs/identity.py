@@ -8,11 +8,11 @@ from typing import Any
 from forger.config.former_names import former_name
 
 # Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
-# source, such as paths; the evaluations name the extractor.
+# source, such as paths; the evaluations name the extractor, and the budget stands in its own group.
 _NOT_IDENTITY = {
     (): {"logger", "run", "progress"},
     ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "progress"},
-    ("data",): {"root", "source", "extractor"},
+    ("data",): {"root", "source", "extractor", "budget"},
     ("metrics",): {"auto"},
     ("callbacks",): {"progress"},
 }

@@ -52,7 +52,7 @@ def build_callbacks(config: Config, data: Data, folder: RunFolder, game: Game, i
     scoring = Scoring(evaluations, data, journal, checkpoints, *when)
     watching = Watching(config, data, folder, journal, scoring, checkpoints, **vars(config.watch))
     samples = Samples(data, folder.samples, journal, **vars(config.samples))
-    bar = ProgressBar(config.budget.images, journal, watching.alarms)
+    bar = ProgressBar(budget, journal, watching.alarms)
     profiling = [Profiling(folder.path / "profile")] if config.trainer.profile else []
     members = [journal, Feed(watching), bar, budget, *profiling]
     chain = CallbackChain(members, interruption, checkpoints, observers=[scoring, watching, samples])
