@@ -18,7 +18,7 @@ FLOORS = (
     ("commands",),
     ("report",),
     ("run",),
-    ("sweeps",),
+    ("sources", "sweeps"),
     ("runs",),
     ("callbacks",),
     ("default_evaluations",),

@@ -350,6 +350,6 @@ def test_a_run_that_its_scores_do_not_fit_ends_before_it_begins(tmp_path):
     from forger.run import train
 
     with pytest.raises(ValueError, match=r"metrics\.evaluations\.quality can't take data=stacked_digits: the digits"):
-        train(composed(*SMALL, f"run.root={tmp_path}", "data=stacked_digits", "data.source.n=640"))
+        train(composed(*SMALL, f"run.root={tmp_path}", "data=stacked_digits", "data.source.n=640", "metrics=digits"))
     assert not list(tmp_path.rglob("record.json"))
     assert Evaluation.check(object(), digits()) is None  # type: ignore[arg-type]

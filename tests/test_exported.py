@@ -16,7 +16,7 @@ from torch import nn
 
 from forger.archives import whole_archive
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
-from forger.commands.imagesets import image_set
+from forger.data.imagesets import image_set
 from forger.errors import ConfigError
 from forger.metrics.features.exported import load_exported
 

@@ -11,13 +11,13 @@ from PIL import Image
 
 from data.pictures import write
 from forger import cli
-from forger.commands.imagesets import ImageSet
-from forger.commands.sources import source_at
+from forger.data.imagesets import ImageSet
 from forger.errors import ConfigError
 from forger.metrics.passport import difference
 from forger.records import RunFolder
 from forger.run import train
 from forger.runs import restore
+from forger.sources import source_at
 from running import SMALL, composed, trained
 
 #: A small unconditional game on grey pictures of 8×8, scored by the digits extractor.

@@ -13,7 +13,7 @@ from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.metrics.features import extractors, inception
-from forger.metrics.scores.collection import score_name
+from forger.metrics.scores.names import score_name
 
 #: Data sets whose extractor forger ships, with the only shape that it takes.
 _SHIPPED = {

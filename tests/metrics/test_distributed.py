@@ -10,7 +10,10 @@ import torch.multiprocessing as mp
 
 from forger.metrics.evaluations.samples import SampleQuality
 from forger.metrics.features.reference import Reference
-from forger.metrics.scores.collection import KINDS, FrechetDistance, PrecisionRecall, Scores
+from forger.metrics.scores.buffered import PrecisionRecall
+from forger.metrics.scores.collection import Scores
+from forger.metrics.scores.names import KINDS
+from forger.metrics.scores.streaming import FrechetDistance
 
 from .doubles import Projection, pictures
 from .test_evaluation import DATA, Game
@@ -35,7 +38,7 @@ def scored(rank: int, world: int) -> dict[str, tuple[float, float | None]]:
     game.rank, game.world = rank, world
     evaluation = SampleQuality("digits", ["fd", "is", "kd", "precision"])
     streamed = evaluation.evaluate(game, DATA, "test", n=51, seed=0)
-    found = evaluation.measured(game, DATA, "test", n=51, seed=0)
+    found = evaluation.estimate(game, DATA, "test", n=51, seed=0)
     assert found["fd_digits"].value == pytest.approx(streamed["fd_digits"], rel=1e-9)
     return {name: tuple(score) for name, score in found.items()}
 

@@ -64,9 +64,9 @@ def test_a_perceptual_distance_stands_beside_them(china):
 
 
 def test_a_single_picture_has_no_spread_and_patches_have(china):
-    whole = Enlargement().measured(game(), china, "test", **ALL)
+    whole = Enlargement().estimate(game(), china, "test", **ALL)
     assert whole["psnr"].error is None
-    patches = Enlargement().measured(game(), china, "validation", **ALL)
+    patches = Enlargement().estimate(game(), china, "validation", **ALL)
     assert (patches["psnr"].error or 0) > 0
 
 

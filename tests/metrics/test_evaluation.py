@@ -16,10 +16,10 @@ from forger.games.autoencoder import AutoencoderGame
 from forger.games.base import Player
 from forger.losses.adversarial import least_squares
 from forger.metrics.evaluations.autoencoding import Reconstruction
-from forger.metrics.evaluations.base import DRAWS, Evaluation, halved, proportional
+from forger.metrics.evaluations.base import DRAWS, Evaluation, halved, labels_to_ask, proportional
 from forger.metrics.evaluations.classes import ClassCoverage
 from forger.metrics.evaluations.known_density import DensityMatch
-from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.evaluations.samples import SampleQuality, draw_fakes
 from forger.networks.autoencoders import MLP
 
 DATA = digits()
@@ -56,7 +56,7 @@ def test_values_of_a_record_are_those_of_the_loop_and_have_errors(classes):
     evaluation = quality(*names, *(["accuracy"] if classes else []))
     how = {"n": 200, "seed": 3}
     values = evaluation.evaluate(Game(classes), DATA, "test", **how)
-    found = evaluation.measured(Game(classes), DATA, "test", **how)
+    found = evaluation.estimate(Game(classes), DATA, "test", **how)
     assert {name: score.value for name, score in found.items()} == pytest.approx(
         {name: value for name, value in values.items() if name != "kd_error_digits"}, rel=1e-5, abs=1e-9
     )
@@ -67,7 +67,7 @@ def test_values_of_a_record_are_those_of_the_loop_and_have_errors(classes):
 def test_the_error_is_the_spread_over_generator_seeds():
     evaluation = quality("fd", "precision")
     draws = [evaluation.evaluate(Game(), DATA, "test", n=150, seed=seed) for seed in range(40)]
-    found = [evaluation.measured(Game(), DATA, "test", n=150, seed=seed) for seed in range(6)]
+    found = [evaluation.estimate(Game(), DATA, "test", n=150, seed=seed) for seed in range(6)]
     for name, low, high in (("fd_digits", 0.8, 2.2), ("precision_digits", 0.6, 1.5)):
         spread = np.std([draw[name] for draw in draws], ddof=1)
         assert low < np.mean([score[name].error for score in found]) / spread < high
@@ -93,7 +93,7 @@ def test_other_evaluations_get_the_spread_over_generator_seeds():
         def higher_is_better(self, name):
             return True
 
-    found = Chance().measured(None, DATA, "test", n=10, seed=5)
+    found = Chance().estimate(None, DATA, "test", n=10, seed=5)
     assert seeds == list(range(5, 5 + DRAWS))
     assert found["score"] == (5, pytest.approx(np.std(seeds, ddof=1)))
     assert found["sure"] == (1, 0)
@@ -102,7 +102,7 @@ def test_other_evaluations_get_the_spread_over_generator_seeds():
 def test_evaluations_of_real_images_get_the_spread_over_their_halves():
     game = SimpleNamespace(reconstruct=lambda images: images * 0.5, latent=4)
     evaluation = Reconstruction(pca=False)
-    found = evaluation.measured(game, DATA, "test", n=10_000, seed=0)
+    found = evaluation.estimate(game, DATA, "test", n=10_000, seed=0)
     errors = (to_float(DATA.test.arrays["image"]).double() / 4).square().mean((1, 2, 3))
     assert found["mse"].value == pytest.approx(float(errors.mean()))
     assert found["mse"].error == pytest.approx(float(errors.std()) / 497**0.5, rel=0.6)  # of eight halves
@@ -190,7 +190,8 @@ def test_ranks_ask_for_their_share_of_the_same_labels():
     asked = []
     for rank in (0, 1):
         game = Conditional(rank, world=2)
-        list(quality("fd")._fakes(game, BY_CLASS, "test", 60, 0))
+        labels = labels_to_ask(game.classes, BY_CLASS.test.arrays["label"], 60, 0)
+        assert sum(len(fakes) for fakes, _ in draw_fakes(game, 60, labels, 0)) == 30
         asked += game.labels
     assert torch.equal(*asked)
 

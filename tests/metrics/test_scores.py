@@ -9,17 +9,10 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from forger.metrics.features.base import Features
 from forger.metrics.features.reference import Reference
-from forger.metrics.scores.collection import (
-    KINDS,
-    FrechetDistance,
-    InceptionScore,
-    KernelDistance,
-    PrecisionRecall,
-    Scores,
-    Vendi,
-    higher_is_better,
-    score_name,
-)
+from forger.metrics.scores.buffered import InceptionScore, KernelDistance, PrecisionRecall
+from forger.metrics.scores.collection import Scores
+from forger.metrics.scores.names import KINDS, higher_is_better, score_name
+from forger.metrics.scores.streaming import FrechetDistance, Vendi
 
 from .doubles import Projection, pictures
 
@@ -157,8 +150,8 @@ class TestCollection:
         scores.compute()
         handle.remove()
         assert len(seen) == 1
-        assert Scores(extractor, reference, ["fd", "vendi"]).rows is None
-        assert Scores(extractor, reference, ["fd", "is"]).rows.kept == ("logits",)
+        assert Scores(extractor, reference, ["fd", "vendi"]).buffer is None
+        assert Scores(extractor, reference, ["fd", "is"]).buffer.kept == ("logits",)
 
     def test_the_seed_decides_what_is_random(self, extractor, reference, train, fakes):
         def compute(seed):

@@ -72,7 +72,7 @@ def test_perceptual_distance_and_ssim_stand_beside_psnr():
 
 
 def test_errors_are_the_spread_over_halves():
-    found = HiddenTruth().measured(game(lambda x: x), digits_inverted(), "test", **ALL)
+    found = HiddenTruth().estimate(game(lambda x: x), digits_inverted(), "test", **ALL)
     assert found["psnr"].value == HiddenTruth().evaluate(game(lambda x: x), digits_inverted(), "test", **ALL)["psnr"]
     assert 0 < (found["psnr"].error or 0) < 0.2
 

@@ -15,7 +15,7 @@ from forger.callbacks.journal import Journal
 from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
-from forger.metrics.evaluations.base import Evaluation, measured
+from forger.metrics.evaluations.base import Evaluation, scores_of
 from forger.watch.signals import relative_gap
 
 logger = logging.getLogger(__name__)
@@ -121,18 +121,10 @@ class Scoring(Punctual):
         return self._evaluate(game, "test", errors=True)
 
     def _evaluate(self, game: Game, split: str, *, errors: bool = False) -> dict[str, dict[str, Any]]:
-        scores: dict[str, dict[str, Any]] = {}
         # Scoring must not move the training's random stream.
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            for evaluation in self.evaluations.values():
-                what = (game, self.data, split)
-                how = {"n": self.n, "seed": self.seed}
-                values = evaluation.measured(*what, **how) if errors else measured(evaluation.evaluate(*what, **how))
-                passport = evaluation.passport(*what, **how)
-                for name, (value, error) in values.items():
-                    direction = evaluation.higher_is_better(name)
-                    scores[name] = {"value": value, "error": error, "higher_is_better": direction, "passport": passport}
-        return scores
+            evaluations = self.evaluations.values()
+            return scores_of(evaluations, game, self.data, split, n=self.n, seed=self.seed, errors=errors)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_value": self.best_value, "best_scores": self.best_scores}

@@ -13,16 +13,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+from torch import Tensor
 
-from forger.commands.imagesets import ImageSet
-from forger.commands.sources import Source, reference_of, source_at
 from forger.console import console, show_lines
+from forger.data.imagesets import ImageSet
 from forger.errors import ConfigError, closest
+from forger.metrics.evaluations.base import entries, scores_of
 from forger.metrics.features import extractors
-from forger.metrics.features.base import Extractor, extract
-from forger.metrics.features.reference import Reference, default_cache
+from forger.metrics.features.base import Extractor
 from forger.metrics.passport import Passport
-from forger.metrics.scores.collection import Memorisation, Scores, higher_is_better, plain_name, refuse_without_logits
+from forger.metrics.scores.collection import Scores, plain_names
+from forger.metrics.scores.names import higher_is_better, memorises
+from forger.sources import Source, reference_of, source_at
 from forger.standard_streams import printable
 
 #: Least number of images on either side; scores of fewer are meaningless.
@@ -50,6 +52,7 @@ def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -
     own = source.read is not None and source.defaults is None and not {"reference", "extractor", "scores"} & {*options}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         scores, notes = _own_scores(source, n, seed) if own else _scores(source, options, n, seed, reference)
+    scores = {name: _finite(entry) for name, entry in scores.items()}
     if "json" in options:
         print(json.dumps({"source": source.name, "scores": scores, "notes": notes}, indent=2, allow_nan=False))
     else:
@@ -70,38 +73,20 @@ def _scores(
     real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
     _same_kind(source, real, fake)
     extractor = extractor or extractors.build("digits" if fake.images.shape[1:] == (1, 8, 8) else "inception")
-    extractor.check(fake.images)
+    names = plain_names(_names(source, options, extractor, fake.images[:1]), extractor, fake.images[:1])
     extractor.check(real.images)
-    names = _names(source, options, extractor, fake)
-    plain = [plain_name(name, extractor.name) for name in names]
-    if extractor(fake.images[:1]).logits is None:
-        if names == list(_SCORES):
-            plain.remove("is")
-        refuse_without_logits(plain, extractor.name)
-    memorised = real.train if {*plain} & {*Memorisation.names} else None
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    extractor = extractor.to(device)
+    memorised = real.train if memorises(names, extractor.name) else None
     with _bar(extractor, len(fake) + len(real) + (len(memorised) if memorised else 0)):
-        known = Reference.build(extractor, real.images, split=real.name, cache=default_cache())
-        train = None
-        if memorised is not None:
-            train = Reference.build(extractor, memorised.images, split=memorised.name, cache=default_cache())
-        features = extract(extractor, fake.images)
-
-    scores = Scores(extractor, known, plain, train=train, splits=(source.defaults or {}).get("splits", 1))
-    features = features.each(lambda column: column.to(device))
-    labels = None if fake.labels is None else fake.labels.to(device)
-    values, errors = scores.measured(features, labels, seed=seed)
-    passport = scores.passport(len(fake), weights=source.weights, seed=seed)
+        splits = (source.defaults or {}).get("splits", 1)
+        scores = Scores.against(real, extractor.to(device), names, splits=splits).to(device)
+        found = scores.estimate([fake.images], fake.labels, seed=seed)
     notes = []
-    if min(len(fake), len(real)) <= known.features.shape[1]:
-        few, width = min(len(fake), len(real)), known.features.shape[1]
+    few, width = min(len(fake), len(real)), scores.reference.features.shape[1]
+    if few <= width:
         notes.append(f"{few} images for {width} features: distances are far above their limit; compare at equal n only")
-    told = {
-        name: _told(value, errors.get(name), higher_is_better(name), passport.to_dict())
-        for name, value in values.items()
-    }
-    return told, notes
+    passport = scores.passport(len(fake), weights=source.weights, seed=seed).to_dict()
+    return entries(found, higher_is_better, passport), notes
 
 
 def _early_extractor(source: Source, options: Mapping[str, Any]) -> Extractor | None:
@@ -113,8 +98,9 @@ def _early_extractor(source: Source, options: Mapping[str, Any]) -> Extractor | 
     if named is None:
         for option in ("weights", "preprocess"):
             if option in options:
-                told = f"--{option} {options[option]}"
-                raise ConfigError(f"{told}: of which extractor? Add --extractor inception, or a module of yours")
+                raise ConfigError(
+                    f"--{option} {options[option]}: of which extractor? Add --extractor inception, or a module of yours"
+                )
         return None
     preprocessing = _preprocessing(options["preprocess"]) if "preprocess" in options else {}
     return extractors.build(named, options.get("weights"), **preprocessing)
@@ -134,7 +120,7 @@ def _preprocessing(text: str) -> dict[str, Any]:
     return result
 
 
-def _numbers(text: str) -> tuple[float, ...]:
+def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(number) for number in text.split(":"))
 
 
@@ -143,20 +129,21 @@ _PREPROCESSING: dict[str, Callable[[str], Any]] = {
     "size": int,
     "antialias": {"true": True, "false": False}.__getitem__,
     "channels": {"1": 1, "3": 3}.__getitem__,
-    "range": _numbers,
-    "mean": _numbers,
-    "std": _numbers,
+    "range": _floats,
+    "mean": _floats,
+    "std": _floats,
 }
 
 
-def _names(source: Source, options: Mapping[str, Any], extractor: Extractor, fake: ImageSet) -> list[str]:
+def _names(source: Source, options: Mapping[str, Any], extractor: Extractor, image: Tensor) -> list[str]:
     if "scores" in options:
         names = [name.strip() for name in options["scores"].split(",") if name.strip()]
         if not names:
             raise ConfigError("--scores: name some, like --scores fid,is,kid")
         return names
-    own = source.defaults is not None and source.defaults["extractor"] == extractor.name
-    return list(source.defaults.get("scores", ("fd", "is"))) if own and source.defaults else list(_SCORES)
+    if source.defaults is not None and source.defaults["extractor"] == extractor.name:
+        return list(source.defaults.get("scores", ("fd", "is")))
+    return [name for name in _SCORES if name != "is" or extractor(image).logits is not None]
 
 
 def _same_kind(source: Source, real: ImageSet, fake: ImageSet) -> None:
@@ -185,20 +172,15 @@ def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any
     evaluations = instantiate(read.config.metrics.evaluations).values()
     if not evaluations:
         raise ConfigError(f"{read.folder}: its config names no scores (metrics=none); add --extractor and --scores")
-    told = {}
     for evaluation in evaluations:
         evaluation.check(read.data)
-        passport = evaluation.passport(read.game, read.data, "test", n=n, seed=seed)
-        for name, (value, error) in evaluation.measured(read.game, read.data, "test", n=n, seed=seed).items():
-            told[name] = _told(value, error, evaluation.higher_is_better(name), passport)
-    return told, []
+    return scores_of(evaluations, read.game, read.data, "test", n=n, seed=seed, errors=True), []
 
 
-def _told(value: float, error: float | None, higher: bool, passport: Mapping[str, Any]) -> dict[str, Any]:
-    """As in `record.json`, and the error."""
-    numbers = {"value": value, "error": error}
-    finite = {key: x if x is not None and math.isfinite(x) else None for key, x in numbers.items()}
-    return {**finite, "higher_is_better": higher, "passport": dict(passport)}
+def _finite(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry whose value and error JSON can hold."""
+    values = {key: entry[key] for key in ("value", "error")}
+    return {**entry, **{key: x if x is not None and math.isfinite(x) else None for key, x in values.items()}}
 
 
 # On the screen ----------------------------------------------------------------------------------------------

@@ -2,28 +2,21 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.games.abilities import Answers
-from forger.metrics.functional.standard_errors import spread
+from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions
 from forger.randomness import generator
 
 #: Draws behind a standard error, where the scores are computed anew for each.
 DRAWS = 6
-
-
-class Measured(NamedTuple):
-    """A score and its standard error, which is its spread over other draws of images; None if unknown."""
-
-    value: float
-    error: float | None = None
 
 
 #: What a game must offer to be scored (`forger.games.abilities`).
@@ -48,10 +41,10 @@ class Evaluation(ABC, Generic[G]):
     def evaluate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         """Scores by name, on ``n`` fakes (where the evaluation draws any) with latents of ``seed``."""
 
-    def measured(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def estimate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         """As `evaluate`, with standard errors: the spread over generator seeds, of which ``seed`` is the first."""
         draws = [self.evaluate(game, data, split, n=n, seed=seed + i) for i in range(DRAWS)]
-        return measured(draws[0], spread(draws))
+        return estimates(draws[0], spread(draws))
 
     @abstractmethod
     def higher_is_better(self, name: str) -> bool:
@@ -87,17 +80,56 @@ class OfRealImages(Evaluation[G]):
         count = min(n, len(data.splits[split]))
         return super().passport(game, data, split, n=count, seed=seed) | {"n_real": count}
 
-    def measured(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def estimate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         values = self.evaluate(game, data, split, n=n, seed=seed)
         if len(data.splits[split]) < 4:
-            return measured(values)
+            return estimates(values)
         halves = [halved(data, split, seed=seed + i) for i in range(DRAWS)]
-        return measured(values, spread([self.evaluate(game, half, split, n=n, seed=seed) for half in halves]))
+        return estimates(values, spread([self.evaluate(game, half, split, n=n, seed=seed) for half in halves]))
+
+
+def scores_of(
+    evaluations: Iterable[Evaluation[Any]], game: Answers, data: Data, split: str, *, n: int, seed: int, errors: bool
+) -> dict[str, dict[str, Any]]:
+    """All scores of a game on one split, as they stand in a record (`entries`), with ``errors`` or without."""
+    found: dict[str, dict[str, Any]] = {}
+    for evaluation in evaluations:
+        what, how = (game, data, split), {"n": n, "seed": seed}
+        scores = evaluation.estimate(*what, **how) if errors else estimates(evaluation.evaluate(*what, **how))
+        found |= entries(scores, evaluation.higher_is_better, evaluation.passport(*what, **how))
+    return found
+
+
+def entries(
+    scores: Mapping[str, Estimate], higher_is_better: Callable[[str], bool], passport: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Scores as they stand in a record: name → value, standard error, direction and passport."""
+    return {
+        name: {
+            "value": value,
+            "error": error,
+            "higher_is_better": higher_is_better(name),
+            "passport": dict(passport),
+        }
+        for name, (value, error) in scores.items()
+    }
 
 
 def weights_of(game: Answers) -> Weights:
     """Which of a game's weights its samples are drawn with."""
     return "ema" if game.averaged else "only"
+
+
+def labels_to_ask(classes: int, real: Tensor | None, n: int, seed: int) -> Tensor | None:
+    """Labels of ``n`` fakes: `proportional` to those of the real images; all in turn where these have other classes.
+
+    None for a game without classes.
+    """
+    if not classes:
+        return None
+    if real is None or int(real.max()) >= classes:
+        return torch.arange(n) % classes
+    return proportional(real, n, seed)
 
 
 def proportional(labels: Tensor, n: int, seed: int) -> Tensor:
@@ -115,14 +147,9 @@ def proportional(labels: Tensor, n: int, seed: int) -> Tensor:
     """
     stream = generator(seed, "labels")
     start = torch.rand((), generator=stream, dtype=torch.float64)
-    rows = (torch.arange(n) + start) * (len(labels) / n)  # evenly spaced
-    drawn = labels.sort().values[rows.long().clamp(max=len(labels) - 1)]
+    places = (torch.arange(n) + start) * (len(labels) / n)  # evenly spaced
+    drawn = labels.sort().values[places.long().clamp(max=len(labels) - 1)]
     return drawn[torch.randperm(n, generator=stream)]
-
-
-def measured(values: Mapping[str, float], errors: Mapping[str, float] = {}) -> dict[str, Measured]:
-    """Values by name with what is known of their errors."""
-    return {name: Measured(value, errors.get(name)) for name, value in values.items()}
 
 
 def halved(data: Data, split: str, *, seed: int) -> Data:
@@ -131,8 +158,8 @@ def halved(data: Data, split: str, *, seed: int) -> Data:
 
     def half(table: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
         n = len(next(iter(table.values()), ()))
-        rows = torch.randperm(n, generator=generator(seed, "halves", name))[: n // 2]
-        return {key: array[rows] for key, array in table.items()}
+        chosen = torch.randperm(n, generator=generator(seed, "halves", name))[: n // 2]
+        return {key: array[chosen] for key, array in table.items()}
 
     smaller = Split(half(part.arrays, "arrays"), half(part.independent, "independent"))
     if split in data.extra:

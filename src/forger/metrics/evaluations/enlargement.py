@@ -9,10 +9,11 @@ from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
-from forger.metrics.evaluations.base import Measured, OfRealImages, measured
+from forger.metrics.evaluations.base import OfRealImages
 from forger.metrics.features.base import as_uint8
 from forger.metrics.features.perceptual import Distance
 from forger.metrics.functional.image_quality import decibels, energy_beyond, luma, ssim
+from forger.metrics.functional.standard_errors import Estimate, estimates
 
 
 class Enlargement(OfRealImages[Enlarges]):
@@ -48,10 +49,10 @@ class Enlargement(OfRealImages[Enlarges]):
                 scores[key + name] = value
         return scores
 
-    def measured(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def estimate(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         if split == "test" and self.main in data.extra:  # the spread of a single picture is unknown
-            return measured(self.evaluate(game, data, split, n=n, seed=seed))
-        return super().measured(game, data, split, n=n, seed=seed)
+            return estimates(self.evaluate(game, data, split, n=n, seed=seed))
+        return super().estimate(game, data, split, n=n, seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
         return self.distance is None or not name.startswith(self.distance.name)

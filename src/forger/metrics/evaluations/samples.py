@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
 from forger.data.dataset import Data
+from forger.data.imagesets import split_of
 from forger.data.loader import share
 from forger.games.abilities import Samples
-from forger.metrics.evaluations.base import Evaluation, Measured, measured, proportional, weights_of
+from forger.metrics.evaluations.base import Evaluation, labels_to_ask, weights_of
 from forger.metrics.features import extractors
-from forger.metrics.features.base import Features, as_uint8
-from forger.metrics.features.reference import Reference, default_cache
-from forger.metrics.scores.buffered import Rows
-from forger.metrics.scores.collection import Scores, higher_is_better, plain_name, refuse_without_logits, score_name
+from forger.metrics.features.base import as_uint8
+from forger.metrics.functional.standard_errors import Estimate
+from forger.metrics.scores.collection import Scores, plain_names
+from forger.metrics.scores.names import higher_is_better, plain_name, score_name
 from forger.randomness import generator
 
 #: Samples that a game makes at a time.
@@ -27,7 +27,7 @@ class SampleQuality(Evaluation[Samples]):
 
     Args:
         extractor: a name, an import path or a file, as `forger.metrics.features.extractors.build` takes it.
-        scores: names of `forger.metrics.scores.collection` (``fd``, ``is``, ``kd``, ``precision``, …).
+        scores: names of `forger.metrics.scores.names` (``fd``, ``is``, ``kd``, ``precision``, …).
         weights: file of the extractor's weights, where it needs one.
         splits: of the Inception Score.
         preprocessing: of a module or exported program, as `ModuleExtractor` takes it (``size``, ``antialias``, …).
@@ -49,23 +49,15 @@ class SampleQuality(Evaluation[Samples]):
     def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = self._prepared(data, split).to(game.device)
         scores.reset()
-        for features, labels in self._fakes(game, data, split, n, seed):
-            scores.observe(features, labels)
+        for fakes, labels in draw_fakes(game, n, self._labels(game, data, split, n, seed), seed):
+            scores.update(fakes, labels)
         return scores.compute()
 
-    def measured(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Measured]:
+    def estimate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         """As `evaluate`, with standard errors from halves of the fakes, whose features are kept for that."""
         scores = self._prepared(data, split).to(game.device)
-        kept = Rows(scores.reference, self._columns(scores)).to(game.device)
-        for features, _ in self._fakes(game, data, split, n, seed):
-            kept.update(features)
-        with kept.sync_context():
-            rows = kept.gathered()
-        features = Features(rows["features"], rows.get("logits"))
         labels = self._labels(game, data, split, n, seed)
-        labels = None if labels is None else labels.to(game.device)
-        values, errors = scores.measured(features, labels, seed=seed)
-        return measured(values, errors)
+        return scores.estimate((fakes for fakes, _ in draw_fakes(game, n, labels, seed)), labels, seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
         return higher_is_better(name)
@@ -76,43 +68,28 @@ class SampleQuality(Evaluation[Samples]):
         return [score_name(plain_name(name, self.extractor.name), self.extractor.name) for name in self.names]
 
     def check(self, data: Data) -> None:
-        assert self.published  # refuses a name that no score has
-        if self.extractor(data.test.arrays["image"][:1]).logits is None:
-            refuse_without_logits([plain_name(name, self.extractor.name) for name in self.names], self.extractor.name)
+        plain_names(self.names, self.extractor, data.test.arrays["image"][:1])
 
     def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()
 
-    def _fakes(
-        self, game: Samples, data: Data, split: str, n: int, seed: int
-    ) -> Iterator[tuple[Features, Tensor | None]]:
-        """Features of this rank's fakes and the labels that were asked for, a chunk at a time."""
-        labels = self._labels(game, data, split, n, seed)
-        for mine in share(n, game.rank, game.world).split(CHUNK):
-            fakes = as_uint8(game.sample(n, labels, generator(seed, "scores"), only=mine))
-            asked = None if labels is None else labels[mine].to(fakes.device)
-            for part in torch.arange(len(fakes)).split(512):
-                yield self.extractor(fakes[part]), None if asked is None else asked[part]
-
-    @staticmethod
-    def _columns(scores: Scores) -> list[str]:
-        return ["features"] if scores.reference.logits is None else ["features", "logits"]
-
     def _prepared(self, data: Data, split: str) -> Scores:
         if split not in self._scores:
-            cache = default_cache()
-            real = Reference.build(
-                self.extractor, data.splits[split].arrays["image"], split=f"{data.name}/{split}", cache=cache
-            )
-            train = None
-            if "memorisation" in self.names:
-                train = Reference.build(
-                    self.extractor, data.train.arrays["image"], split=f"{data.name}/train", cache=cache
-                )
-            self._scores[split] = Scores(self.extractor, real, self.names, train=train, splits=self.splits)
+            real = split_of(data, split)
+            self._scores[split] = Scores.against(real, self.extractor, self.names, splits=self.splits)
         return self._scores[split]
 
     @staticmethod
     def _labels(game: Samples, data: Data, split: str, n: int, seed: int) -> Tensor | None:
-        """Labels to ask a conditional game for."""
-        return proportional(data.splits[split].arrays["label"], n, seed) if game.classes else None
+        return labels_to_ask(game.classes, data.splits[split].arrays.get("label"), n, seed)
+
+
+def draw_fakes(game: Samples, n: int, labels: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """This rank's share of ``n`` fakes, uint8, a chunk at a time, each with the labels (of all, (n,)) it was asked for.
+
+    Raises:
+        ValueError: NaN or infinity among them.
+    """
+    for indices in share(n, game.rank, game.world).split(CHUNK):
+        fakes = as_uint8(game.sample(n, labels, generator(seed, "scores"), only=indices))
+        yield fakes, None if labels is None else labels[indices].to(fakes.device)

@@ -1,6 +1,7 @@
 """Standard errors of scores: their spread over other draws of images."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,8 +10,20 @@ from torch import Tensor
 from forger.randomness import generator
 
 
+class Estimate(NamedTuple):
+    """A score and its standard error, which is its spread over other draws of images; None if unknown."""
+
+    value: float
+    error: float | None = None
+
+
+def estimates(values: Mapping[str, float], errors: Mapping[str, float] = {}) -> dict[str, Estimate]:
+    """Scores by name with what is known of their errors."""
+    return {name: Estimate(value, errors.get(name)) for name, value in values.items()}
+
+
 def halves(n: int, *, seed: int, repeats: int = 20) -> list[Tensor]:
-    """The rows, int64, of random halves of ``n`` images: a score's `spread` over them is its standard error.
+    """The indices, int64, of random halves of ``n`` images: a score's `spread` over them is its standard error.
 
     This is the delete-half jackknife. For a score that is smooth in the distribution, halves
     drawn without replacement vary around the whole set as the whole set varies around the truth. For a Fréchet

@@ -1,4 +1,4 @@
-"""Scores that need every feature, or every logit, at once: torchmetrics metrics over kept rows."""
+"""Scores that need every feature, or every logit, at once: torchmetrics metrics that keep them."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -13,15 +13,14 @@ from forger.metrics.functional import neighbours
 from forger.metrics.functional.frechet import extrapolated_frechet_distance, refuse_not_finite
 from forger.metrics.functional.kernel_distance import kernel_distance
 from forger.metrics.functional.logits import inception_score
-from forger.metrics.scores.streaming import FeatureMetric
+from forger.metrics.scores.base import FeatureMetric
 
 
-class Rows(FeatureMetric):
+class Buffered(FeatureMetric):
     """Base of scores that need every image: keeps the `columns` ("features", "logits") in float32.
 
-    After a sync the rows stand in the order of a single process, if rank r of w was given images r, r + w, r
-    + 2w, …: so subsets, shuffles and therefore results are the same on any number of ranks, evenly divided or
-    not.
+    After a sync images stand in the order of a single process, if rank r of w was given images r, r + w, r + 2w, …: so
+    subsets, shuffles and therefore results are the same on any number of ranks, evenly divided or not.
     """
 
     full_state_update = True  # `count` can't be merged, only gathered
@@ -49,9 +48,9 @@ class Rows(FeatureMetric):
 
     def update(self, fake: Features, labels: Tensor | None = None) -> None:
         for column in self.kept:
-            rows = getattr(fake, column)
-            refuse_not_finite(rows)
-            getattr(self, column).append(rows.float())
+            values = getattr(fake, column)
+            refuse_not_finite(values)
+            getattr(self, column).append(values.float())
         self.count = self.count + len(fake.features)
 
     def gathered(self) -> dict[str, Tensor]:
@@ -65,10 +64,10 @@ class Rows(FeatureMetric):
         return self.evaluate(self.gathered())
 
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
-        rows = {column: getattr(fake, column) for column in self.kept}
-        for values in rows.values():
+        columns = {column: getattr(fake, column) for column in self.kept}
+        for values in columns.values():
             refuse_not_finite(values)
-        return self.evaluate(rows)
+        return self.evaluate(columns)
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
         """The numbers for these columns, wherever they were kept."""
@@ -78,7 +77,7 @@ class Rows(FeatureMetric):
         return self.reference.features.to(fake.device)
 
 
-class InceptionScore(Rows):
+class InceptionScore(Buffered):
     """Salimans et al. 2016, section 4: mean over `splits` of shuffled images; `is_std` with more than one."""
 
     names = ("is", "is_std")
@@ -95,11 +94,12 @@ class InceptionScore(Rows):
         return {"is": mean, "is_std": spread} if self.splits > 1 else {"is": mean}
 
 
-class KernelDistance(Rows):
+class KernelDistance(Buffered):
     """Bińkowski et al. 2018 (KID): unbiased, over all images or `subsets` of `subset_size`; and its error."""
 
     names = ("kd", "kd_error")
     higher_is_better = False
+    error_of_halves = False  # it has an error of its own, by the jackknife
 
     def __init__(
         self, reference: Reference, subsets: int | None = None, subset_size: int = 1000, seed: int = 2020
@@ -108,18 +108,19 @@ class KernelDistance(Rows):
         self.subsets, self.subset_size, self.seed = subsets, subset_size, seed
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
-        rows = fake["features"]
+        features = fake["features"]
         value, error = kernel_distance(
-            rows, self.real(rows), subsets=self.subsets, subset_size=self.subset_size, seed=self.seed
+            features, self.real(features), subsets=self.subsets, subset_size=self.subset_size, seed=self.seed
         )
         return {"kd": value, "kd_error": error}
 
 
-class ExtrapolatedFrechetDistance(Rows):
+class ExtrapolatedFrechetDistance(Buffered):
     """Chong & Forsyth 2020 (FID∞): the distance for infinitely many fakes."""
 
     names = ("fd_infinity",)
     higher_is_better = False
+    error_of_halves = False  # halves are too few images for it, and it is ten distances already
 
     def __init__(self, reference: Reference, seed: int = 2020) -> None:
         super().__init__(reference)
@@ -130,21 +131,21 @@ class ExtrapolatedFrechetDistance(Rows):
         return {"fd_infinity": extrapolated_frechet_distance(fake["features"], *moments, seed=self.seed)}
 
 
-class NeighbourScore(Rows):
+class NeighbourScore(Buffered):
     """Base of scores by nearest neighbours, which find those of all subsets of the fakes at once."""
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
-        rows = fake["features"]
-        return self._named(rows, [torch.arange(len(rows), device=rows.device)])[0]
+        features = fake["features"]
+        return self._named(features, [torch.arange(len(features), device=features.device)])[0]
 
     def of_parts(self, fake: Features, labels: Tensor | None, parts: Sequence[Tensor]) -> list[dict[str, float]]:
         return self._named(fake.features, parts)
 
     def _named(self, fake: Tensor, parts: Sequence[Tensor]) -> list[dict[str, float]]:
-        return [dict(zip(self.names, values, strict=True)) for values in self.numbers(fake, parts)]
+        return [dict(zip(self.names, values, strict=True)) for values in self.of_subsets(fake, parts)]
 
-    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
-        """Both numbers for each subset of the fakes' features (n, d), given by its rows."""
+    def of_subsets(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+        """Both scores of each subset of the fakes' features (n, d), given by its indices."""
         raise NotImplementedError
 
 
@@ -158,7 +159,7 @@ class PrecisionRecall(NeighbourScore):
         super().__init__(reference)
         self.k = k
 
-    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+    def of_subsets(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
         radius = self.reference.radius(self.k).to(fake.device)
         return neighbours.precision_recall_of_parts(fake, self.real(fake), parts, self.k, radius=radius)
 
@@ -173,7 +174,7 @@ class DensityCoverage(NeighbourScore):
         super().__init__(reference)
         self.k = k
 
-    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+    def of_subsets(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
         radius = self.reference.radius(self.k).to(fake.device)
         return neighbours.density_coverage_of_parts(fake, self.real(fake), parts, self.k, radius=radius)
 
@@ -191,7 +192,7 @@ class Memorisation(NeighbourScore):
         self.train_features, self.seed = train.features, seed
         self._typical: Tensor | None = None
 
-    def numbers(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
+    def of_subsets(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
         train, held_out = self.train_features.to(fake.device), self.real(fake)
         if self._typical is None:
             self._typical = neighbours.typical_distance(train, held_out)

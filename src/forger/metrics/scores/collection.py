@@ -1,4 +1,4 @@
-"""The scores by name, over features that are extracted once for all of them."""
+"""Any number of scores of one generator, over features that are extracted once for all of them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated
@@ -7,106 +7,21 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from forger.data.imagesets import ImageSet
 from forger.metrics.features.base import Extractor, Features
-from forger.metrics.features.reference import Reference
-from forger.metrics.functional.standard_errors import halves, spread
+from forger.metrics.features.reference import Reference, default_cache
+from forger.metrics.functional.standard_errors import Estimate, estimates, halves, spread
 from forger.metrics.passport import Passport, Weights
-from forger.metrics.scores.buffered import (
-    DensityCoverage,
-    ExtrapolatedFrechetDistance,
-    InceptionScore,
-    KernelDistance,
-    Memorisation,
-    PrecisionRecall,
-    Rows,
-)
-from forger.metrics.scores.streaming import Accuracy, FeatureMetric, FrechetDistance, Vendi
-
-__all__ = [
-    "Accuracy",
-    "DensityCoverage",
-    "ExtrapolatedFrechetDistance",
-    "FrechetDistance",
-    "InceptionScore",
-    "KernelDistance",
-    "Memorisation",
-    "PrecisionRecall",
-    "Scores",
-    "Vendi",
-    "higher_is_better",
-    "score_name",
-]
-
-METRICS: tuple[type[FeatureMetric], ...] = (
-    FrechetDistance,
-    ExtrapolatedFrechetDistance,
-    InceptionScore,
-    KernelDistance,
-    PrecisionRecall,
-    DensityCoverage,
-    Memorisation,
-    Vendi,
-    Accuracy,
-)
-KINDS = {name: metric for metric in METRICS for name in metric.names}
-# The names of the literature, which mean the Inception network and nothing else.
-INCEPTION_NAMES = {"fd": "fid", "fd_infinity": "fid_infinity", "kd": "kid", "kd_error": "kid_error"}
-
-
-#: Not for halves: the first is ten distances already and needs more images, the others have errors of their own.
-_NO_HALVES = ("fd_infinity", "kd", "kd_error")
-
-
-def score_name(name: str, extractor: str) -> str:
-    """The public name of a score: `fd` is `fid` with the Inception network, `fd_digits` with digits."""
-    if extractor == "inception":
-        return INCEPTION_NAMES.get(name, name if name in ("is", "is_std") else f"{name}_inception")
-    return f"{name}_{extractor}"
-
-
-def plain_name(name: str, extractor: str) -> str:
-    """The plain name of a public or plain name: `fid`, `fd_digits`, `fd` → `fd`.
-
-    Raises:
-        ValueError: a name that no score has, or that belongs to another extractor.
-    """
-    known = {score_name(plain, extractor): plain for plain in KINDS} | {plain: plain for plain in KINDS}
-    if name in known:
-        return known[name]
-    if name in INCEPTION_NAMES.values():
-        plain = next(key for key, value in INCEPTION_NAMES.items() if value == name)
-        raise ValueError(f"{name} means the Inception network: with the {extractor} extractor ask for {plain}")
-    raise ValueError(f"no score {name} with the {extractor} extractor: there are {', '.join(KINDS)}")
-
-
-def refuse_without_logits(names: Iterable[str], extractor: str) -> None:
-    """Refuse scores, by their plain names, that an extractor without logits can't give.
-
-    Raises:
-        ValueError: there is one.
-    """
-    unfit = [name for name in names if KINDS[name].of_logits]
-    if unfit:
-        raise ValueError(
-            f"the {extractor} extractor tells no classes apart, which {score_name(unfit[0], extractor)} is about: "
-            "leave it out, or take an extractor with logits"
-        )
-
-
-def higher_is_better(name: str) -> bool:
-    """The direction of a score, by its public or plain name (`fd_digits`, `is`)."""
-    plain = {public: plain for plain, public in INCEPTION_NAMES.items()}.get(name, name)
-    known = [kind for kind in KINDS if plain == kind or plain.startswith(f"{kind}_")]
-    if not known:
-        raise ValueError(f"no score {name}: there are {', '.join(KINDS)}")
-    return bool(KINDS[max(known, key=len)].higher_is_better)
+from forger.metrics.scores.base import FeatureMetric
+from forger.metrics.scores.buffered import Buffered
+from forger.metrics.scores.names import KINDS, memorises, options_of, plain_name, refuse_without_logits, score_name
 
 
 class Scores(nn.Module):
     """Any number of scores of one generator: `update` with fakes, then `compute`, then `reset`.
 
     `scores`: plain names (`fd`, `is`, `kd`, `precision`, …) or public ones (`fid`, `fd_digits`). Features are
-    streamed; they are kept once, for all scores together, if one of them needs every row. Under DDP rank r of
+    streamed; they are kept once, for all scores together, if one of them needs every image. Under DDP rank r of
     w updates with fakes r, r + w, …, without padding, and all ranks call `compute`, which gives all of them
     the result of one process. `train`: a Reference of the training images, for `memorisation`. `splits`: of
     the Inception Score; `seed`: of its shuffle and of all subsets. Everything lives where `.to()` puts it
@@ -122,26 +37,36 @@ class Scores(nn.Module):
         train: Reference | None = None,
         splits: Annotated[int, Ge(1)] = 1,
         seed: int = 2020,
-        batch_size: Annotated[int, Ge(1)] = 512,
+        batch_size: Annotated[int, Ge(1)] = 256,
     ) -> None:
         super().__init__()
         for known in (reference, train):
             if known is not None and known.weights_sha256 != extractor.weights_sha256:
                 raise ValueError(f"the reference {known.split} was made with other weights than the extractor's")
         self.extractor, self.reference, self.batch_size = extractor, reference, batch_size
-        options = {
-            InceptionScore: {"splits": splits, "seed": seed},
-            Memorisation: {"train": train, "seed": seed},
-        }
-        options |= {KernelDistance: {"seed": seed}, ExtrapolatedFrechetDistance: {"seed": seed}}
         if reference.logits is None:
             refuse_without_logits([plain_name(name, extractor.name) for name in scores], extractor.name)
         kinds = dict.fromkeys(KINDS[plain_name(name, extractor.name)] for name in scores)
-        if Memorisation in kinds and train is None:
+        if train is None and memorises(scores, extractor.name):
             raise ValueError("memorisation needs the training images beside the reference")
-        self.metrics = nn.ModuleList(kind(reference, **options.get(kind, {})) for kind in kinds)
-        columns = sorted({column for metric in self._readers() for column in metric.columns})
-        self.rows = Rows(reference, columns) if columns else None
+        options = {"train": train, "splits": splits, "seed": seed}
+        self.metrics = nn.ModuleList(
+            kind(reference, **{name: options[name] for name in options_of(kind) & options.keys()}) for kind in kinds
+        )
+        columns = sorted({column for metric in self._buffered() for column in metric.columns})
+        self.buffer = Buffered(reference, columns) if columns else None
+
+    @classmethod
+    def against(
+        cls, real: ImageSet, extractor: Extractor, scores: Sequence[str], *, splits: Annotated[int, Ge(1)] = 1
+    ) -> "Scores":
+        """Scores against real images, whose features are extracted, or read where they have been kept."""
+
+        def reference(images: ImageSet) -> Reference:
+            return Reference.build(extractor, images.images, split=images.name, cache=default_cache())
+
+        train = reference(real.train) if real.train is not None and memorises(scores, extractor.name) else None
+        return cls(extractor, reference(real), scores, train=train, splits=splits)
 
     def update(self, images: Tensor, labels: Tensor | None = None) -> None:
         """Add fakes, uint8 (n, c, h, w), with the labels that were asked for, int64 (n,), if there were any.
@@ -153,12 +78,9 @@ class Scores(nn.Module):
             raise ValueError(f"{len(images)} images came with {len(labels)} labels")
         for start in range(0, len(images), self.batch_size):
             part = slice(start, start + self.batch_size)
-            self.observe(self.extractor(images[part]), None if labels is None else labels[part])
-
-    def observe(self, features: Features, labels: Tensor | None = None) -> None:
-        """As `update`, for fakes whose features by this extractor are already computed."""
-        for metric in self._fed():
-            metric.update(features, labels)
+            features = self.extractor(images[part])
+            for metric in self._updated():
+                metric.update(features, None if labels is None else labels[part])
 
     def compute(self) -> dict[str, float]:
         """All scores by their public names.
@@ -167,45 +89,54 @@ class Scores(nn.Module):
             ValueError: too few images.
         """
         values: dict[str, float] = {}
-        for metric in self._streams():
+        for metric in self._streaming():
             with metric.sync_context():
                 values |= metric.values()
-        if self.rows is not None:
-            with self.rows.sync_context():
-                kept = self.rows.gathered()
-            for metric in self._readers():
+        if self.buffer is not None:
+            with self.buffer.sync_context():
+                kept = self.buffer.gathered()
+            for metric in self._buffered():
                 values |= metric.evaluate(kept)
-        return {score_name(name, self.extractor.name): value for name, value in values.items()}
+        return self._public(values)
 
     def reset(self) -> None:
-        for metric in self._fed():
+        for metric in self._updated():
             metric.reset()
 
-    def of(self, features: Features, labels: Tensor | None = None) -> dict[str, float]:
-        """All scores of a whole set of fakes; changes no state and syncs nothing."""
-        return self._named([*self._streams(), *self._readers()], features, labels)
+    def estimate(self, fakes: Iterable[Tensor], labels: Tensor | None = None, *, seed: int) -> dict[str, Estimate]:
+        """All scores of a whole set of fakes by their public names, with standard errors; earlier updates do not count.
 
-    def measured(
-        self, features: Features, labels: Tensor | None = None, *, seed: int
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """All scores of a whole set of fakes, and their standard errors from halves of them, where halves are enough.
+        Args:
+            fakes: uint8 (…, c, h, w), in portions, on any device; under DDP this rank's share, as for `update`.
+            labels: those that were asked for, of all fakes of all ranks, int64 (n,).
+            seed: of the halves that the errors come from.
+        """
+        columns = ["features"] if self.reference.logits is None else ["features", "logits"]
+        device = self._updated()[0].device
+        kept = Buffered(self.reference, columns).to(device)
+        for images in fakes:
+            for part in images.split(self.batch_size):
+                kept.update(self.extractor(part.to(device)))
+        with kept.sync_context():
+            features = Features(**{"logits": None, **kept.gathered()})
+        return self.of(features, None if labels is None else labels.to(device), seed=seed)
+
+    def of(self, features: Features, labels: Tensor | None = None, *, seed: int) -> dict[str, Estimate]:
+        """As `estimate`, of fakes whose features are known.
 
         Neighbours are found once for the whole and all halves. The kernel distance's error is its own, by the
         jackknife; `fd_infinity` gets none.
         """
         n, width = features.features.shape
-        whole = [torch.arange(n, device=features.features.device)]
-        try:
-            parts = halves(n, seed=seed, repeats=20 if width <= 512 else 8)
-        except ValueError:  # too few images
-            parts = []
-        parts = [*whole, *(rows.to(whole[0].device) for rows in parts)]
+        parts = [torch.arange(n)]
+        if n >= 4:
+            parts += halves(n, seed=seed, repeats=20 if width <= 512 else 8)
+        parts = [part.to(features.features.device) for part in parts]
         values: dict[str, float] = {}
         errors: dict[str, float] = {}
-        for metric in [*self._streams(), *self._readers()]:
-            if {*metric.names} & {*_NO_HALVES} or len(parts) == 1:
-                found = [metric.of(features, labels)]
-            else:
+        for metric in [*self._streaming(), *self._buffered()]:
+            found = [metric.of(features, labels)] if not metric.error_of_halves or len(parts) == 1 else None
+            if found is None:
                 try:
                     found = metric.of_parts(features, labels, parts)
                 except ValueError:  # half of so few images can't be scored
@@ -213,14 +144,12 @@ class Scores(nn.Module):
             values |= found[0]
             if len(found) > 1:
                 errors |= spread(found[1:])
-        if "kd" in values:
-            errors["kd"] = values.pop("kd_error")
-        name = self.extractor.name
-        public = [{score_name(key, name): value for key, value in told.items()} for told in (values, errors)]
-        return public[0], public[1]
+        for name in [name for name in values if f"{name}_error" in values]:
+            errors[name] = values.pop(f"{name}_error")
+        return estimates(self._public(values), self._public(errors))
 
     def passport(self, n_fake: int, *, weights: Weights, seed: int, truncation: float = 1.0) -> Passport:
-        """What to store beside the numbers. `seed`: of the fakes' latents."""
+        """What to store beside the scores. `seed`: of the fakes' latents."""
         return Passport(
             extractor=self.extractor.name,
             weights_sha256=self.extractor.weights_sha256,
@@ -234,18 +163,28 @@ class Scores(nn.Module):
             truncation=truncation,
         )
 
-    def _named(self, metrics: Sequence[FeatureMetric], features: Features, labels: Tensor | None) -> dict[str, float]:
-        values: dict[str, float] = {}
-        for metric in metrics:
-            values |= metric.of(features, labels)
+    def _public(self, values: dict[str, float]) -> dict[str, float]:
         return {score_name(name, self.extractor.name): value for name, value in values.items()}
 
-    def _readers(self) -> list[Rows]:
-        return [metric for metric in self.metrics if isinstance(metric, Rows)]
+    def _buffered(self) -> list[Buffered]:
+        return [metric for metric in self.metrics if isinstance(metric, Buffered)]
 
-    def _streams(self) -> list[FeatureMetric]:
-        return [m for m in self.metrics if isinstance(m, FeatureMetric) and not isinstance(m, Rows)]
+    def _streaming(self) -> list[FeatureMetric]:
+        return [m for m in self.metrics if isinstance(m, FeatureMetric) and not isinstance(m, Buffered)]
 
-    def _fed(self) -> list[FeatureMetric]:
-        """Metrics that are updated with each batch; those that need all rows share one table."""
-        return [*self._streams(), *([] if self.rows is None else [self.rows])]
+    def _updated(self) -> list[FeatureMetric]:
+        """Metrics that are updated with each batch; those that need all images share one buffer."""
+        return [*self._streaming(), *([] if self.buffer is None else [self.buffer])]
+
+
+def plain_names(names: Sequence[str], extractor: Extractor, image: Tensor) -> list[str]:
+    """The plain names of scores, after a look at an image, uint8 (1, c, h, w).
+
+    Raises:
+        ValueError: a name that no score has, an image that the extractor does not take, or a score that needs logits,
+            which it does not give.
+    """
+    plain = [plain_name(name, extractor.name) for name in names]
+    if extractor(image).logits is None:
+        refuse_without_logits(plain, extractor.name)
+    return plain

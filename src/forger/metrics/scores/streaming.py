@@ -1,13 +1,9 @@
 """Scores that keep running sums instead of features: torchmetrics metrics in float64."""
 
-from collections.abc import Sequence
-from typing import ClassVar
-
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from forger.metrics.features.base import Features, FixedPrecision
+from forger.metrics.features.base import Features
 from forger.metrics.features.reference import Reference
 from forger.metrics.functional.frechet import (
     frechet_distance,
@@ -17,47 +13,7 @@ from forger.metrics.functional.frechet import (
 )
 from forger.metrics.functional.logits import agreement
 from forger.metrics.functional.vendi import normalised, vendi_from_outer, vendi_score
-
-
-class FeatureMetric(FixedPrecision, Metric):
-    """Base of all scores: `update(features, labels)` takes an extractor's output on fakes.
-
-    `values()` gives the numbers, by name, of all updates so far; `of(features, labels)` those of other fakes.
-    `compute()` syncs over ranks first (so all ranks must call it) and gives a float64 scalar, or a dict of them
-    if there are several.
-    """
-
-    full_state_update = False
-    is_differentiable = False
-    of_logits: ClassVar[bool] = False  # whether it looks at classes, which not every extractor tells apart
-    names: ClassVar[tuple[str, ...]]  # the numbers this score can give, without the extractor's name
-
-    def __init__(self, reference: Reference) -> None:
-        super().__init__()
-        self.reference = reference
-
-    def update(self, fake: Features, labels: Tensor | None = None) -> None:
-        raise NotImplementedError
-
-    def values(self) -> dict[str, float]:
-        raise NotImplementedError
-
-    def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
-        """The numbers of a whole set of fakes; changes no state and syncs nothing."""
-        raise NotImplementedError
-
-    def of_parts(self, fake: Features, labels: Tensor | None, parts: Sequence[Tensor]) -> list[dict[str, float]]:
-        """As `of`, of several subsets of a set, given by their rows."""
-        return [
-            self.of(fake.each(lambda column, rows=rows: column[rows]), None if labels is None else labels[rows])
-            for rows in parts
-        ]
-
-    def compute(self) -> Tensor | dict[str, Tensor]:
-        values = {
-            name: torch.tensor(value, dtype=torch.float64, device=self.device) for name, value in self.values().items()
-        }
-        return values if len(values) > 1 else next(iter(values.values()))
+from forger.metrics.scores.base import FeatureMetric
 
 
 class FrechetDistance(FeatureMetric):
@@ -123,12 +79,12 @@ class Vendi(FeatureMetric):
         self.outer = self.outer + rows.T @ rows
 
     def values(self) -> dict[str, float]:
-        return self._told(vendi_from_outer(self.outer, int(self.n)))
+        return self._values(vendi_from_outer(self.outer, int(self.n)))
 
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
-        return self._told(vendi_score(fake.features))
+        return self._values(vendi_score(fake.features))
 
-    def _told(self, value: float) -> dict[str, float]:
+    def _values(self, value: float) -> dict[str, float]:
         return {"vendi": value, "vendi_ratio": value / self.real}
 
 

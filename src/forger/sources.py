@@ -1,26 +1,32 @@
-"""Sources of images that `forger evaluate` can score, and references to score them against."""
+"""Sources of images that can be scored, and references to score them against."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 
-from forger.commands.imagesets import ExportedGenerator, ImageSet, image_set, named_set, split_of
+from forger.config.shipped import conf_folder, config_groups
+from forger.data.imagesets import ImageSet, image_set, split_of
 from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
-from forger.metrics.evaluations.base import proportional, weights_of
+from forger.metrics.evaluations.base import labels_to_ask, weights_of
+from forger.metrics.evaluations.samples import draw_fakes
+from forger.metrics.features.exported import load_exported
 from forger.metrics.passport import Weights
 from forger.randomness import generator
 from forger.runs.finding import config_of, run_at
 from forger.runs.listing import list_runs
 from forger.runs.restore import Restored, data_of, restored
 
-#: Samples that a game makes at a time.
-_CHUNK = 4096
+#: Images that an exported generator makes at a time, where it leaves that open.
+_CHUNK = 256
 _QUALITY = "forger.metrics.evaluations.samples.SampleQuality"
 
 
@@ -45,6 +51,52 @@ class Source:
     weights: Weights = "none"
     read: Restored | None = None
     defaults: Mapping[str, Any] | None = None
+
+
+class ExportedGenerator:
+    """A generator in a file of `torch.export.save`: z float (n, latent), standard normal → images in [-1, 1].
+
+    The size of the latents is read from its signature.
+
+    Raises:
+        ConfigError: a file that is no exported program, could run code, or takes anything else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        program = load_exported(path)
+        inputs = program.graph_signature.user_inputs
+        shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs]
+        if len(shapes) != 1 or len(shapes[0]) != 2 or not isinstance(shapes[0][1], int):
+            shown = ", ".join(re.sub(r"s\d+", "n", str(tuple(shape))) for shape in shapes)
+            raise ConfigError(f"{path}: takes ({shown}), but a generator to score takes latents (n, size) and no more")
+        batch, self.latent = shapes[0]
+        self.chunk = batch if isinstance(batch, int) else _CHUNK
+        self.network = program.module()
+
+    def draw(self, n: int, seed: int) -> Iterator[Tensor]:
+        """``n`` images, uint8 (…, c, h, w), a chunk at a time."""
+        z = torch.randn(n, self.latent, generator=generator(seed, "scores"))
+        low = float("inf")
+        for part in z.split(self.chunk):
+            # A generator exported for one size of batch gets the last one filled up.
+            filled = torch.cat([part, part.new_zeros(self.chunk - len(part), self.latent)])
+            with torch.no_grad():
+                images = self.network(filled if self.chunk != _CHUNK else part)[: len(part)]
+            low = min(low, self._lowest(images))
+            yield to_uint8(images)
+        if low >= 0:
+            raise ConfigError(f"{self.path}: its images lie in [0, 1], it seems; export one that makes [-1, 1]")
+
+    def _lowest(self, images: Any) -> float:
+        if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
+            raise ConfigError(f"{self.path}: gives no float images of shape (n, channels, height, width)")
+        if not bool(torch.isfinite(images).all()):
+            raise ConfigError(f"{self.path}: its images hold NaN or infinity")
+        low, high = images.aminmax()
+        if low < -1.01 or high > 1.01:
+            raise ConfigError(f"{self.path}: its images reach from {low:.3g} to {high:.3g}; [-1, 1] is expected")
+        return float(low)
 
 
 def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}) -> Source:
@@ -89,16 +141,14 @@ def _of_run(read: Restored) -> Source:
     def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
         if not isinstance(game, Samples):
             raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options")
-        labels = _labels(game.classes, n, real, seed)
-        parts = []
-        for only in torch.arange(n).split(_CHUNK):
-            fakes = game.sample(n, labels, generator(seed, "scores"), only=only)
-            if fakes.ndim != 4:
-                raise ConfigError(f"{read.folder}: its samples are points, and an extractor takes images")
-            if not bool(torch.isfinite(fakes).all()):
-                raise ConfigError(f"{read.checkpoint}: its samples hold NaN or infinity")
-            parts.append(to_uint8(fakes).cpu())
-        return ImageSet(str(read.folder), torch.cat(parts), labels)
+        labels = labels_to_ask(game.classes, real.labels, n, seed)
+        try:
+            images = torch.cat([fakes.cpu() for fakes, _ in draw_fakes(game, n, labels, seed)])
+        except ValueError as error:
+            raise ConfigError(f"{read.checkpoint}: {error}") from None
+        if images.ndim != 4:
+            raise ConfigError(f"{read.folder}: its samples are points, and an extractor takes images")
+        return ImageSet(str(read.folder), images, labels)
 
     quality = [node for node in metrics.evaluations.values() if node["_target_"] == _QUALITY]
     return Source(
@@ -110,15 +160,6 @@ def _of_run(read: Restored) -> Source:
         read=read,
         defaults=quality[0] if quality else None,
     )
-
-
-def _labels(classes: int, n: int, real: ImageSet, seed: int) -> Tensor | None:
-    """Labels to ask for: in the proportions of the real images where these have the same classes."""
-    if not classes:
-        return None
-    if real.labels is None or int(real.labels.max()) >= classes:
-        return torch.arange(n) % classes
-    return proportional(real.labels, n, seed)
 
 
 def reference_of(source: Source, name: str | None, *, trust: bool = False, places: Mapping[str, str] = {}) -> ImageSet:
@@ -138,5 +179,18 @@ def reference_of(source: Source, name: str | None, *, trust: bool = False, place
             return split_of(data_of(run, config.data, None if trust else given), "test")
         return found or image_set(Path(name))
     except ConfigError as error:
-        told = str(error).endswith("no such file or folder")
-        raise ConfigError(f"--reference {error}, and no data set of conf/data") if told else error from None
+        missing = str(error).endswith("no such file or folder")
+        raise ConfigError(f"--reference {error}, and no data set of conf/data") if missing else error from None
+
+
+def named_set(name: str) -> ImageSet | None:
+    """A split of a shipped data set, `digits` (its test split) or `digits/train`; None for any other name.
+
+    Raises:
+        ConfigError: the data set has no such split, or no images.
+    """
+    group, _, split = name.partition("/")
+    if group not in config_groups()["data"] or split.count("/"):
+        return None
+    config = OmegaConf.create({"data": OmegaConf.load(conf_folder() / "data" / f"{group}.yaml")})
+    return split_of(instantiate(config.data.source), split or "test")

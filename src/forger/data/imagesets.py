@@ -1,31 +1,21 @@
-"""Sets of images that come from outside a run: folders, arrays, data sets by name, exported generators."""
+"""Sets of images, as scores take them: of folders, arrays and data sets."""
 
 import io
-import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from forger.archives import whole_archive
-from forger.config.shipped import conf_folder, config_groups
 from forger.console import say
 from forger.data.dataset import Data
 from forger.data.decoding import decode, listing
-from forger.data.ranges import to_uint8
 from forger.errors import ConfigError, closest
-from forger.metrics.features.exported import load_exported
 from forger.randomness import generator
-
-#: Images that an exported generator makes at a time, where it leaves that open.
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -144,22 +134,6 @@ def _opened(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: can't be read as .npz ({' '.join(str(error).split())[:200]})") from error
 
 
-# Data sets by name ------------------------------------------------------------------------------------------
-
-
-def named_set(name: str) -> ImageSet | None:
-    """A split of a shipped data set, `digits` (its test split) or `digits/train`; None for any other name.
-
-    Raises:
-        ConfigError: the data set has no such split, or no images.
-    """
-    group, _, split = name.partition("/")
-    if group not in config_groups()["data"] or split.count("/"):
-        return None
-    config = OmegaConf.create({"data": OmegaConf.load(conf_folder() / "data" / f"{group}.yaml")})
-    return split_of(instantiate(config.data.source), split or "test")
-
-
 def split_of(data: Data, split: str) -> ImageSet:
     """One split of a data set, which knows the training images too unless it is them."""
     if data.kind != "images":
@@ -169,52 +143,3 @@ def split_of(data: Data, split: str) -> ImageSet:
     train = None if split == "train" else ImageSet(f"{data.name}/train", data.train.arrays["image"])
     arrays = data.splits[split].arrays
     return ImageSet(f"{data.name}/{split}", arrays["image"], arrays.get("label"), train)
-
-
-# Exported generators ----------------------------------------------------------------------------------------
-
-
-class ExportedGenerator:
-    """A generator in a file of `torch.export.save`: z float (n, latent), standard normal → images in [-1, 1].
-
-    The size of the latents is read from its signature.
-
-    Raises:
-        ConfigError: a file that is no exported program, could run code, or takes anything else.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        program = load_exported(path)
-        inputs = program.graph_signature.user_inputs
-        shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs]
-        if len(shapes) != 1 or len(shapes[0]) != 2 or not isinstance(shapes[0][1], int):
-            told = ", ".join(re.sub(r"s\d+", "n", str(tuple(shape))) for shape in shapes)
-            raise ConfigError(f"{path}: takes ({told}), but a generator to score takes latents (n, size) and no more")
-        batch, self.latent = shapes[0]
-        self.chunk = batch if isinstance(batch, int) else _CHUNK
-        self.network = program.module()
-
-    def draw(self, n: int, seed: int) -> Iterator[Tensor]:
-        """``n`` images, uint8 (…, c, h, w), a chunk at a time."""
-        z = torch.randn(n, self.latent, generator=generator(seed, "scores"))
-        low = float("inf")
-        for part in z.split(self.chunk):
-            # A generator exported for one size of batch gets the last one filled up.
-            filled = torch.cat([part, part.new_zeros(self.chunk - len(part), self.latent)])
-            with torch.no_grad():
-                images = self.network(filled if self.chunk != _CHUNK else part)[: len(part)]
-            low = min(low, self._lowest(images))
-            yield to_uint8(images)
-        if low >= 0:
-            raise ConfigError(f"{self.path}: its images lie in [0, 1], it seems; export one that makes [-1, 1]")
-
-    def _lowest(self, images: Any) -> float:
-        if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
-            raise ConfigError(f"{self.path}: gives no float images of shape (n, channels, height, width)")
-        if not bool(torch.isfinite(images).all()):
-            raise ConfigError(f"{self.path}: its images hold NaN or infinity")
-        low, high = images.aminmax()
-        if low < -1.01 or high > 1.01:
-            raise ConfigError(f"{self.path}: its images reach from {low:.3g} to {high:.3g}; [-1, 1] is expected")
-        return float(low)
