@@ -17,7 +17,7 @@ from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.callbacks.scoring import Scoring
 from forger.errors import ConfigError
 from forger.files import read_rows
-from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.evaluations.sample_quality import SampleQuality
 from forger.records import WALL_CLOCK, RunFolder
 from forger.report.reading import read
 from forger.run import train

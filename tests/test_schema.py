@@ -174,7 +174,7 @@ def test_a_strangers_config_can_name_only_what_is_on_the_list() -> None:
         assert "not allowed in a config that is not your own" in line
     for extractor in ("os.system", "evil.pt2"):
         quality = {
-            "_target_": "forger.metrics.evaluations.samples.SampleQuality",
+            "_target_": "forger.metrics.evaluations.sample_quality.SampleQuality",
             "extractor": extractor,
             "scores": ["fd"],
         }

@@ -47,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 EVIL = "from pathlib import Path\nPath('ran').touch()\ndef build(*_, **__):\n    Path('ran').touch()\n"
 TOUCH = {"_target_": "os.system", "_args_": ["touch ran"]}
 ADAM = "model.players.generator.optimizer"
-QUALITY = {"_target_": "forger.metrics.evaluations.samples.SampleQuality"}
+QUALITY = {"_target_": "forger.metrics.evaluations.sample_quality.SampleQuality"}
 FRECHET = {"_target_": "torchmetrics.image.fid.FrechetInceptionDistance"}
 
 ATTACKS: dict[str, tuple[str, Any]] = {

@@ -91,7 +91,9 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
         label, classes = _told_apart(name, data.test.arrays["image"][:1])
         compared = name not in _LARGE and len(data.train) <= _NEIGHBOURS
         scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
-        found["quality"] = _node("forger.metrics.evaluations.samples.SampleQuality", extractor=name, scores=scores)
+        found["quality"] = _node(
+            "forger.metrics.evaluations.sample_quality.SampleQuality", extractor=name, scores=scores
+        )
         best = score_name("fd", label)
         if config.model.get("classes") and classes == data.classes:
             conditional = "forger.metrics.evaluations.conditional.ConditionalAccuracy"

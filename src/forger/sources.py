@@ -17,7 +17,7 @@ from forger.data.ranges import to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import labels_to_ask, weights_of
-from forger.metrics.evaluations.samples import draw_fakes
+from forger.metrics.evaluations.sample_quality import draw_fakes
 from forger.metrics.features.exported import load_exported
 from forger.metrics.passport import Weights
 from forger.randomness import generator
@@ -27,7 +27,7 @@ from forger.runs.restore import Restored, data_of, restored
 
 #: Images that an exported generator makes at a time, where it leaves that open.
 _CHUNK = 256
-_QUALITY = "forger.metrics.evaluations.samples.SampleQuality"
+_QUALITY = "forger.metrics.evaluations.sample_quality.SampleQuality"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.evaluations.sample_quality import SampleQuality
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.buffered import PrecisionRecall
 from forger.metrics.scores.collection import Scores

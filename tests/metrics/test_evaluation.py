@@ -19,7 +19,7 @@ from forger.metrics.evaluations.autoencoding import Reconstruction
 from forger.metrics.evaluations.base import DRAWS, Evaluation, halved, labels_to_ask, proportional
 from forger.metrics.evaluations.classes import ClassCoverage
 from forger.metrics.evaluations.known_density import DensityMatch
-from forger.metrics.evaluations.samples import SampleQuality, draw_fakes
+from forger.metrics.evaluations.sample_quality import SampleQuality, draw_fakes
 from forger.networks.autoencoders import MLP
 
 DATA = digits()
@@ -74,7 +74,7 @@ def test_the_error_is_the_spread_over_generator_seeds():
 
 
 def test_fakes_are_drawn_a_chunk_at_a_time(monkeypatch):
-    monkeypatch.setattr("forger.metrics.evaluations.samples.CHUNK", 64)
+    monkeypatch.setattr("forger.metrics.evaluations.sample_quality.CHUNK", 64)
     whole, parts = Game(), Game()
     value = quality("fd", "precision").evaluate(parts, DATA, "test", n=200, seed=0)
     assert parts.asked == [64, 64, 64, 8]

@@ -1,5 +1,8 @@
 """Scores: names, agreement with torchmetrics on the same features, sharing, and refusals."""
 
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -7,11 +10,12 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore as TheirInceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
+import forger
 from forger.metrics.features.base import Features
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.buffered import InceptionScore, KernelDistance, PrecisionRecall
 from forger.metrics.scores.collection import Scores
-from forger.metrics.scores.names import KINDS, higher_is_better, score_name
+from forger.metrics.scores.names import KINDS, METRICS, higher_is_better, score_name
 from forger.metrics.scores.streaming import FrechetDistance, Vendi
 
 from .doubles import Projection, pictures
@@ -240,3 +244,13 @@ class TestCollection:
         assert (passport.extractor, passport.n_real, passport.n_fake) == ("projection", 60, 70)
         assert (passport.split, passport.fingerprint) == ("toy/test", reference.fingerprint)
         assert (passport.weights, passport.seed, passport.truncation) == ("ema", 3, 0.7)
+
+
+def test_scores_are_named_where_they_are_defined_and_in_their_list_alone():
+    """So adding one touches two files."""
+    own, root = {metric.__name__ for metric in METRICS}, Path(forger.__file__).parent
+    naming = set()
+    for path in root.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        naming |= {path for node in nodes if {getattr(node, "id", ""), getattr(node, "name", "")} & own}
+    assert naming == {root / f"metrics/scores/{name}.py" for name in ("buffered", "names", "streaming")}

@@ -7,7 +7,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from forger.commands.evaluate import COMMAND
 from forger.config.schema import validate
 from forger.errors import ConfigError
-from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.evaluations.sample_quality import SampleQuality
 from forger.metrics.features.base import Features, as_uint8
 from forger.metrics.features.extractors import DigitsExtractor, build
 from forger.metrics.features.reference import Reference

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from forger.data.images import digits
-from forger.metrics.evaluations.samples import SampleQuality
+from forger.metrics.evaluations.sample_quality import SampleQuality
 from forger.metrics.features.damage import damage_table
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from forger.cli import main
-from forger.report import alarms, pictures
+from forger.report import alarm_text, pictures
 from forger.report.comparison import compare
+from forger.report.importance import importance, parameters
 from forger.report.page import page, page_data
 from forger.report.reading import read
-from forger.report.reasons import importance, parameters
 from forger.report.variants import variants
 from report.folders import score, write_run
 
@@ -66,7 +66,7 @@ def test_settings_that_change_together_are_one(tmp_path):
 def test_an_alarm_in_words():
     signals = {"vendi_ratio": {"value": 0.2029, "below": 0.6}, "gap": {"value": 15.2, "above": 10.0}}
     row = {"alarm": "mode_collapse", "confidence": 1, "images": 44, "evidence": {"signals": signals, "checks": 3}}
-    assert alarms.told(row) == {
+    assert alarm_text.as_text(row) == {
         "alarm": "mode_collapse",
         "confidence": 1.0,
         "images": 44,
@@ -75,7 +75,7 @@ def test_an_alarm_in_words():
         "remedy": "",
     }
     diverged = {"kind": "weight", "tensor": "a.b", "value": "nan", "saved": True}
-    assert alarms.told({"evidence": diverged})["evidence"] == "kind weight, tensor a.b, value nan, saved True"
+    assert alarm_text.as_text({"evidence": diverged})["evidence"] == "kind weight, tensor a.b, value nan, saved True"
 
 
 def test_importance_finds_the_setting_that_matters(tmp_path):

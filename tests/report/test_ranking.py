@@ -6,7 +6,7 @@ from forger.errors import ConfigError
 from forger.report.comparison import compare, score_names
 from forger.report.reading import read
 from forger.report.variants import short_labels, variants
-from forger.report.words import measured, number, p_value, verdict
+from forger.report.verdict import number, p_value, verdict, with_half_width
 from report.folders import score, write_run
 
 GOOD, FAIR, POOR = (1.0, 1.2, 1.1), (2.0, 2.3, 2.1), (9.0, 7.0, 8.0)
@@ -195,7 +195,7 @@ def test_folders_that_are_no_runs(tmp_path):
     ],
 )
 def test_numbers_have_the_digits_they_deserve(mean, half, text):
-    assert measured(mean, half) == text
+    assert with_half_width(mean, half) == text
 
 
 def test_small_and_large_numbers():

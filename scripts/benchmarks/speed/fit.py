@@ -115,7 +115,9 @@ def clocked(begins: tuple[type, str], ends: tuple[type, str]) -> Iterator[list[C
         former[0](*arguments)
         for observer in getattr(arguments[0], "observers", ()):
             if isinstance(observer, Watching):
-                observer.probe._reals(torch.device("cpu"))  # once in a run, which is longer than what is measured
+                observer.game_signals._reals(
+                    torch.device("cpu")
+                )  # once in a run, which is longer than what is measured
         costs.append(_now())
 
     def end(*arguments: Any) -> None:

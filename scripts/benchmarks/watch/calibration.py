@@ -23,7 +23,7 @@ from forger.records import RunFolder
 from forger.run import train
 from forger.runs.listing import list_runs
 from forger.watch.alarms import PATTERNS, Alarms
-from forger.watch.panel import Panel
+from forger.watch.history import SignalHistory
 from scripts.benchmarks import pages
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.watch import oscillation
@@ -72,7 +72,7 @@ def train_one(task: tuple[Recipe, int, str]) -> None:
 
 def replayed(path: Path, patience: int = PATIENCE) -> tuple[list[tuple[str, int]], list[dict[str, float]]]:
     """Alarms of a run with the images at which they rang, and the signals of its checks, from its rows."""
-    panel, alarms = Panel(), Alarms(patience)
+    history, alarms = SignalHistory(), Alarms(patience)
     score, higher_is_better = None, False
     best = re.search(r"^  best: (\w+)$", (path / "config.yaml").read_text(), re.MULTILINE)
     name = f"score/{best.group(1)}" if best else ""
@@ -81,10 +81,10 @@ def replayed(path: Path, patience: int = PATIENCE) -> tuple[list[tuple[str, int]
         if name in row:
             score, higher_is_better = row[name], best is not None and best.group(1) == "modes"
         if any(key.startswith("train/") for key in row):
-            panel.observe({key: float("nan") if value is None else value for key, value in row.items()})
+            history.observe({key: float("nan") if value is None else value for key, value in row.items()})
         if "watch/weight_growth" in row:
             signals = {key: value for key, value in row.items() if key.startswith("watch/") and value is not None}
-            signals |= panel.derived(signals, score, higher_is_better)
+            signals |= history.derived(signals, score, higher_is_better)
             checks.append({**signals, "images": row["images"]})
             rung += [(alarm.name, row["images"]) for alarm in alarms.check(signals)]
     return rung, checks

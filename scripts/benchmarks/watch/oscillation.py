@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from forger.watch.alarms import PATTERNS, Alarms
-from forger.watch.panel import WINDOW, Panel
+from forger.watch.history import WINDOW, SignalHistory
 
 #: Rows of training that a run gives, and rows between two checks.
 ROWS, ROWS_PER_CHECK = 240, 6
@@ -131,13 +131,13 @@ def measured_angle(setting: Setting, value: Callable[[dict[str, float]], float],
 def first_alarm(setting: Setting) -> tuple[int | None, float]:
     """Rows until the oscillation alarm of the watch, None without one; and the largest of its signal."""
     rows = play(setting, ROWS * setting.every)[:: setting.every]
-    panel, alarms = Panel(), Alarms(patterns={"oscillation": PATTERNS["oscillation"]})
+    history, alarms = SignalHistory(), Alarms(patterns={"oscillation": PATTERNS["oscillation"]})
     largest = 0.0
     first = None
     for i, row in enumerate(rows, start=1):
-        panel.observe(row)
+        history.observe(row)
         if i % ROWS_PER_CHECK == 0:
-            signals = panel.derived({})
+            signals = history.derived({})
             largest = max(largest, signals.get("watch/spectral_peak", 0.0))
             if alarms.check(signals) and first is None:
                 first = i

@@ -22,8 +22,8 @@ from forger.metrics.features.base import Extractor
 from forger.records import RunFolder
 from forger.tracking import loggers as tracking
 from forger.watch.alarms import Alarm, Alarms, strongest
-from forger.watch.panel import Panel
-from forger.watch.probe import Probe
+from forger.watch.game_signals import GameSignals
+from forger.watch.history import SignalHistory
 from forger.watch.remedies import remedy
 
 logger = logging.getLogger(__name__)
@@ -78,8 +78,8 @@ class Watching(Punctual):
         self.rollbacks = rollbacks
         extractors = [getattr(each, "extractor", None) for each in scoring.evaluations.values()]
         extractor = next((each for each in extractors if isinstance(each, Extractor)), None)
-        self.probe = Probe(data, n, extractor)
-        self.panel = Panel()
+        self.game_signals = GameSignals(data, n, extractor)
+        self.history = SignalHistory()
         self.alarms = Alarms(patience)
         #: Rows of the alerts so far.
         self.alerts: list[dict[str, Any]] = []
@@ -103,7 +103,7 @@ class Watching(Punctual):
         """Take in the round's row of training, if it has one."""
         self._before = None
         if self.action != "none" and game.iteration % self.journal.every == 0:
-            self.panel.observe({name: self.journal.latest[name] for name in game.observed})
+            self.history.observe({name: self.journal.latest[name] for name in game.observed})
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if due(pl_module, self.every_images):
@@ -137,13 +137,13 @@ class Watching(Punctual):
     def measure(self, game: Game) -> dict[str, float]:
         """All signals of this moment, by full name."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            signals = self.probe(game)
+            signals = self.game_signals(game)
             norms = self._weights(game)
         growth = [norms[name] / first for name, first in self._norms.items() if first > 0]
         signals["watch/weight_growth"] = max(growth, default=1.0)
         known = self.scoring.best_scores.get(self.scoring.best or "")
         score = self.journal.latest.get(f"score/{self.scoring.best}")
-        return signals | self.panel.derived(signals, score, bool(known and known["higher_is_better"]))
+        return signals | self.history.derived(signals, score, bool(known and known["higher_is_better"]))
 
     @staticmethod
     def _weights(game: Game) -> dict[str, float]:
@@ -189,7 +189,7 @@ class Watching(Punctual):
 
     def _state(self) -> dict[str, Any]:
         return {
-            "panel": self.panel.state_dict(),
+            "panel": self.history.state_dict(),
             "alarms": self.alarms.state_dict(),
             "alerts": self.alerts,
             "verdict": self.verdict,
@@ -197,7 +197,7 @@ class Watching(Punctual):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.panel.load_state_dict(state_dict["panel"])
+        self.history.load_state_dict(state_dict["panel"])
         self.alarms.load_state_dict(state_dict["alarms"])
         self.alerts = list(state_dict["alerts"])
         self.verdict = state_dict["verdict"]

@@ -3,7 +3,7 @@
 #: Module → its former name.
 _FORMER = {
     "forger.metrics.evaluations.known_density": "forger.metrics.points",
-    "forger.metrics.evaluations.samples": "forger.metrics.evaluation",
+    "forger.metrics.evaluations.sample_quality": "forger.metrics.evaluation",
 } | {
     f"forger.metrics.{folder}.{module}": f"forger.metrics.{module}"
     for folder, modules in {

@@ -90,8 +90,8 @@ def _pictures(folder: Path) -> Tensor:
                 f"{folder / path} is {width}x{height}, but {paths[0]} {w}x{h}: make all images one size first"
             )
     if notes:
-        told = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
-        say(f"{len(paths)} pictures from {folder}: {told}")
+        changes = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
+        say(f"{len(paths)} pictures from {folder}: {changes}")
     result = torch.stack(images)
     return result[:, :1].contiguous() if bool((result == result[:, :1]).all()) else result
 

@@ -37,7 +37,7 @@ def _digits_and(name: str, translate: Callable[[Tensor], Tensor]) -> Data:
     images, labels = source.train.arrays["image"], source.train.arrays["label"]
     a, b = (half.sort().values for half in stratified(labels, name).chunk(2))
 
-    def measured(split: Split) -> Split:
+    def with_truth(split: Split) -> Split:
         truth, order = translate(split.arrays["image"]), permutation(len(split), name)
         return Split(
             {**split.arrays, "truth": truth},
@@ -50,8 +50,8 @@ def _digits_and(name: str, translate: Callable[[Tensor], Tensor]) -> Data:
             {"image": images[a], "label": labels[a]},
             {"target": translate(images[b]), "target_label": labels[b]},
         ),
-        validation=measured(source.validation),
-        test=measured(source.test),
+        validation=with_truth(source.validation),
+        test=with_truth(source.test),
         classes=10,
     )
 

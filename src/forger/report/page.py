@@ -14,14 +14,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from forger import __version__
-from forger.report.alarms import told
+from forger.report.alarm_text import as_text
 from forger.report.comparison import MOST_TESTED, Comparison, Pair, Standing, compare, score_names
 from forger.report.curves import page_curves
+from forger.report.importance import MOST_PARAMETERS, importance, parameters
 from forger.report.pictures import page_pictures
 from forger.report.reading import Collection, Run, read
-from forger.report.reasons import MOST_PARAMETERS, importance, parameters
 from forger.report.variants import Variant, flat, variants, varying
-from forger.report.words import verdict
+from forger.report.verdict import verdict
 
 #: In this order one script; each file is a part of the page.
 SCRIPTS = ("start", "verdict", "table", "charts", "curves", "pictures", "why", "compare", "trust", "end")
@@ -136,7 +136,7 @@ def _run(run: Run, variant: int) -> dict[str, Any]:
         "iterations": record["iterations"],
         "seconds": record["seconds"],
         "parent": record["parent"],
-        "alarms": [told(alarm) for alarm in run.alarms],
+        "alarms": [as_text(alarm) for alarm in run.alarms],
         "scores": scores,
     }
 

@@ -78,15 +78,15 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
         by_name[group[0].family].append(index)
     names = [""] * len(groups)
     for name, indices in by_name.items():
-        told = _told_apart([groups[index][0] for index in indices])
-        for index, difference in zip(indices, told, strict=True):
+        differences = _differences([groups[index][0] for index in indices])
+        for index, difference in zip(indices, differences, strict=True):
             # A name that all variants share is left out.
             names[index] = difference if difference and len(by_name) == 1 else f"{name} {difference}".strip()
     seen = Counter(names)
     return [f"{n} {groups[i][0].record['id'][:6]}" if seen[n] > 1 else n for i, n in enumerate(names)]
 
 
-def _told_apart(runs: Sequence[Run]) -> list[str]:
+def _differences(runs: Sequence[Run]) -> list[str]:
     """What sets runs of one name apart: their overrides where these suffice, else their configs."""
     if len(runs) == 1:
         return [""]
@@ -106,8 +106,8 @@ def _override(text: str) -> tuple[str, str]:
 def _shown(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = varying(settings)
     labels = short_labels(keys)
-    told = [", ".join(f"{labels[key]}={_brief(each[key])}" for key in keys if key in each) for each in settings]
-    return [text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…" for text in told]
+    texts = [", ".join(f"{labels[key]}={_brief(each[key])}" for key in keys if key in each) for each in settings]
+    return [text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…" for text in texts]
 
 
 def _brief(value: Any) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 
 from forger.errors import ConfigError, ForgerError
 from forger.report.comparison import Comparison, compare, score_names
+from forger.report.importance import MOST_PARAMETERS, parameters
 from forger.report.reading import Run, read
-from forger.report.reasons import MOST_PARAMETERS, parameters
 from forger.report.variants import Variant, variants
-from forger.report.words import measured, p_value, verdict
+from forger.report.verdict import p_value, verdict, with_half_width
 from forger.tracking.wandb_account import login
 
-#: Run sets a report shows in colours that can be told apart.
+#: Run sets a report shows in colours that can be wandb apart.
 MOST_VARIANTS = 20
 _LONGEST_TITLE = 128
 _MOST_PANELS = 12
@@ -111,9 +111,9 @@ def _settings(runs: Iterable[Run]) -> Mapping[str, Any]:
     counted: Counter[tuple[Any, Any]] = Counter()
     for run in runs:
         logger = run.config.get("logger")
-        told = logger.get("wandb") if isinstance(logger, dict) else None
-        if isinstance(told, dict):
-            counted[told.get("entity"), told.get("project")] += 1
+        wandb = logger.get("wandb") if isinstance(logger, dict) else None
+        if isinstance(wandb, dict):
+            counted[wandb.get("entity"), wandb.get("project")] += 1
     if not counted:
         return {}
     (entity, project), _ = counted.most_common(1)[0]
@@ -164,7 +164,7 @@ def _table(comparison: Comparison, found: Sequence[Variant]) -> str:
         variant = found[standing.variant]
         pair = comparison.pair(comparison.standings[0].variant, standing.variant)
         healthy, ended = variant.healthy
-        value = measured(standing.summary.mean, standing.summary.half)
+        value = with_half_width(standing.summary.mean, standing.summary.half)
         against = p_value(pair.corrected) if pair else "–"
         lines.append(f"| {_cell(variant.name)} | {value} | {standing.summary.n} | {healthy} of {ended} | {against} |")
     lines += [f"\nNot ranked with these: {apart.reason}." for apart in comparison.apart]

@@ -57,7 +57,7 @@ class Pattern:
         """Whether the first sign of a group is present, regardless of the others: then it has not recovered."""
         return any(group[0].strength(signals) is not None for group in self.groups)
 
-    def measured(self, signals: Mapping[str, float]) -> bool:
+    def is_known(self, signals: Mapping[str, float]) -> bool:
         return any(all(f"watch/{sign.signal}" in signals for sign in group) for group in self.groups)
 
 
@@ -160,7 +160,7 @@ class Alarms:
         if found is None:
             state.streak = []
             suspected = pattern.suspected(signals)
-            state.healthy += pattern.measured(signals) and not suspected
+            state.healthy += pattern.is_known(signals) and not suspected
             state.calm = 0 if suspected else state.calm + 1
             state.raised &= state.calm < self.patience
             self.calm &= not (state.raised or suspected)

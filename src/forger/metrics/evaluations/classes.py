@@ -61,9 +61,9 @@ class ClassCoverage(Evaluation[Samples]):
         if logits is None:
             raise ValueError(f"the {self.classifier.name} extractor gives no logits to tell classes by")
         if data.classes != logits.shape[1] ** len(logits):
-            told = f"{logits.shape[1]} classes in each of {len(logits)} channels"
+            found = f"{logits.shape[1]} classes in each of {len(logits)} channels"
             raise ValueError(
-                f"{data.name} has {data.classes} classes, the {self.classifier.name} extractor tells {told}"
+                f"{data.name} has {data.classes} classes, the {self.classifier.name} extractor tells {found}"
             )
 
     def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:

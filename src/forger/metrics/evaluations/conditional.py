@@ -52,13 +52,13 @@ class ConditionalAccuracy(Evaluation[Samples]):
         self.extractor = extractors.build(extractor, weights, **preprocessing or {})
         self.n = n
         self._of_real: Any = None
-        self._told = False
+        self._warned = False
 
     def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         if not game.classes:
-            if not self._told:
+            if not self._warned:
                 log.info("no classes can be asked for in this game: no agreement, no train_on_fake")
-                self._told = True
+                self._warned = True
             return {}
         labels = torch.arange(self.n) % game.classes
         fakes = as_uint8(game.sample(self.n, labels, generator(seed, "conditional"))).cpu()

@@ -118,9 +118,9 @@ class ClassifierExtractor(Extractor):
         _, channels, height, width = images.shape
         taken = (self.shape.channels, self.shape.size, self.shape.size)
         if (channels, height, width) != taken:
-            told = f"{_pictures(*taken)}, got {_pictures(channels, height, width)}"
+            sizes = f"{_pictures(*taken)}, got {_pictures(channels, height, width)}"
             raise ValueError(
-                f"the {self.name} extractor takes {told}: make one of your own with forger extractor data=…"
+                f"the {self.name} extractor takes {sizes}: make one of your own with forger extractor data=…"
             )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -80,8 +80,8 @@ class LPIPS(Distance):
 
     def check(self, images: Tensor) -> None:
         if min(images.shape[2:]) < LEAST[self.backbone] or images.shape[1] not in (1, 3):
-            told = f"{images.shape[1]} channels of {images.shape[3]}x{images.shape[2]}"
-            raise ValueError(f"LPIPS takes grey or RGB pictures of {LEAST[self.backbone]} pixels or more, not {told}")
+            got = f"{images.shape[1]} channels of {images.shape[3]}x{images.shape[2]}"
+            raise ValueError(f"LPIPS takes grey or RGB pictures of {LEAST[self.backbone]} pixels or more, not {got}")
 
     @torch.no_grad()
     def __call__(self, images: Tensor, truth: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Nearest neighbours and balls among many points: found in float32, told in float64.
+"""Nearest neighbours and balls among many points: found in float32, given in float64.
 
 The bulk of the distances is computed in float32, a block at a time that fits into a processor's cache. Whatever
 its rounding could decide is computed again in float64, so results are those of float64.

@@ -36,7 +36,7 @@ function scoreRow(name, a, b) {
   const score = { name, ...data.scores[name] };
   const [x, y] = [standing(a, score), standing(b, score)];
   if (!x && !y) return null;
-  const told = (row) => (row ? measured(row.mean, row.half).filter(Boolean).join(" ± ") : "–");
+  const told = (row) => (row ? withHalfWidth(row.mean, row.half).filter(Boolean).join(" ± ") : "–");
   let difference = "–";
   let test = "";
   let better = 0;

@@ -80,8 +80,8 @@ function rounded(value, places) {
     .toLocaleString("en-US", { minimumFractionDigits: shown, maximumFractionDigits: shown });
 }
 
-// As `measured` in words.py.
-function measured(mean, half) {
+// As `with_half_width` in verdict.py.
+function withHalfWidth(mean, half) {
   if (!half) return [number(mean), ""];
   const places = 1 - Math.floor(Math.log10(half));
   if (places <= -6 || places >= 9) return [mean.toPrecision(3), half.toExponential(1)];

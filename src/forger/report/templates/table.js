@@ -75,7 +75,7 @@ function gapText(row) {
 function rankedRow(row, scale) {
   const variant = data.variants[row.variant];
   const [healthy, ended] = variant.healthy;
-  const [mean, half] = measured(row.mean, row.half);
+  const [mean, half] = withHalfWidth(row.mean, row.half);
   const [told, clear] = meaning(row);
   const values = row.values.map(([seed, value]) => `seed ${seed}: ${number(value, 4)}`).join(", ");
   const cell = (kind, label, ...content) => el("td", { class: kind, role: "cell", "data-label": label }, ...content);
@@ -130,7 +130,7 @@ function setApart(score) {
   const row = (index, text) => el("li", {}, badge(index), " ", data.variants[index].name, el("span", { class: "soft" }, text));
   return [
     ...score.apart.map(({ reason, standings }) => list(`Can’t be ranked with these: ${reason}`,
-      standings.filter((each) => there.has(each.variant)).map((each) => row(each.variant, `: ${measured(each.mean, each.half).filter(Boolean).join(" ± ")}, ${each.n} seed${each.n > 1 ? "s" : ""}`)))),
+      standings.filter((each) => there.has(each.variant)).map((each) => row(each.variant, `: ${withHalfWidth(each.mean, each.half).filter(Boolean).join(" ± ")}, ${each.n} seed${each.n > 1 ? "s" : ""}`)))),
     list(`Without a final ${state.score}`, score.without.filter((each) => there.has(each.variant)).map(({ variant, latest }) => {
       const statuses = data.variants[variant].statuses.join(", ");
       return row(variant, ` (${statuses})${latest === null ? "" : `: ${number(latest)} on validation so far`}`);

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from forger.watch.panel import LEAST, WINDOW, Panel
+from forger.watch.history import LEAST, WINDOW, SignalHistory
 
 
 def row(generator: float, discriminator: float, loss: float = 1.0) -> dict[str, float]:
@@ -18,62 +18,65 @@ def row(generator: float, discriminator: float, loss: float = 1.0) -> dict[str, 
 
 
 def test_gradients_are_medians_since_the_last_check_and_compared_with_earlier_ones():
-    panel = Panel()
+    history = SignalHistory()
     for value in (1, 2, 30):
-        panel.observe(row(value, 4))
-    first = panel.derived({})
+        history.observe(row(value, 4))
+    first = history.derived({})
     assert first == {"watch/gradient_ratio": 0.5, "watch/gradient_left": 1.0, "watch/fooled": 0.4}
-    panel.observe(row(0.02, 40))
-    second = panel.derived({})
+    history.observe(row(0.02, 40))
+    second = history.derived({})
     assert second["watch/gradient_ratio"] == pytest.approx(0.02 / 40)
     assert second["watch/gradient_left"] == pytest.approx(0.01)
     assert second["watch/gradient_growth"] == pytest.approx(10)
 
 
 def test_a_generator_that_did_not_move_between_two_checks_is_not_judged():
-    panel = Panel()
-    panel.observe(row(1, 4))
-    panel.derived({})
-    panel.observe({"watch/discriminator_gradient": 4.0})
-    assert "watch/gradient_left" not in panel.derived({})
+    history = SignalHistory()
+    history.observe(row(1, 4))
+    history.derived({})
+    history.observe({"watch/discriminator_gradient": 4.0})
+    assert "watch/gradient_left" not in history.derived({})
 
 
 def test_losses_that_swing_are_seen_once_there_are_enough_of_them():
-    panel = Panel()
+    history = SignalHistory()
     for i in range(LEAST):
-        assert "watch/spectral_peak" not in panel.derived({})
-        panel.observe({"train/generator/adversarial": math.sin(2 * math.pi * i / 6)})
-    assert panel.derived({})["watch/spectral_peak"] > 0.9
+        assert "watch/spectral_peak" not in history.derived({})
+        history.observe({"train/generator/adversarial": math.sin(2 * math.pi * i / 6)})
+    assert history.derived({})["watch/spectral_peak"] > 0.9
     for _ in range(WINDOW):
-        panel.observe({"train/generator/adversarial": 1.0})
-    assert panel.derived({})["watch/spectral_peak"] == 0
+        history.observe({"train/generator/adversarial": 1.0})
+    assert history.derived({})["watch/spectral_peak"] == 0
 
 
 def test_terms_of_a_player_are_added_up():
-    panel = Panel()
-    panel.observe({"train/discriminator/real": 1.0, "train/discriminator/fake": 2.0, "train/generator/a": 4.0})
-    assert {name: list(values) for name, values in panel.losses.items()} == {"discriminator": [3.0], "generator": [4.0]}
+    history = SignalHistory()
+    history.observe({"train/discriminator/real": 1.0, "train/discriminator/fake": 2.0, "train/generator/a": 4.0})
+    assert {name: list(values) for name, values in history.losses.items()} == {
+        "discriminator": [3.0],
+        "generator": [4.0],
+    }
 
 
 def test_the_score_is_compared_with_the_best_so_far():
-    panel = Panel()
+    history = SignalHistory()
     scores = (None, 20.0, 10.0, 15.0, 15.0, 20.0, math.nan)
-    gaps = [panel.derived({}, score).get("watch/score_gap") for score in scores]
+    gaps = [history.derived({}, score).get("watch/score_gap") for score in scores]
     assert gaps == [None, 0.0, 0.0, 0.0, 0.0, 0.5, None]  # of the better of the last two
-    assert Panel().derived({}, 3.0, higher_is_better=True)["watch/score_gap"] == 0
+    assert SignalHistory().derived({}, 3.0, higher_is_better=True)["watch/score_gap"] == 0
 
 
 def test_a_rise_of_diversity_is_over_three_checks_and_three_before():
-    panel = Panel()
+    history = SignalHistory()
     rises = [
-        panel.derived({"watch/vendi_ratio": v}).get("watch/vendi_rise") for v in (0.1, 0.2, 0.3, 0.3, 0.6, 0.9, 0.9)
+        history.derived({"watch/vendi_ratio": v}).get("watch/vendi_rise") for v in (0.1, 0.2, 0.3, 0.3, 0.6, 0.9, 0.9)
     ]
     assert rises[:5] == [None] * 5
     assert rises[5:] == [pytest.approx(1.8 / 0.6), pytest.approx(2.4 / 0.8)]
 
 
 def test_the_state_is_plain_and_goes_on_where_it_was():
-    whole, first, second = Panel(), Panel(), Panel()
+    whole, first, second = SignalHistory(), SignalHistory(), SignalHistory()
     rows = [row(1 + i % 3, 2, math.sin(i)) for i in range(50)]
     for i, each in enumerate(rows[:30]):
         whole.observe(each)

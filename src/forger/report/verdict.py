@@ -22,7 +22,7 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{round(value, places):,.{max(places, 0)}f}"
 
 
-def measured(mean: float, half: float | None) -> str:
+def with_half_width(mean: float, half: float | None) -> str:
     """``1.63 ± 0.22``: an uncertainty to two significant digits, its mean to the same place."""
     if not half:
         return number(mean)
@@ -51,7 +51,7 @@ def verdict(comparison: Comparison, found: Sequence[Variant]) -> tuple[str, str]
     direction = f"{score}: {'higher' if comparison.higher_is_better else 'lower'} is better."
     notes = [direction, *_failures(comparison, found), *_set_apart(comparison)]
     if len(standings) == 1:
-        headline = f"{names[best.variant]}: {score} {measured(best.summary.mean, best.summary.half)}."
+        headline = f"{names[best.variant]}: {score} {with_half_width(best.summary.mean, best.summary.half)}."
         return headline, " ".join([*_seeds(best), "There is nothing to compare it with.", *notes])
     headline, advice = _against_second(comparison, names)
     return headline, " ".join([*advice, *_others(comparison, names), *notes])
@@ -60,17 +60,17 @@ def verdict(comparison: Comparison, found: Sequence[Variant]) -> tuple[str, str]
 def _against_second(comparison: Comparison, names: Sequence[str]) -> tuple[str, list[str]]:
     best, second = comparison.standings[:2]
     a, b = names[best.variant], names[second.variant]
-    told = f"{_value(best, second)} against {_value(second, best)}"
+    values = f"{_value(best, second)} against {_value(second, best)}"
     pair = comparison.pair(best.variant, second.variant)
     if best.summary.mean == second.summary.mean:
-        return f"{a} and {b} are level: {told}.", []
+        return f"{a} and {b} are level: {values}.", []
     if pair is None:
         advice = "One seed says nothing about chance: repeat each variant with three seeds or more."
-        return f"{a} is ahead of {b}: {told}, on too few seeds to be sure.", [advice]
+        return f"{a} is ahead of {b}: {values}, on too few seeds to be sure.", [advice]
     if pair.means_something:
-        return f"{a} is better than {b}: {told}, {p_value(pair.corrected)}.", []
+        return f"{a} is better than {b}: {values}, {p_value(pair.corrected)}.", []
     seeds = min(best.summary.n, second.summary.n)
-    headline = f"{a} is ahead of {b}, but {seeds} seeds can’t tell them apart: {told}, {p_value(pair.corrected)}."
+    headline = f"{a} is ahead of {b}, but {seeds} seeds can’t tell them apart: {values}, {p_value(pair.corrected)}."
     if pair.difference.p >= LEVEL:
         return headline, []
     corrected = (
@@ -81,7 +81,7 @@ def _against_second(comparison: Comparison, names: Sequence[str]) -> tuple[str, 
 
 def _value(standing: Standing, other: Standing) -> str:
     if standing.summary.half:
-        return measured(standing.summary.mean, standing.summary.half)
+        return with_half_width(standing.summary.mean, standing.summary.half)
     # Without an interval, as many digits as it takes to see the difference.
     gap = abs(standing.summary.mean - other.summary.mean)
     digits = 3

@@ -1,4 +1,4 @@
-"""The probe on games of which the answer is known."""
+"""The signals on games of which the answer is known."""
 
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from forger.data.images import digits
 from forger.data.points import gaussian_1d, ring8
 from forger.data.ranges import to_float
 from forger.metrics.features.extractors import build
-from forger.watch.probe import Probe
+from forger.watch.game_signals import GameSignals
 
 
 class Sampler:
@@ -53,16 +53,19 @@ def extractor():
 
 def test_real_images_as_samples_are_as_varied_as_reals(data, extractor):
     samples = to_float(data.test.arrays["image"])
-    for probe in (Probe(data, 200, extractor), Probe(data, 200)):
-        values = probe(Sampler(samples))
+    for signals in (GameSignals(data, 200, extractor), GameSignals(data, 200)):
+        values = signals(Sampler(samples))
         assert 0.85 < values["watch/vendi_ratio"] < 1.15
         assert 0.9 < values["watch/distance_ratio"] < 1.1
-    assert Probe(data, 200, extractor)(Sampler(samples))["watch/class_entropy"] > 0.97
+    assert GameSignals(data, 200, extractor)(Sampler(samples))["watch/class_entropy"] > 0.97
 
 
 def test_one_class_alone_is_a_collapse_with_and_without_an_extractor(data, extractor):
     samples = to_float(data.test.arrays["image"][data.test.arrays["label"] == 3])
-    with_features, without = Probe(data, 200, extractor)(Sampler(samples)), Probe(data, 200)(Sampler(samples))
+    with_features, without = (
+        GameSignals(data, 200, extractor)(Sampler(samples)),
+        GameSignals(data, 200)(Sampler(samples)),
+    )
     assert with_features["watch/vendi_ratio"] < 0.5
     assert with_features["watch/class_entropy"] < 0.2
     assert without["watch/vendi_ratio"] < 0.8
@@ -71,34 +74,34 @@ def test_one_class_alone_is_a_collapse_with_and_without_an_extractor(data, extra
 
 def test_a_discriminator_that_knows_its_images_by_heart_is_told(data, extractor):
     fakes = to_float(data.test.arrays["image"])
-    values = Probe(data, 200, extractor)(Sampler(fakes, known=to_float(data.train.arrays["image"])))
+    values = GameSignals(data, 200, extractor)(Sampler(fakes, known=to_float(data.train.arrays["image"])))
     assert values["watch/memory_auc"] == 1
     assert values["watch/held_out_auc"] == 0.5
     assert values["watch/held_out_gap"] == 0
-    blind = Probe(data, 200, extractor)(Sampler(fakes))
+    blind = GameSignals(data, 200, extractor)(Sampler(fakes))
     assert blind["watch/memory_auc"] == 0.5
 
 
 def test_modes_of_points_are_counted():
     data = ring8(n=2_000)
     assert data.density is not None
-    whole = Probe(data, 256)(Sampler(data.density.sample(256, torch.Generator().manual_seed(0))))
-    half = Probe(data, 256)(Sampler(data.density.means[:4]))
+    whole = GameSignals(data, 256)(Sampler(data.density.sample(256, torch.Generator().manual_seed(0))))
+    half = GameSignals(data, 256)(Sampler(data.density.means[:4]))
     assert whole["watch/mode_entropy"] > 0.95
     assert half["watch/mode_entropy"] == pytest.approx(2 / 3)
     assert half["watch/vendi_ratio"] < 0.6
-    assert "watch/mode_entropy" not in Probe(gaussian_1d(n=500), 64)(Sampler(torch.randn(64, 1)))
+    assert "watch/mode_entropy" not in GameSignals(gaussian_1d(n=500), 64)(Sampler(torch.randn(64, 1)))
 
 
 def test_modes_may_be_given_as_integers():
     data = gaussian_1d(means=[-2, 1], stds=[0.3, 0.5], n=500)
-    assert Probe(data, 64)(Sampler(torch.tensor([[-2.1], [0.9]])))["watch/mode_entropy"] == pytest.approx(1)
+    assert GameSignals(data, 64)(Sampler(torch.tensor([[-2.1], [0.9]])))["watch/mode_entropy"] == pytest.approx(1)
 
 
 def test_samples_are_of_the_live_weights_with_the_same_latents_each_time(data, extractor):
     game = Sampler(to_float(data.test.arrays["image"]))
-    probe = Probe(data, 64, extractor)
-    first, second = probe(game), probe(game)
+    signals = GameSignals(data, 64, extractor)
+    first, second = signals(game), signals(game)
     assert first == second
     assert game.asked[0] == game.asked[1] == {**game.asked[0], "live": True, "labels": None}
 
@@ -106,14 +109,14 @@ def test_samples_are_of_the_live_weights_with_the_same_latents_each_time(data, e
 def test_a_conditional_game_is_asked_for_the_reals_labels(data, extractor):
     game = Sampler(to_float(data.test.arrays["image"]))
     game.classes = 10
-    Probe(data, 1100, extractor)(game)
+    GameSignals(data, 1100, extractor)(game)
     assert torch.equal(game.asked[0]["labels"], data.train.arrays["label"])
 
 
 def test_samples_that_are_not_finite_are_told_as_that(data, extractor):
     samples = to_float(data.test.arrays["image"]).clone()
     samples[::2] = float("nan")
-    assert Probe(data, 200, extractor)(Sampler(samples)) == {"watch/finite_share": 0.5}
+    assert GameSignals(data, 200, extractor)(Sampler(samples)) == {"watch/finite_share": 0.5}
 
 
 def test_a_game_without_samples_is_only_asked_for_its_latents(data):
@@ -124,5 +127,5 @@ def test_a_game_without_samples_is_only_asked_for_its_latents(data):
     silent = SimpleNamespace(**what, live_weights=nullcontext)
     coding = SimpleNamespace(**vars(silent), latent=4, input_noise=0, posterior=posterior)
     coding.encode = coding.decode = coding.reconstruct = abs
-    assert Probe(data, 64)(coding) == {"watch/active_units": 1.0}
-    assert Probe(data, 64)(silent) == {}
+    assert GameSignals(data, 64)(coding) == {"watch/active_units": 1.0}
+    assert GameSignals(data, 64)(silent) == {}

@@ -14,7 +14,7 @@ WINDOW, LEAST = 64, 32
 _FEW = 3
 
 
-class Panel:
+class SignalHistory:
     """Keeps a window of losses and gradients, and the history that a gradient or a score is compared with.
 
     Its state is plain numbers, and a function of the rows alone: replaying ``metrics.jsonl`` gives the same.
@@ -55,7 +55,7 @@ class Panel:
         - ``score_gap``: how far the better of the latest two scores is from the best so far.
 
         Args:
-            probed: signals of this check by `forger.watch.probe.Probe`.
+            probed: signals of this check by `forger.watch.game_signals.GameSignals`.
             score: the latest validation score that chooses the best checkpoint.
             higher_is_better: its direction.
         """

@@ -18,7 +18,7 @@ _LARGE = 5_000_000
 _COMPONENTS = 32
 
 
-class Probe:
+class GameSignals:
     """Signals of a game at one moment, from the same few latents and real images every time.
 
     Uses whichever of these the game offers, with the live weights, where trouble shows first: samples, a discriminator,

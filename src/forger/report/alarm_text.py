@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from forger.report.words import number
+from forger.report.verdict import number
 
 
-def told(alarm: Mapping[str, Any]) -> dict[str, Any]:
+def as_text(alarm: Mapping[str, Any]) -> dict[str, Any]:
     """An alarm for the page; missing or malformed parts are left out."""
     images, confidence, evidence = (alarm.get(key) for key in ("images", "confidence", "evidence"))
     return {
