@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NoReturn
 
 import pytest
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 from forger.config.shipped import conf_folder
 from forger.records import RunFolder
 from forger.run import train
+from forking import become, forked
 
 #: A few rounds on one thread, nothing but the run folder.
 SMALL = (
@@ -43,13 +45,46 @@ def without(what: str, package: str) -> NoReturn:
     pytest.skip(reason)
 
 
+class Begun:
+    """`python -m MODULE ARGUMENTS` as a process of its own, which finds everything imported (`forking`)."""
+
+    def __init__(self, *arguments: str, cwd: Path, module: str = "forger", **environment: str) -> None:
+        self.arguments = arguments
+        self.out, self.err = NamedTemporaryFile("r"), NamedTemporaryFile("r")  # noqa: SIM115
+        variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        self.process = forked(become, module, arguments, cwd, variables, self.out.name, self.err.name)
+
+    def ended(self, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Its exit code and what it printed, once it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it was still at work after so many seconds, and was killed.
+        """
+        self.process.join(timeout)
+        late = self.process.exitcode is None
+        if late:
+            self.process.kill()
+            self.process.join()
+        with self.out, self.err:
+            out, err = self.out.read(), self.err.read()
+        if late:
+            raise subprocess.TimeoutExpired(self.arguments, timeout, out, err)
+        assert self.process.exitcode is not None
+        return subprocess.CompletedProcess(self.arguments, self.process.exitcode, out, err)
+
+
 def command(*arguments: str, cwd: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`forger ARGUMENTS` as a process of its own."""
+    """`forger ARGUMENTS` from its begin to its end, as `Begun`."""
+    return Begun(*arguments, cwd=cwd, **environment).ended(timeout)
+
+
+def unprepared(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`forger ARGUMENTS` as Python starts it, which takes 8 s of a processor where it imports torch."""
     return subprocess.run(
         [sys.executable, "-m", "forger", *arguments],
         cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=120,
     )

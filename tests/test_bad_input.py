@@ -18,7 +18,7 @@ from rich.console import Console
 from forger import cli, console
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.records import RunFolder
-from running import command
+from running import command, unprepared
 
 TINY = (
     "experiment=digits_gan", "metrics=none", "budget.images=128", "samples.every_images=null",
@@ -418,8 +418,8 @@ def test_an_accelerator_that_ends_on_the_cpu_says_so(
 def test_as_processes_of_their_own(finished: Path, here: Path) -> None:
     """Whatever a command prints before and after Python's own hands are in play; the traceback is for those who ask."""
     shutil.copytree(finished, RUN)
-    for case in (CONFIG[0], HARDWARE[3]):
-        done = command(*case.arguments, cwd=here)
+    for start, case in ((command, CONFIG[0]), (unprepared, HARDWARE[3])):
+        done = start(*case.arguments, cwd=here)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     (Path(RUN) / "checkpoints" / "final.ckpt").write_bytes(b"")
     done = command("sample", RUN, "--checkpoint", "final", cwd=here, FORGER_DEBUG="1")

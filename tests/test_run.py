@@ -1,9 +1,6 @@
 """One run from its config to its folder."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import forger
 from forger.files import read_rows
 from forger.records import RunFolder
 from forger.run import train
-from running import SMALL, command, composed, trained
+from running import SMALL, Begun, command, composed, trained
 
 CHECKPOINTS = {"last.ckpt", "previous.ckpt", "best.ckpt", "final.ckpt"}
 
@@ -102,19 +99,18 @@ def rows_without_time(run: RunFolder) -> list[dict]:
 
 def test_an_interrupted_run_continues_to_the_same_end(tmp_path):
     """SIGTERM saves and exits 143; the same command goes on to the weights and rows of an undisturbed run."""
-    length = ("budget.images=19200", "metrics.every_images=6400", "model.generator.width=8")
+    length = ("budget.images=6400", "metrics.every_images=3200", "model.generator.width=8")
     root = tmp_path / "disturbed" / "runs"
     root.parent.mkdir()
-    line = [sys.executable, "-m", "forger", "train", *SMALL, *length]
-    process = subprocess.Popen(line, cwd=root.parent, stderr=subprocess.DEVNULL)
+    begun = Begun("train", *SMALL, *length, cwd=root.parent)
     while not any(len(path.read_bytes()) > 2000 for path in root.glob("*/*/metrics.jsonl")):
-        assert process.poll() is None
+        assert begun.process.is_alive()
         time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 143
+    begun.process.terminate()
+    assert begun.ended(timeout=30).returncode == 143
     stopped = RunFolder(next(root.glob("*/*")))
     assert stopped.read()["status"] == "interrupted"
-    assert 0 < stopped.read()["images"] < 19200
+    assert 0 < stopped.read()["images"] < 6400
 
     whole = trained(tmp_path / "undisturbed", *length)
     continued = trained(root, *length)

@@ -1,40 +1,30 @@
 """`trainer=slurm` under a stand-in for srun: two tasks with SLURM's environment, on the CPU."""
 
-import os
 import socket
-import subprocess
-import sys
 
 from forger.files import read_rows
-from running import SMALL
+from running import SMALL, Begun
 
 
 def test_two_tasks_are_one_run(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable, "-m", "forger", "train", "trainer=slurm", "trainer.accelerator=cpu",
-        "trainer.precision=32-true",
-        "model=gan", "metrics=none", *SMALL,
+    overrides = [
+        "trainer=slurm", "trainer.accelerator=cpu", "trainer.precision=32-true", "model=gan", "metrics=none", *SMALL,
     ]  # fmt: skip
-    environment = {
-        **os.environ, "OMP_NUM_THREADS": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2",
-        "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2", "SLURM_NODELIST": "127.0.0.1", "MASTER_ADDR": "127.0.0.1",
+    job = {
+        "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1",
+        "SLURM_NNODES": "2", "SLURM_NODELIST": "127.0.0.1", "SLURM_LOCALID": "0", "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }  # fmt: skip
     tasks = [
-        subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**environment, "SLURM_PROCID": str(rank), "SLURM_NODEID": str(rank), "SLURM_LOCALID": "0"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        Begun("train", *overrides, cwd=tmp_path, **job, SLURM_PROCID=str(rank), SLURM_NODEID=str(rank))
         for rank in range(2)
     ]
-    errors = [task.communicate(timeout=120)[1] for task in tasks]
-    assert [task.returncode for task in tasks] == [0, 0], errors
+    done = [task.ended() for task in tasks]
+    errors = [task.stderr for task in done]
+    assert [task.returncode for task in done] == [0, 0], errors
     (folder,) = tmp_path.glob("runs/*/*")
     rows = read_rows(folder / "metrics.jsonl")
     training = [row for row in rows if "train/generator/adversarial" in row]

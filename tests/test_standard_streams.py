@@ -9,7 +9,7 @@ import pytest
 
 from forger import standard_streams
 from forger.records import RunFolder
-from running import SMALL, command
+from running import SMALL, unprepared
 
 #: Two ways to an output of ASCII alone; the locale's is UTF-8 by Python's own choice unless told otherwise.
 ASCII = (
@@ -43,14 +43,14 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("environment", ASCII)
 def test_an_output_of_ascii_gets_a_plain_spelling(environment: dict[str, str], runs: Path) -> None:
-    listed = command("runs", cwd=runs, **environment)
+    listed = unprepared("runs", cwd=runs, **environment)
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "naive->->" in listed.stdout
     assert "fd_digits 1.5 +- 0.25" in listed.stdout
-    helped = command("train", "--help", cwd=runs, **environment)
+    helped = unprepared("train", "--help", cwd=runs, **environment)
     assert (helped.returncode, helped.stderr) == (0, "")
     assert "forger train --config-dir FOLDER ..." in helped.stdout
-    refused = command("tráin", cwd=runs, **environment)
+    refused = unprepared("tráin", cwd=runs, **environment)
     assert refused.returncode == 2
     # In the C locale an argument's own bytes come back.
     assert refused.stderr.startswith(("forger: 'train': no such command", "forger: 'tráin': no such command"))

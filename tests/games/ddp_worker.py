@@ -1,28 +1,28 @@
-"""Rounds of many games over N processes; saves gradients, weights and statistics. Lightning starts the other ranks.
+"""Rounds of many games over N processes; saves gradients, weights and statistics.
 
 One process plays all games in turn: starting one costs more than playing them.
 """
 
-import sys
+import os
 import warnings
 from functools import partial
+from pathlib import Path
 
 import torch
 
-warnings.simplefilter("ignore")
-from forger.augmentation.adaptive import Adaptive  # noqa: E402
-from forger.augmentation.differentiable import DiffAugment  # noqa: E402
-from forger.augmentation.noise import InstanceNoise  # noqa: E402
-from forger.data.images import digits  # noqa: E402
-from forger.data.loader import Batches  # noqa: E402
-from forger.games.adversarial import AdversarialGame  # noqa: E402
-from forger.games.base import Player  # noqa: E402
-from forger.losses import adversarial as losses  # noqa: E402
-from forger.losses.constraints import clip_weights  # noqa: E402
-from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered  # noqa: E402
-from forger.losses.regularization import BalancedConsistency, LeCam  # noqa: E402
-from forger.networks import mlp  # noqa: E402
-from games.training import train  # noqa: E402
+from forger.augmentation.adaptive import Adaptive
+from forger.augmentation.differentiable import DiffAugment
+from forger.augmentation.noise import InstanceNoise
+from forger.data.images import digits
+from forger.data.loader import Batches
+from forger.games.adversarial import AdversarialGame
+from forger.games.base import Player
+from forger.losses import adversarial as losses
+from forger.losses.constraints import clip_weights
+from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
+from forger.losses.regularization import BalancedConsistency, LeCam
+from forger.networks import mlp
+from games.training import train
 
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
 PENALTIES = {
@@ -81,8 +81,13 @@ def games():
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
 
 
-def main(path: str, world: int) -> None:
+def work(rank: int, path: Path, world: int, port: int) -> None:
+    """What one of ``world`` processes does; the first one writes the file."""
+    warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    if world > 1:  # Lightning takes it that somebody else has started the processes
+        places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "NODE_RANK": 0, "WORLD_SIZE": world}
+        os.environ.update({name: str(value) for name, value in (places | {"LOCAL_RANK": rank}).items()})
     split = digits().train
     found = {}
     for name, played, rounds in games():
@@ -94,9 +99,5 @@ def main(path: str, world: int) -> None:
             "buffers": dict(played.named_buffers()),
             "shown": played.shown,
         }
-    if ranks()[0] == 0:
+    if rank == 0:
         torch.save(found, path)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

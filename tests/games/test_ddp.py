@@ -1,22 +1,21 @@
 """Two processes against one with the double batch: every loss with every penalty, and the other techniques."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import socket
 
 import pytest
 import torch
+import torch.multiprocessing as mp
 
-from games.ddp_worker import LOSSES, PENALTIES, TECHNIQUES
-
-WORKER = Path(__file__).with_name("ddp_worker.py")
+from forking import serve
+from games.ddp_worker import LOSSES, PENALTIES, TECHNIQUES, work
 
 
 def play(path, world):
-    environment = os.environ | {"PYTHONPATH": str(WORKER.parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, WORKER, path, str(world)]
-    subprocess.run(command, env=environment, check=True, timeout=300, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    serve()
+    mp.start_processes(work, args=(path, world, port), nprocs=world, start_method="forkserver")
     return torch.load(path)
 
 

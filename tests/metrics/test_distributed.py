@@ -14,6 +14,7 @@ from forger.metrics.scores.buffered import PrecisionRecall
 from forger.metrics.scores.collection import Scores
 from forger.metrics.scores.names import KINDS
 from forger.metrics.scores.streaming import FrechetDistance
+from forking import serve
 
 from .doubles import Projection, pictures
 from .test_evaluation import DATA, Game
@@ -75,7 +76,8 @@ def work(rank: int, world: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("ranks"))
-    mp.spawn(work, args=(2, folder), nprocs=2)
+    serve()
+    mp.start_processes(work, args=(2, folder), nprocs=2, start_method="forkserver")
     return [torch.load(f"{folder}/{rank}.pt") for rank in range(2)]
 
 

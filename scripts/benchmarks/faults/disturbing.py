@@ -6,6 +6,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,14 @@ def killed(process: int, moment: Callable[[], bool]) -> bool:
     return wait(process) == -signal.SIGKILL
 
 
-def after(seconds: float) -> Callable[[], bool]:
-    """The moment some seconds from now."""
-    end = time.monotonic() + seconds
-    return lambda: time.sleep(0.001) or time.monotonic() >= end
+def having(run: Path, rows: int) -> Callable[[], bool]:
+    """The moment at which a run has so many rows."""
+
+    def moment() -> bool:
+        time.sleep(0.001)
+        return len(read_rows(run / "metrics.jsonl")) >= rows
+
+    return moment
 
 
 def while_saving(run: Path, skip: int) -> Callable[[], bool]:
@@ -70,14 +75,21 @@ def while_saving(run: Path, skip: int) -> Callable[[], bool]:
     seen: set[tuple[str, int]] = set()
 
     def moment() -> bool:
-        try:
-            entries = [e for e in os.scandir(run / "checkpoints") if e.name.startswith("..") or "ckpt." in e.name]
-            seen.update((e.name, e.stat().st_ino) for e in entries if e.name.startswith("."))
-        except OSError:
-            return False
+        time.sleep(0.0002)
+        seen.update(unfinished(run))
         return len(seen) > skip
 
     return moment
+
+
+def unfinished(run: Path) -> set[tuple[str, int]]:
+    """Names and numbers of the temporary files of checkpoints."""
+    found = set()
+    with suppress(FileNotFoundError):  # renamed or removed meanwhile
+        for entry in os.scandir(run / "checkpoints"):
+            if entry.name.startswith(".") and ".ckpt" in entry.name:
+                found.add((entry.name, entry.stat().st_ino))
+    return found
 
 
 def wait_for_folder(root: Path, process: int) -> Path | None:
