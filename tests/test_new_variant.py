@@ -36,8 +36,8 @@ def test_the_variant_trains_as_the_page_says(folder):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert len(list(folder.glob("runs/skip_gan/*/checkpoints/final.ckpt"))) == 3
-    assert len(list(folder.glob("runs/gan/*/checkpoints/final.ckpt"))) == 3
+    assert len(list(folder.glob("runs/digits_skip_gan/*/checkpoints/final.ckpt"))) == 3
+    assert len(list(folder.glob("runs/digits_gan/*/checkpoints/final.ckpt"))) == 3
 
 
 def test_its_annotations_are_the_schema(folder):

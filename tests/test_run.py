@@ -99,7 +99,7 @@ def rows_without_time(run: RunFolder) -> list[dict]:
 
 def test_an_interrupted_run_continues_to_the_same_end(tmp_path):
     """SIGTERM saves and exits 143; the same command goes on to the weights and rows of an undisturbed run."""
-    length = ("budget.images=6400", "metrics.every_images=3200", "model.generator.width=8")
+    length = ("run.name=mine", "budget.images=6400", "metrics.every_images=3200", "model.generator.width=8")
     root = tmp_path / "disturbed" / "runs"
     root.parent.mkdir()
     begun = Begun("train", *SMALL, *length, cwd=root.parent)
