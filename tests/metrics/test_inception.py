@@ -3,15 +3,17 @@
 import io
 import urllib.error
 
+import numpy
 import pytest
 import torch
+from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from forger.metrics.features import inception
+from forger.metrics.features import extractors, inception
 from forger.metrics.features.inception import FILE, InceptionExtractor
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
@@ -66,6 +68,32 @@ def test_scores_equal_those_of_torch_fidelity(ours, theirs):
     prc = prc_features_to_metric(f_fake[0], f_real[0], prc_neighborhood=3, save_cpu_ram=False, verbose=False)
     assert values["precision_inception"] == pytest.approx(prc["precision"], abs=1e-6)
     assert values["recall_inception"] == pytest.approx(prc["recall"], abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 37, 512), (3, 640, 480)])
+def test_the_clean_resize_is_pillows(shape, weights):
+    clean = InceptionExtractor(weights, resize="clean")
+    resized = []
+    clean.network.get_submodule("Conv2d_1a_3x3").register_forward_pre_hook(lambda _, given: resized.append(given[0]))
+    images = pictures(2, shape)
+    assert (clean(images).features.shape, clean.name) == ((2, 2048), "inception_clean")
+    for made, image in zip(resized[0], images, strict=True):
+        channels = [Image.fromarray(channel.float().numpy(), "F") for channel in image.expand(3, -1, -1)]
+        wanted = [numpy.asarray(one.resize((299, 299), Image.Resampling.BICUBIC)).clip(0, 255) for one in channels]
+        torch.testing.assert_close(made * 128 + 128, torch.tensor(numpy.stack(wanted)), rtol=0, atol=1)
+
+
+def test_bfloat16_is_near_and_says_so(ours, weights):
+    coarse, images = InceptionExtractor(weights, precision="bfloat16"), pictures(2, (3, 32, 32))
+    fine = ours(images).features
+    assert 0 < (coarse(images).features - fine).abs().max() < 0.02 * fine.abs().max()
+    assert coarse.preprocessing == f"{ours.preprocessing}, bfloat16"
+
+
+@pytest.mark.parametrize("given", [{"resize": "bicubic"}, {"precision": "16"}, {"size": 299}])
+def test_no_other_preprocessing(given, weights):
+    with pytest.raises(ValueError, match="inception"):
+        extractors.build("inception", weights, **given)
 
 
 def test_other_channels_are_refused(ours):

@@ -162,9 +162,9 @@ class ModuleExtractor(Extractor):
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
     """The extractor of a name.
 
-    `digits`, `fashion` and `random` take neither weights nor preprocessing, `inception` and `dinov2` take weights. A
-    `.safetensors` file is one of `forger extractor`; any other import path or `.pt2` file is a ModuleExtractor, which
-    takes both.
+    `digits`, `fashion` and `random` take neither weights nor preprocessing, `dinov2` takes weights, `inception` those
+    and `resize` and `precision`. A `.safetensors` file is one of `forger extractor`; any other import path or `.pt2`
+    file is a ModuleExtractor, which takes both.
 
     Raises:
         ValueError: there is no such extractor, or it does not fit its weights or preprocessing.
@@ -180,16 +180,16 @@ def build(target: str, weights: str | Path | None = None, **preprocessing: Any) 
         if extractor.name in NAMES and extractor.weights_sha256 != FASHION_SHA256:
             raise ValueError(f"{target} calls itself {extractor.name}, which is the name of forger's own extractor")
         return extractor
-    if target in NAMES:
-        if preprocessing:
-            raise ValueError(f"the {target} extractor does its own preprocessing: take out {', '.join(preprocessing)}")
-        return InceptionExtractor(weights) if target == "inception" else DINOv2Extractor(weights)
-    if "." not in target:
+    if target == "dinov2" and preprocessing:
+        raise ValueError(f"the {target} extractor does its own preprocessing: take out {', '.join(preprocessing)}")
+    if "." not in target and target not in NAMES:
         raise ValueError(
             f"no extractor {target}: there are {', '.join(NAMES)}, any .safetensors file of forger extractor, "
             "any import path (package.module.Class) and any .pt2 file"
         )
     try:
+        if target in NAMES:
+            return _WITH_WEIGHTS[target](weights, **preprocessing)
         return ModuleExtractor(target, weights=weights, **preprocessing)
     except TypeError as error:
         raise ValueError(f"the extractor {target} takes no such preprocessing: {error}") from error
@@ -197,6 +197,8 @@ def build(target: str, weights: str | Path | None = None, **preprocessing: Any) 
 
 #: Those that need nothing but their name.
 OWN = {"digits": DigitsExtractor, "fashion": FashionExtractor, "random": RandomExtractor}
+#: Those with a published file of weights.
+_WITH_WEIGHTS = {"inception": InceptionExtractor, "dinov2": DINOv2Extractor}
 
 
 def _whole(path: Path, sha256: str) -> None:
