@@ -19,6 +19,7 @@ from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import labels_to_ask, weights_of
 from forger.metrics.evaluations.sample_quality import draw_fakes
 from forger.metrics.features.exported import load_exported
+from forger.metrics.features.statistics import Statistics, holds_statistics, read_statistics
 from forger.metrics.passport import Weights
 from forger.randomness import generator
 from forger.runs.finding import config_of, run_at
@@ -45,7 +46,7 @@ class Source:
     """
 
     name: str
-    draw: Callable[[int, int, ImageSet], ImageSet]
+    draw: Callable[[int, int, ImageSet | Statistics], ImageSet]
     n: int | None = None
     seed: int = 0
     weights: Weights = "none"
@@ -129,7 +130,7 @@ def _subset(images: ImageSet, n: int, seed: int) -> ImageSet:
 
 
 def _of_generator(exported: ExportedGenerator) -> Source:
-    def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
+    def draw(n: int, seed: int, real: ImageSet | Statistics) -> ImageSet:
         return ImageSet(exported.path.name, torch.cat(list(exported.draw(n, seed))))
 
     return Source(str(exported.path), draw)
@@ -138,7 +139,7 @@ def _of_generator(exported: ExportedGenerator) -> Source:
 def _of_run(read: Restored) -> Source:
     game, metrics = read.game, read.config.metrics
 
-    def draw(n: int, seed: int, real: ImageSet) -> ImageSet:
+    def draw(n: int, seed: int, real: ImageSet | Statistics) -> ImageSet:
         if not isinstance(game, Samples):
             raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options")
         labels = labels_to_ask(game.classes, real.labels, n, seed)
@@ -162,7 +163,9 @@ def _of_run(read: Restored) -> Source:
     )
 
 
-def reference_of(source: Source, name: str | None, *, trust: bool = False, places: Mapping[str, str] = {}) -> ImageSet:
+def reference_of(
+    source: Source, name: str | None, *, trust: bool = False, places: Mapping[str, str] = {}
+) -> ImageSet | Statistics:
     """The real images: a data set's name goes first, then paths; None is the test split of a run's own data.
 
     A run's path stands for the test split of its data, which `places` may name unless they are those of the source.
@@ -177,6 +180,8 @@ def reference_of(source: Source, name: str | None, *, trust: bool = False, place
             run, given = run_at(name), {} if source.read else places
             config = config_of(run, trust=trust, places=given)
             return split_of(data_of(run, config.data, None if trust else given), "test")
+        if found is None and holds_statistics(Path(name)):
+            return read_statistics(Path(name))
         return found or image_set(Path(name))
     except ConfigError as error:
         missing = str(error).endswith("no such file or folder")

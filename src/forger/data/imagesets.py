@@ -98,7 +98,7 @@ def _pictures(folder: Path) -> Tensor:
 
 def _arrays(path: Path) -> ImageSet:
     """`samples`, uint8 (n, h, w, c), and `labels` (n,), of which -1 means none, as `forger sample` writes them."""
-    arrays = _opened(path)
+    arrays = npz_arrays(path)
     if "samples" not in arrays:
         raise ConfigError(f"{path}: no array named 'samples' (uint8, n x height x width x channels); it has "
                           f"{', '.join(sorted(arrays)) or 'none'}")  # fmt: skip
@@ -124,7 +124,12 @@ def _arrays(path: Path) -> ImageSet:
     return ImageSet(path.name, images, torch.from_numpy(labels.astype(np.int64)))
 
 
-def _opened(path: Path) -> dict[str, Any]:
+def npz_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of an `.npz` file by name, of which none is unpickled.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
     try:
         content = path.read_bytes()
         whole_archive(content)

@@ -21,8 +21,9 @@ Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array 
     options=(
         Option(
             "--reference R",
-            "a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images, an .npz or a "
-            "run, for its data; ./digits is the folder (default: the test split of a run's own data)",
+            "a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images, an .npz (of "
+            "images, or of published statistics mu and sigma) or a run, for its data; ./digits is the folder (default: "
+            "the test split of a run's own data)",
         ),
         Option(
             "--extractor E",
@@ -34,7 +35,8 @@ Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array 
         Option(
             "--preprocess P",
             "what a module of yours gets, as size=224,antialias=true,channels=3,range=-1:1 (or mean=…:…:…, std=…); by "
-            "default 3 channels in [0, 1], not resized; grey is repeated. Part of the passport",
+            "default 3 channels in [0, 1], not resized; grey is repeated. Of inception: resize=clean (as clean-fid), "
+            "precision=bfloat16. Part of the passport",
         ),
         Option(
             "--scores A,B,…",

@@ -21,9 +21,10 @@ from forger.errors import ConfigError, closest
 from forger.metrics.evaluations.base import entries, scores_of
 from forger.metrics.features import extractors
 from forger.metrics.features.base import Extractor
+from forger.metrics.features.statistics import Statistics
 from forger.metrics.passport import Passport
 from forger.metrics.scores.collection import Scores, plain_names
-from forger.metrics.scores.names import higher_is_better, memorises
+from forger.metrics.scores.names import KINDS, higher_is_better, memorises
 from forger.sources import Source, reference_of, source_at
 from forger.standard_streams import printable
 
@@ -64,17 +65,23 @@ def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -
 
 
 def _scores(
-    source: Source, options: Mapping[str, Any], n: int | None, seed: int, reference: Callable[[], ImageSet]
+    source: Source, options: Mapping[str, Any], n: int | None, seed: int, reference: Callable[[], ImageSet | Statistics]
 ) -> tuple[dict[str, Any], list[str]]:
     """Name → value, error, direction and passport; and notes for the reader."""
     extractor = _early_extractor(source, options)
     real = reference()
+    if n is None and isinstance(real, Statistics):
+        raise ConfigError(f"--n: how many images? {real.name} does not say of how many it has the statistics")
     fake = source.draw(len(real) if n is None else n, seed, real)
-    real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
-    _same_kind(source, real, fake)
+    if isinstance(real, ImageSet):
+        real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
+        _same_kind(source, real, fake)
     extractor = extractor or extractors.build("digits" if fake.images.shape[1:] == (1, 8, 8) else "inception")
     names = plain_names(_names(source, options, extractor, fake.images[:1]), extractor, fake.images[:1])
-    extractor.check(real.images)
+    if isinstance(real, ImageSet):
+        extractor.check(real.images)
+    elif "scores" not in options:
+        names = [name for name in names if KINDS[name].of_real != "features"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     memorised = real.train if memorises(names, extractor.name) else None
     with _bar(extractor, len(fake) + len(real) + (len(memorised) if memorised else 0)):
@@ -82,7 +89,7 @@ def _scores(
         scores = Scores.against(real, extractor.to(device), names, splits=splits).to(device)
         found = scores.estimate([fake.images], fake.labels, seed=seed)
     notes = []
-    few, width = min(len(fake), len(real)), scores.reference.features.shape[1]
+    few, width = min(len(fake), len(real) or len(fake)), scores.reference.features.shape[1]
     if few <= width:
         notes.append(f"{few} images for {width} features: distances are far above their limit; compare at equal n only")
     passport = scores.passport(len(fake), weights=source.weights, seed=seed).to_dict()
@@ -127,6 +134,8 @@ def _floats(text: str) -> tuple[float, ...]:
 _EXAMPLE = "size=224,antialias=true,channels=3,mean=0.485:0.456:0.406,std=0.229:0.224:0.225 (or range=-1:1)"
 _PREPROCESSING: dict[str, Callable[[str], Any]] = {
     "size": int,
+    "resize": str,
+    "precision": str,
     "antialias": {"true": True, "false": False}.__getitem__,
     "channels": {"1": 1, "3": 3}.__getitem__,
     "range": _floats,

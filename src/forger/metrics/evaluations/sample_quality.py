@@ -1,7 +1,8 @@
 """Evaluation of samples against real images, in the feature space of an extractor."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, MinLen
 from torch import Tensor
@@ -13,11 +14,20 @@ from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, labels_to_ask, weights_of
 from forger.metrics.features import extractors
 from forger.metrics.features.base import as_uint8
+from forger.metrics.features.statistics import read_statistics
 from forger.metrics.functional.standard_errors import Estimate
 from forger.metrics.scores.collection import Scores, plain_names
-from forger.metrics.scores.names import higher_is_better, plain_name, score_name
+from forger.metrics.scores.names import (
+    depends_on_reference,
+    higher_is_better,
+    memorises,
+    plain_name,
+    refuse_without_images,
+    score_name,
+)
 from forger.randomness import generator
 
+T = TypeVar("T")
 #: Samples that a game makes at a time.
 CHUNK = 4096
 
@@ -30,7 +40,13 @@ class SampleQuality(Evaluation[Samples]):
         scores: names of `forger.metrics.scores.names` (``fd``, ``is``, ``kd``, ``precision``, …).
         weights: file of the extractor's weights, where it needs one.
         splits: of the Inception Score.
-        preprocessing: of a module or exported program, as `ModuleExtractor` takes it (``size``, ``antialias``, …).
+        preprocessing: of a module or exported program, as `ModuleExtractor` takes it (``size``, ``antialias``, …), or
+            of Inception (``resize``, ``precision``).
+        reference: what fakes are compared with: the ``split`` that is scored, ``train``, or a file with published
+            statistics (`read_statistics`). By ``train`` the names of scores end in ``_train``, as ``fid_train``.
+
+    Raises:
+        ValueError: extractor, scores and reference do not fit each other.
     """
 
     def __init__(
@@ -40,10 +56,21 @@ class SampleQuality(Evaluation[Samples]):
         weights: str | None = None,
         splits: Annotated[int, Ge(1)] = 1,
         preprocessing: Mapping[str, Any] | None = None,
+        reference: str = "split",
     ) -> None:
         self.extractor = extractors.build(extractor, weights, **preprocessing or {})
-        self.names = list(scores)
+        suffix = "_train" if reference == "train" else ""
+        self.names = [name.removesuffix(suffix) for name in scores]
         self.splits = splits
+        self.reference = reference
+        self._suffix = suffix
+        self._known = None if reference in ("split", "train") else read_statistics(Path(reference))
+        if self._known is not None:
+            refuse_without_images(self.names, self.extractor.name, self._known.name)
+        if reference == "train" and memorises(self.names, self.extractor.name):
+            raise ValueError(
+                "memorisation compares with images other than the training images: take out reference=train"
+            )
         self._scores: dict[str, Scores] = {}
 
     def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
@@ -51,33 +78,42 @@ class SampleQuality(Evaluation[Samples]):
         scores.reset()
         for fakes, labels in draw_fakes(game, n, self._labels(game, data, split, n, seed), seed):
             scores.update(fakes, labels)
-        return scores.compute()
+        return self._named(scores.compute())
 
     def estimate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         """As `evaluate`, with standard errors from halves of the fakes, whose features are kept for that."""
         scores = self._prepared(data, split).to(game.device)
         labels = self._labels(game, data, split, n, seed)
-        return scores.estimate((fakes for fakes, _ in draw_fakes(game, n, labels, seed)), labels, seed=seed)
+        fakes = (fakes for fakes, _ in draw_fakes(game, n, labels, seed))
+        return self._named(scores.estimate(fakes, labels, seed=seed))
 
     def higher_is_better(self, name: str) -> bool:
-        return higher_is_better(name)
+        return higher_is_better(name.removesuffix(self._suffix))
 
     @property
     def published(self) -> list[str]:
         """Names of the scores that can choose a checkpoint."""
-        return [score_name(plain_name(name, self.extractor.name), self.extractor.name) for name in self.names]
+        names = [score_name(plain_name(name, self.extractor.name), self.extractor.name) for name in self.names]
+        return list(self._named(dict.fromkeys(names)))
 
     def check(self, data: Data) -> None:
         plain_names(self.names, self.extractor, data.test.arrays["image"][:1])
+        if self._known is not None:
+            self._prepared(data, "test")
 
     def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()
 
     def _prepared(self, data: Data, split: str) -> Scores:
         if split not in self._scores:
-            real = split_of(data, split)
+            real = self._known
+            if real is None:
+                real = split_of(data, "train" if self.reference == "train" else split)
             self._scores[split] = Scores.against(real, self.extractor, self.names, splits=self.splits)
         return self._scores[split]
+
+    def _named(self, values: Mapping[str, T]) -> dict[str, T]:
+        return {name + self._suffix * depends_on_reference(name): value for name, value in values.items()}
 
     @staticmethod
     def _labels(game: Samples, data: Data, split: str, n: int, seed: int) -> Tensor | None:

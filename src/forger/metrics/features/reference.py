@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from forger.files import write_atomically
 from forger.hashing import weights_sha256
 from forger.locking import locked
 from forger.metrics.features.base import Extractor, extract
+from forger.metrics.features.statistics import Statistics
 from forger.metrics.functional.frechet import moments
 from forger.metrics.functional.neighbours import neighbour_radius
 
@@ -28,7 +30,8 @@ log = logging.getLogger(__name__)
 class Reference:
     """Features of n real images, with what a passport needs to know about them.
 
-    `features` float32 (n, d) and `logits` (n, k) or None, on the CPU; `mean` (d,), `cov` (d, d) float64.
+    `features` float32 (n, d) and `logits` (n, k) or None, on the CPU; `mean` (d,), `cov` (d, d) float64. Of published
+    statistics n is 0.
     """
 
     extractor: str
@@ -53,6 +56,22 @@ class Reference:
             kept = _kept(file, lambda: {"radius": neighbour_radius(self.features, k)}, {"k": str(k)})
             self._radii[k] = kept["radius"]
         return self._radii[k]
+
+    @classmethod
+    def of_statistics(cls, extractor: Extractor, known: Statistics) -> "Reference":
+        """The reference that published statistics are.
+
+        Raises:
+            ValueError: they are of other features than the extractor's.
+        """
+        features, logits = extractor(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+        if len(known.mean) != features.shape[1]:
+            raise ValueError(
+                f"{known.name} has {len(known.mean)} features, the {extractor.name} extractor {features.shape[1]}"
+            )
+        empty = None if logits is None else logits[:0].cpu()
+        about = (extractor.name, extractor.weights_sha256, extractor.preprocessing, known.name, known.fingerprint)
+        return cls(*about, features[:0].cpu(), empty, known.mean, known.cov)
 
     @classmethod
     def build(

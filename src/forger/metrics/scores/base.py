@@ -1,7 +1,7 @@
 """The base of scores on features, as torchmetrics metrics in float64."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ class FeatureMetric(FixedPrecision, Metric):
     full_state_update = False
     is_differentiable = False
     of_logits: ClassVar[bool] = False  # whether it looks at classes, which not every extractor tells apart
+    of_real: ClassVar[Literal["features", "moments", "nothing"]] = "nothing"  # what it needs to know of real images
     error_of_halves: ClassVar[bool] = True  # whether its spread over halves of the fakes is its standard error
     names: ClassVar[tuple[str, ...]]  # the numbers this score can give, without the extractor's name
 

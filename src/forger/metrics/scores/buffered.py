@@ -98,6 +98,7 @@ class KernelDistance(Buffered):
     """Bińkowski et al. 2018 (KID): unbiased, over all images or `subsets` of `subset_size`; and its error."""
 
     names = ("kd", "kd_error")
+    of_real = "features"
     higher_is_better = False
     error_of_halves = False  # it has an error of its own, by the jackknife
 
@@ -119,6 +120,7 @@ class ExtrapolatedFrechetDistance(Buffered):
     """Chong & Forsyth 2020 (FID∞): the distance for infinitely many fakes."""
 
     names = ("fd_infinity",)
+    of_real = "moments"
     higher_is_better = False
     error_of_halves = False  # halves are too few images for it, and it is ten distances already
 
@@ -133,6 +135,8 @@ class ExtrapolatedFrechetDistance(Buffered):
 
 class NeighbourScore(Buffered):
     """Base of scores by nearest neighbours, which find those of all subsets of the fakes at once."""
+
+    of_real = "features"
 
     def evaluate(self, fake: Mapping[str, Tensor]) -> dict[str, float]:
         features = fake["features"]

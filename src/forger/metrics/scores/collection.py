@@ -10,11 +10,20 @@ from torch import Tensor, nn
 from forger.data.imagesets import ImageSet
 from forger.metrics.features.base import Extractor, Features
 from forger.metrics.features.reference import Reference, default_cache
+from forger.metrics.features.statistics import Statistics
 from forger.metrics.functional.standard_errors import Estimate, estimates, halves, spread
 from forger.metrics.passport import Passport, Weights
 from forger.metrics.scores.base import FeatureMetric
 from forger.metrics.scores.buffered import Buffered
-from forger.metrics.scores.names import KINDS, memorises, options_of, plain_name, refuse_without_logits, score_name
+from forger.metrics.scores.names import (
+    KINDS,
+    memorises,
+    options_of,
+    plain_name,
+    refuse_without_images,
+    refuse_without_logits,
+    score_name,
+)
 
 
 class Scores(nn.Module):
@@ -46,6 +55,8 @@ class Scores(nn.Module):
         self.extractor, self.reference, self.batch_size = extractor, reference, batch_size
         if reference.logits is None:
             refuse_without_logits([plain_name(name, extractor.name) for name in scores], extractor.name)
+        if not len(reference):
+            refuse_without_images(scores, extractor.name, reference.split)
         kinds = dict.fromkeys(KINDS[plain_name(name, extractor.name)] for name in scores)
         if train is None and memorises(scores, extractor.name):
             raise ValueError("memorisation needs the training images beside the reference")
@@ -58,9 +69,16 @@ class Scores(nn.Module):
 
     @classmethod
     def against(
-        cls, real: ImageSet, extractor: Extractor, scores: Sequence[str], *, splits: Annotated[int, Ge(1)] = 1
+        cls,
+        real: ImageSet | Statistics,
+        extractor: Extractor,
+        scores: Sequence[str],
+        *,
+        splits: Annotated[int, Ge(1)] = 1,
     ) -> "Scores":
         """Scores against real images, whose features are extracted, or read where they have been kept."""
+        if isinstance(real, Statistics):
+            return cls(extractor, Reference.of_statistics(extractor, real), scores, splits=splits)
 
         def reference(images: ImageSet) -> Reference:
             return Reference.build(extractor, images.images, split=images.name, cache=default_cache())

@@ -77,10 +77,30 @@ def refuse_without_logits(names: Iterable[str], extractor: str) -> None:
         )
 
 
+def refuse_without_images(names: Iterable[str], extractor: str, reference: str) -> None:
+    """Refuse scores that statistics of real images, without the images, do not give.
+
+    Raises:
+        ValueError: there is one.
+    """
+    unfit = [name for name in names if KINDS[plain_name(name, extractor)].of_real == "features"]
+    if unfit:
+        raise ValueError(f"{unfit[0]} needs the real images, of which {reference} has only mean and covariance")
+
+
 def higher_is_better(name: str) -> bool:
     """The direction of a score, by its public or plain name (`fd_digits`, `is`)."""
+    return bool(_kind(name).higher_is_better)
+
+
+def depends_on_reference(name: str) -> bool:
+    """Whether a score, by its public or plain name, compares with real images."""
+    return _kind(name).of_real != "nothing"
+
+
+def _kind(name: str) -> type[FeatureMetric]:
     plain = {public: plain for plain, public in INCEPTION_NAMES.items()}.get(name, name)
     known = [kind for kind in KINDS if plain == kind or plain.startswith(f"{kind}_")]
     if not known:
         raise ValueError(f"no score {name}: there are {', '.join(KINDS)}")
-    return bool(KINDS[max(known, key=len)].higher_is_better)
+    return KINDS[max(known, key=len)]

@@ -20,6 +20,7 @@ class FrechetDistance(FeatureMetric):
     """Heusel et al. 2017, equation 6 (FID). Keeps float64 sums and no features: memory d² for any number."""
 
     names = ("fd",)
+    of_real = "moments"
     higher_is_better = False
     n: Tensor
     total: Tensor
@@ -52,7 +53,7 @@ class FrechetDistance(FeatureMetric):
 
     def of(self, fake: Features, labels: Tensor | None = None) -> dict[str, float]:
         rows, real = fake.features, self.reference
-        if max(len(rows), len(real.features)) <= rows.shape[1]:
+        if 0 < len(real) <= rows.shape[1] and len(rows) <= rows.shape[1]:
             return {"fd": frechet_distance_from_features(rows, real.features)}
         return {"fd": frechet_distance(*moments(rows), real.mean, real.cov)}
 
