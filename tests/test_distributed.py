@@ -12,18 +12,20 @@ import pytest
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
-from forger import run as module
 from forger.building import build_game
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.config.schema import TrainerConfig, validate
 from forger.files import read_rows
 from forger.records import RunFolder, RunLocked
 from forger.run import train
-from forger.runs.parts import build_trainer
+from forger.runs import parts
 from forger.runs.ranks import rank
 from running import composed, trained
 
-LENGTH = ("budget.images=12800", "checkpoint.every_images=640", "metrics=none", "watch.action=none", "samples.n=9")
+LENGTH = (
+    "run.name=mine", "budget.images=12800", "checkpoint.every_images=640", "metrics=none", "watch.action=none",
+    "samples.n=9",
+)  # fmt: skip
 NARROW = ("model.generator.width=4", "model.discriminator.width=4", "samples.every_images=null")
 
 
@@ -40,7 +42,7 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
         request.addfinalizer(process.wait)
         request.addfinalizer(process.terminate)
         end = time.monotonic() + 120
-        while not any(tmp_path.glob("runs/digits_cgan/*/checkpoints/previous.ckpt")):
+        while not any(tmp_path.glob("runs/mine/*/checkpoints/previous.ckpt")):
             assert process.poll() is None, (tmp_path / "stderr").read_text()
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -57,8 +59,8 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
     assert said.count("training runs/") == 1
     # One run, one W&B run, nothing else.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "stderr"]
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits_cgan", "multirun"]
-    (folder,) = (tmp_path / "runs" / "digits_cgan").iterdir()
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["mine", "multirun"]
+    (folder,) = (tmp_path / "runs" / "mine").iterdir()
     assert len(list(tmp_path.rglob("run-*.wandb"))) == 1
     run = RunFolder(folder)
     assert (run.read()["status"], run.read()["device"]["devices"]) == ("failed", 2)
@@ -123,10 +125,10 @@ def test_what_a_launcher_left_behind_makes_no_rank_of_one_device(tmp_path, monke
 
 def test_batch_norm_sees_the_whole_batch_where_gpus_share_it(monkeypatch):
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(module, "built_trainer", lambda _, **arguments: asked.append(arguments))
+    monkeypatch.setattr(parts, "built_trainer", lambda _, **arguments: asked.append(arguments))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for trainer in ("ddp", "cpu", "ddp_cpu"):
-        build_trainer(validate(composed(f"trainer={trainer}")), "0" * 12, [], [])
+        parts.build_trainer(validate(composed(f"trainer={trainer}")), "0" * 12, [], [])
     assert [arguments["sync_batchnorm"] for arguments in asked] == [True, False, False]
 
 
