@@ -45,6 +45,8 @@ FLOORS = (
     ("errors",),
     ("__init__",),
 )
+#: The same inside `metrics`.
+FLOORS_OF_METRICS = (("evaluations",), ("scores",), ("features",), ("functional", "passport"))
 #: Packages that a part never sees.
 FOREIGN = {
     "games": {"hydra", "omegaconf", "wandb"},
@@ -103,6 +105,18 @@ def test_imports_run_downwards():
         for module, names in imports().items()
         for name in names & modules().keys()
         if part(module) != part(name) and level[part(name)] <= level[part(module)]
+    ]
+    assert not upwards
+
+
+def test_imports_inside_metrics_run_downwards():
+    level = {name: height for height, floor in enumerate(FLOORS_OF_METRICS) for name in floor}
+    rooms = {module: module.split(".")[1] for module in modules() if module.startswith("metrics.")}
+    upwards = [
+        f"{module} -> {name}"
+        for module, room in rooms.items()
+        for name in imports()[module] & rooms.keys()
+        if room != rooms[name] and level[rooms[name]] <= level[room]
     ]
     assert not upwards
 

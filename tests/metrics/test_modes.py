@@ -7,8 +7,9 @@ import torch
 
 from forger.data.images import stacked_digits
 from forger.data.points import gaussian_1d, grid25, ring8
+from forger.metrics.evaluations.classes import stacked_classes
 from forger.metrics.features.extractors import DigitsExtractor
-from forger.metrics.functional.modes import class_modes, jensen_shannon, kl_divergence, point_modes, stacked_classes
+from forger.metrics.functional.modes import class_modes, jensen_shannon, kl_divergence, point_modes
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -11,8 +11,8 @@ from forger.data.ranges import to_uint8
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, proportional
 from forger.metrics.features import extractors
-from forger.metrics.features.base import extract
-from forger.metrics.functional.modes import class_modes, stacked_classes
+from forger.metrics.features.base import Extractor, extract
+from forger.metrics.functional.modes import class_modes
 from forger.randomness import generator
 
 
@@ -87,3 +87,19 @@ def of_both_weights(
             live = scores(game.sample(n, labels, generator(seed, "scores")))
         values |= {f"{name}_raw": value for name, value in live.items()}
     return values
+
+
+def stacked_classes(classifier: Extractor, images: Tensor, batch_size: int = 4096) -> Tensor:
+    """The modes of stacked digits, int64 (n,) on the CPU: what the classifier reads in the channels.
+
+    uint8 (n, c, h, w) → the c classes as the digits of one number, red first.
+
+    Raises:
+        ValueError: images whose channels the classifier does not take.
+    """
+    n, channels, height, width = images.shape
+    logits = extract(classifier, images.reshape(n * channels, 1, height, width), batch_size).logits
+    assert logits is not None, f"{classifier.name} gives no logits"
+    classes = logits.shape[1]
+    places = classes ** torch.arange(channels - 1, -1, -1)
+    return logits.argmax(dim=1).reshape(n, channels) @ places

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from forger.metrics.features.base import Extractor, extract
 from forger.metrics.functional.frechet import refuse_not_finite
 
 REACH = 3.0  # a point further than this many σ from every mode is of low quality
@@ -54,22 +53,6 @@ def point_modes(points: Tensor, means: Tensor, std: Tensor | float, weights: Ten
         "kl": kl_divergence(torch.bincount(mode, minlength=k), share),
         "spread": float(spread[covered].mean()),
     }
-
-
-def stacked_classes(classifier: Extractor, images: Tensor, batch_size: int = 4096) -> Tensor:
-    """The modes of stacked digits, int64 (n,) on the CPU: what the classifier reads in the channels.
-
-    uint8 (n, c, h, w) → the c classes as the digits of one number, red first.
-
-    Raises:
-        ValueError: images whose channels the classifier does not take.
-    """
-    n, channels, height, width = images.shape
-    logits = extract(classifier, images.reshape(n * channels, 1, height, width), batch_size).logits
-    assert logits is not None, f"{classifier.name} gives no logits"
-    classes = logits.shape[1]
-    places = classes ** torch.arange(channels - 1, -1, -1)
-    return logits.argmax(dim=1).reshape(n, channels) @ places
 
 
 def class_modes(classes: Tensor, truth: Tensor | int = 1000) -> dict[str, float]:
