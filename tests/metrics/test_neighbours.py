@@ -5,16 +5,21 @@ import torch
 from prdc import compute_prdc
 from torch_fidelity.metric_prc import calculate_precision_recall_full
 
-from forger.metrics.functional import distances
+from forger.metrics.functional import distances, neighbours
 from forger.metrics.functional.distances import nearest
 from forger.metrics.functional.neighbours import (
-    density_coverage,
-    density_coverage_of_parts,
-    memorisation,
     nearest_distance,
     neighbour_radius,
-    precision_recall,
-    precision_recall_of_parts,
+)
+
+
+def of_whole(score):
+    """The scores of all fakes, without subsets of them."""
+    return lambda fake, *sets, **options: score(fake, *sets, [torch.arange(len(fake))], **options)[0]
+
+
+precision_recall, density_coverage, memorisation = map(
+    of_whole, (neighbours.precision_recall, neighbours.density_coverage, neighbours.memorisation)
 )
 
 
@@ -29,22 +34,22 @@ def test_equals_prdc_and_torch_fidelity(k, block, monkeypatch):
     fake, real = normal(90, 12, 0, 0.8) + 3, normal(110, 12, 1) + 3
     theirs = compute_prdc(real.numpy(), fake.numpy(), k)
     expected = (theirs["precision"], theirs["recall"])
-    assert precision_recall(fake, real, k) == pytest.approx(expected, abs=1e-9)
-    assert precision_recall(fake, real, k) == pytest.approx(
+    assert precision_recall(fake, real, k=k) == pytest.approx(expected, abs=1e-9)
+    assert precision_recall(fake, real, k=k) == pytest.approx(
         calculate_precision_recall_full(fake, real, neighborhood=k), abs=1e-6
     )
-    assert density_coverage(fake, real, k) == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-9)
+    assert density_coverage(fake, real, k=k) == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-9)
 
 
 def test_subsets_of_the_fakes_are_scored_like_sets_of_their_own():
     fake, real = normal(120, 5, 0, 0.8), normal(300, 5, 1)
     parts = [torch.arange(120), torch.arange(7), torch.randperm(120, generator=torch.Generator().manual_seed(2))[:60]]
-    for part, told in zip(parts, precision_recall_of_parts(fake, real, parts), strict=True):
+    for part, found in zip(parts, neighbours.precision_recall(fake, real, parts), strict=True):
         theirs = compute_prdc(real.numpy(), fake[part].numpy(), 3)
-        assert told == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-9)
-    for part, told in zip(parts, density_coverage_of_parts(fake, real, parts, 3), strict=True):
+        assert found == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-9)
+    for part, found in zip(parts, neighbours.density_coverage(fake, real, parts, 3), strict=True):
         theirs = compute_prdc(real.numpy(), fake[part].numpy(), 3)
-        assert told == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-9)
+        assert found == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-9)
 
 
 @pytest.mark.parametrize("distance", [0.0, 1e6])

@@ -84,7 +84,7 @@ def test_nan_features_are_refused(scores):
     spoilt = rows.clone()
     spoilt[4, 7] = float("nan")
     with pytest.raises(ValueError, match="NaN"):
-        precision_recall(spoilt, rows)
+        precision_recall(spoilt, rows, [torch.arange(20)])
     for do in (scores.metrics[0].update, scores.metrics[0].of):
         with pytest.raises(ValueError, match="NaN"):
             do(Features(spoilt, torch.randn(20, 10)))

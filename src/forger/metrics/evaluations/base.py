@@ -105,12 +105,7 @@ def entries(
 ) -> dict[str, dict[str, Any]]:
     """Scores as they stand in a record: name → value, standard error, direction and passport."""
     return {
-        name: {
-            "value": value,
-            "error": error,
-            "higher_is_better": higher_is_better(name),
-            "passport": dict(passport),
-        }
+        name: {"value": value, "error": error, "higher_is_better": higher_is_better(name), "passport": dict(passport)}
         for name, (value, error) in scores.items()
     }
 

@@ -14,25 +14,12 @@ from forger.config.trust import EXTRACTORS
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
 from forger.importing import own_module
-from forger.metrics.features.base import Extractor, Features
+from forger.metrics.features.base import Extractor
 from forger.metrics.features.classifier import ClassifierExtractor, DigitsNetwork
 from forger.metrics.features.dinov2 import DINOv2Extractor
 from forger.metrics.features.exported import load_exported
 from forger.metrics.features.inception import InceptionExtractor
 from forger.metrics.features.untrained import RandomExtractor
-
-__all__ = [
-    "ClassifierExtractor",
-    "DINOv2Extractor",
-    "DigitsExtractor",
-    "Extractor",
-    "FashionExtractor",
-    "Features",
-    "InceptionExtractor",
-    "ModuleExtractor",
-    "RandomExtractor",
-    "build",
-]
 
 #: Names of forger's own extractors, which no other may have.
 NAMES = EXTRACTORS

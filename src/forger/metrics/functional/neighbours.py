@@ -13,23 +13,17 @@ from forger.randomness import generator
 _LISTED = 10
 
 
-def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
+def precision_recall(
+    fake: Tensor, real: Tensor, parts: Sequence[Tensor], k: int = 3, *, radius: Tensor | None = None
+) -> list[tuple[float, float]]:
     """Kynkäänniemi et al. 2019, equation 1: share of fakes in the real manifold, of reals in the fake one.
 
-    The manifold of a set (n, d) is the union of balls around its points, each reaching the k-th neighbour.
+    The manifold of a set (n, d) is the union of balls around its points, each reaching the k-th neighbour. Both are
+    computed for several subsets of the fakes, `parts`, each given by its indices, for hardly more than for one.
+    `radius`: the `neighbour_radius` of the reals, where it is known already.
 
     Raises:
         ValueError: values that are not finite or no more than k images.
-    """
-    return precision_recall_of_parts(fake, real, [torch.arange(len(fake), device=fake.device)], k)[0]
-
-
-def precision_recall_of_parts(
-    fake: Tensor, real: Tensor, parts: Sequence[Tensor], k: int = 3, *, radius: Tensor | None = None
-) -> list[tuple[float, float]]:
-    """As `precision_recall`, of several subsets of the fakes, given by their rows, for hardly more than of one.
-
-    `radius`: the `neighbour_radius` of the reals, where it is known already.
     """
     _check(fake, real, k, least=min(map(len, parts)))
     radius = neighbour_radius(real, k) if radius is None else radius
@@ -38,22 +32,14 @@ def precision_recall_of_parts(
     return [(_share(precise[part]), _share(reals)) for part, reals in zip(parts, recalled, strict=True)]
 
 
-def density_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, float]:
+def density_coverage(
+    fake: Tensor, real: Tensor, parts: Sequence[Tensor], k: int = 5, *, radius: Tensor | None = None
+) -> list[tuple[float, float]]:
     """Naeem et al. 2020, equations 5 and 6: both use the balls of the reals, so an outlying fake changes little.
 
     Density: real balls around a fake, over k (about 1 for the real distribution). Coverage: share of real
-    balls with a fake inside.
-
-    Raises:
-        ValueError: as for `precision_recall`.
+    balls with a fake inside. `parts`, `radius` and `Raises:` as for `precision_recall`.
     """
-    return density_coverage_of_parts(fake, real, [torch.arange(len(fake), device=fake.device)], k)[0]
-
-
-def density_coverage_of_parts(
-    fake: Tensor, real: Tensor, parts: Sequence[Tensor], k: int = 5, *, radius: Tensor | None = None
-) -> list[tuple[float, float]]:
-    """As `density_coverage`, of several subsets of the fakes; see `precision_recall_of_parts`."""
     _check(fake, real, k, least=min(map(len, parts)))
     radius = neighbour_radius(real, k) if radius is None else radius
     members = _members(parts, len(fake))
@@ -67,18 +53,7 @@ def density_coverage_of_parts(
     return [(float(balls[part].mean() / k), _share(reals)) for part, reals in zip(parts, filled, strict=True)]
 
 
-def memorisation(fake: Tensor, train: Tensor, held_out: Tensor, *, seed: int) -> tuple[float, float]:
-    """Whether fakes lie nearer to the training images than new images do: two numbers, by nearest neighbours.
-
-    Share: fakes nearer to a training image than to a held-out one, with equally many of either (a seeded
-    subset of the larger set); ties count half. About 0.5 when nothing was memorised, 1 for copies. Ratio:
-    mean distance of a fake to its nearest training image over that of a held-out image. About 1, 0 for
-    copies.
-    """
-    return memorisation_of_parts(fake, train, held_out, [torch.arange(len(fake), device=fake.device)], seed=seed)[0]
-
-
-def memorisation_of_parts(
+def memorisation(
     fake: Tensor,
     train: Tensor,
     held_out: Tensor,
@@ -87,9 +62,12 @@ def memorisation_of_parts(
     seed: int,
     typical: Tensor | None = None,
 ) -> list[tuple[float, float]]:
-    """As `memorisation`, of several subsets of the fakes, given by their rows.
+    """Whether fakes lie nearer to the training images than new images do: two numbers, by nearest neighbours.
 
-    `typical`: the `typical_distance` of the same images, where it is known already.
+    Share: fakes nearer to a training image than to a held-out one, with equally many of either (a seeded
+    subset of the larger set); ties count half. About 0.5 when nothing was memorised, 1 for copies. Ratio:
+    mean distance of a fake to its nearest training image over that of a held-out image. About 1, 0 for
+    copies. `parts` as for `precision_recall`; `typical`: the `typical_distance` of the same images, where it is known.
     """
     _check(fake, train, 0, least=min(map(len, parts)))
     _check(held_out, train, 0, least=len(held_out))

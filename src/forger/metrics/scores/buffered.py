@@ -165,7 +165,7 @@ class PrecisionRecall(NeighbourScore):
 
     def of_subsets(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
         radius = self.reference.radius(self.k).to(fake.device)
-        return neighbours.precision_recall_of_parts(fake, self.real(fake), parts, self.k, radius=radius)
+        return neighbours.precision_recall(fake, self.real(fake), parts, self.k, radius=radius)
 
 
 class DensityCoverage(NeighbourScore):
@@ -180,7 +180,7 @@ class DensityCoverage(NeighbourScore):
 
     def of_subsets(self, fake: Tensor, parts: Sequence[Tensor]) -> list[tuple[float, float]]:
         radius = self.reference.radius(self.k).to(fake.device)
-        return neighbours.density_coverage_of_parts(fake, self.real(fake), parts, self.k, radius=radius)
+        return neighbours.density_coverage(fake, self.real(fake), parts, self.k, radius=radius)
 
 
 class Memorisation(NeighbourScore):
@@ -201,4 +201,4 @@ class Memorisation(NeighbourScore):
         if self._typical is None:
             self._typical = neighbours.typical_distance(train, held_out)
         typical = self._typical.to(fake.device)
-        return neighbours.memorisation_of_parts(fake, train, held_out, parts, seed=self.seed, typical=typical)
+        return neighbours.memorisation(fake, train, held_out, parts, seed=self.seed, typical=typical)
