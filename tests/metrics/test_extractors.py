@@ -160,7 +160,8 @@ class TestModule:
             (SMALL, {"std": (0.0,)}, "std above 0"),
             ("digits", {"weights": "x"}, "digits extractor is whole: it takes neither weights nor preprocessing"),
             ("random", {"size": 32}, "random extractor is whole"),
-            ("inception", {"size": 32}, "does its own preprocessing: take out size"),
+            ("dinov2", {"size": 32}, "does its own preprocessing: take out size"),
+            ("inception", {"size": 32}, "inception takes no such preprocessing: .*'size'"),
         ],
     )
     def test_what_can_not_be_built(self, target, options, message):
