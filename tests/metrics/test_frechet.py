@@ -86,7 +86,8 @@ def test_never_negative_and_symmetric_and_zero_for_itself(n, d, seed, scale):
     there, back = frechet_distance_from_features(a, b), frechet_distance_from_features(b, a)
     assert there >= 0
     assert there == pytest.approx(back, rel=1e-6, abs=1e-9 * scale**2)
-    assert frechet_distance_from_features(a, a) <= 1e-8 * scale**2 * d
+    few = n <= d  # more images go by their covariances, whose roots round like those below
+    assert frechet_distance_from_features(a, a) <= (1e-8 if few else 1e-6) * scale**2 * d
     assert frechet_distance(*moments(a), *moments(a)) <= 1e-6 * scale**2 * d
 
 
