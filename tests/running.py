@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from forger.config.shipped import conf_folder
-from forger.records import RunFolder
 from forger.run import train
+from forger.run_folder import RunFolder
 from forking import become, forked
 
 #: A few rounds on one thread, nothing but the run folder.

@@ -27,7 +27,8 @@ FLOORS = (
     ("games",),
     ("config", "data", "losses"),
     ("tracking",),
-    ("augmentation", "console", "records"),
+    ("augmentation", "console", "run_folder"),
+    ("records",),
     (
         "networks",
         "hashing",
@@ -35,6 +36,7 @@ FLOORS = (
         "trial",
         "files",
         "archives",
+        "json_schema",
         "randomness",
         "partials",
         "standard_streams",

@@ -26,7 +26,7 @@ def test_the_conditional_gan_takes_an_attribute(model, faces, tmp_path, capsys):
     small += ("model.generator.width=8", "model.discriminator.width=8", "metrics=none", "metrics.every_images=null")
     conditions = ("experiment=digits_cgan", f"model={model}", "data=celeba", "data.label=Smiling")
     run = trained(tmp_path / "runs", *conditions, f"data.root={faces}", *small)
-    assert run.read()["status"] == "finished"
+    assert run.read().status == "finished"
     capsys.readouterr()
     assert cli.main(["sample", str(run), "--labels", "1", "--n", "3", "--out", str(tmp_path / "x.npz")]) == 0
     with np.load(tmp_path / "x.npz") as smiling:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from forger import cli, console
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from running import command, unprepared
 
 TINY = (

@@ -19,7 +19,8 @@ from forger import cli
 from forger.commands import train as launch
 from forger.config import shipped
 from forger.errors import ConfigError, Diverged
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
+from recorded import begun
 
 TRAIN = """\
 defaults:
@@ -196,11 +197,7 @@ def test_the_repositorys_configs_win_over_a_stale_copy(tmp_path: Path, monkeypat
 
 def test_runs_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = RunFolder.of(tmp_path, "[red]evil[/red]", "0123456789ab")
-    run.create(
-        name="[red]evil[/red]", id="0123456789ab", command="forger train", overrides=[], seed=3,
-        device={"accelerator": "cpu", "devices": 2}, versions={"forger": "0.1.0"},
-        git=None, data={"name": "digits", "fingerprint": "0" * 64, "counts": {}},
-    )  # fmt: skip
+    begun(run, name="[red]evil[/red]", id="0123456789ab", seed=3, device={"accelerator": "cpu", "devices": 2})
     score = {"value": 1.23456, "passport": {}}
     run.update(status="finished", images=12_800, seconds=90.0, scores={"final": {"fd_digits": score}, "best": {}})
     (tmp_path / "broken/x/checkpoints").mkdir(parents=True)
@@ -223,11 +220,7 @@ def test_runs_marks_scores_that_do_not_compare(tmp_path: Path, capsys: pytest.Ca
     ]
     for place, passport in enumerate(passports):
         run = RunFolder.of(tmp_path, "run", f"{place:012}")
-        run.create(
-            name="run", id=f"{place:012}", command="forger train", overrides=[], seed=place,
-            device={"accelerator": "cpu", "devices": 1}, versions={"forger": "0.1.0"},
-            git=None, data={"name": "digits", "fingerprint": "0" * 64, "counts": {}},
-        )  # fmt: skip
+        begun(run, name="run", id=f"{place:012}", seed=place)
         final = {"fd_digits": {"value": place + 0.5, "error": 0.25, "passport": passport}}
         on_validation = passport | {"split": "v"}
         best = {

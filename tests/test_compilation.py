@@ -177,8 +177,8 @@ def test_a_compiled_run_is_a_run_of_its_own(tmp_path) -> None:
     tiny = ("model=gan", "model.generator.width=16", "model.discriminator.width=16")
     plain = trained(tmp_path, *tiny)
     run = trained(tmp_path, *tiny, "trainer.compile=default")
-    assert run.read()["id"] != plain.read()["id"]
-    assert run.read()["scores"]["final"].keys() == plain.read()["scores"]["final"].keys()
+    assert run.read().id != plain.read().id
+    assert run.read().scores["final"].keys() == plain.read().scores["final"].keys()
     game, other = restored(run.path).game, restored(plain.path).game
     torch.testing.assert_close(game.state_dict(), other.state_dict(), rtol=1e-4, atol=1e-5)
     other.load_state_dict(game.state_dict())

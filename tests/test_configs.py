@@ -66,8 +66,8 @@ def test_every_experiment_trains(experiment, tmp_path):
         f"samples.every_images={4 * batch}",
     )
     record = trained(tmp_path, f"experiment={experiment}", *length, f"checkpoint.every_images={4 * batch}").read()
-    assert (record["status"], record["images"]) == ("finished", 8 * batch)
-    assert record["scores"]["final"]
+    assert (record.status, record.images) == ("finished", 8 * batch)
+    assert record.scores["final"]
 
 
 def test_the_default_is_its_experiment():

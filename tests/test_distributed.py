@@ -15,9 +15,10 @@ from pytorch_lightning.utilities import rank_zero_only
 from forger.building import build_game
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.config.schema import TrainerConfig, validate
+from forger.errors import RunLocked
 from forger.files import read_rows
-from forger.records import RunFolder, RunLocked
 from forger.run import train
+from forger.run_folder import RunFolder
 from forger.runs import parts
 from forger.runs.ranks import rank
 from running import composed, trained
@@ -63,7 +64,7 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
     (folder,) = (tmp_path / "runs" / "mine").iterdir()
     assert len(list(tmp_path.rglob("run-*.wandb"))) == 1
     run = RunFolder(folder)
-    assert (run.read()["status"], run.read()["device"]["devices"]) == ("failed", 2)
+    assert (run.read().status, run.read().device["devices"]) == ("failed", 2)
     assert run.log_file.read_text().count("training ") == 1
     saved = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")["clock"]["images"]
     assert saved >= 1280
@@ -73,7 +74,7 @@ def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, caps
     said = capsys.readouterr().err
     assert "devices 2 → 1" in said
     assert f"continuing {folder} at" in said
-    assert run.read()["images"] == 12800
+    assert run.read().images == 12800
 
 
 #: What launchers leave in the environment.

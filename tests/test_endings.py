@@ -14,7 +14,7 @@ import pytest
 
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from running import SMALL
 
 LEAVING = """
@@ -95,6 +95,6 @@ def test_a_terminal_that_closes_costs_nothing(tmp_path):
     assert process.wait(timeout=30) == 129
     (folder,) = tmp_path.glob("runs/*/*")
     record = RunFolder(folder).read()
-    assert (record["status"], record["images"] > 300) == ("interrupted", True)
+    assert (record.status, record.images > 300) == ("interrupted", True)
     last = VerifiedCheckpointIO().load_checkpoint(folder / "checkpoints" / "last.ckpt")
-    assert last["clock"]["images"] == record["images"]
+    assert last["clock"]["images"] == record.images

@@ -14,7 +14,7 @@ from forger import cli
 from forger.data.images import digits
 from forger.hashing import file_sha256
 from forger.metrics.evaluations.base import Evaluation
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from metrics.doubles import random_inception
 from running import SMALL, composed, trained
 
@@ -90,7 +90,7 @@ def refused(capsys, *arguments) -> str:
 
 def test_a_run_gets_the_scores_of_its_record(run, capsys):
     found = scores(capsys, run)
-    recorded = run.read()["scores"]["final"]
+    recorded = run.read().scores["final"]
     assert set(found) == set(recorded) == {"fd_digits", "is_digits"}
     for name, score in found.items():
         assert score["value"] == pytest.approx(recorded[name]["value"], rel=1e-4)
@@ -157,7 +157,7 @@ def test_an_exported_generator_is_drawn_from(static, tmp_path, capsys):
 
 
 def test_points_are_scored_by_the_runs_own_config(points, capsys):
-    found, recorded = scores(capsys, points), points.read()["scores"]["final"]
+    found, recorded = scores(capsys, points), points.read().scores["final"]
     assert {name: score["value"] for name, score in found.items()} == pytest.approx(
         {name: score["value"] for name, score in recorded.items()}
     )

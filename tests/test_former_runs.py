@@ -17,7 +17,7 @@ from forger import cli
 from forger.config.former_names import former_name, present_name
 from forger.config.targets import Node, checked
 from forger.config.trust import trusted_target
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.runs.identity import run_id
 
 FORMER = Path(__file__).parent / "former"
@@ -50,7 +50,7 @@ def test_their_scores_are_the_recorded_ones(runs: Path, capsys: pytest.CaptureFi
     record = RunFolder(runs / CGAN).read()
     assert cli.main(["evaluate", f"runs/{CGAN}", "--scores", "fd", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)["scores"]["fd_digits"]["value"]
-    assert value == pytest.approx(record["scores"]["final"]["fd_digits"]["value"], rel=0.05)
+    assert value == pytest.approx(record.scores["final"]["fd_digits"]["value"], rel=0.05)
 
 
 def test_they_are_reported(runs: Path) -> None:
@@ -64,9 +64,9 @@ def test_they_are_reported(runs: Path) -> None:
 def test_the_same_command_is_the_same_run(runs: Path, run: str) -> None:
     """The finished one is told of; the interrupted one continues to the weights of the undisturbed one."""
     record = RunFolder(runs / run).read()
-    assert cli.main(shlex.split(record["command"])[1:]) == 0
-    assert [folder.name for folder in (runs / run).parent.iterdir()] == [record["id"]]
-    assert RunFolder(runs / run).read()["status"] == "finished"
+    assert cli.main(shlex.split(record.command)[1:]) == 0
+    assert [folder.name for folder in (runs / run).parent.iterdir()] == [record.id]
+    assert RunFolder(runs / run).read().status == "finished"
     if run == VAE:
         wanted = torch.load(FORMER / "former_vae_undisturbed.ckpt", weights_only=True)["state_dict"]
         weights = torch.load(runs / run / "checkpoints/final.ckpt", weights_only=True)["state_dict"]

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from forger.files import read_rows
 from forger.games.base import Game
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.tracking.loggers import RunInfo, finish, wandb_logger
 from forger.tracking.wandb_files import held
 from running import trained

@@ -8,7 +8,7 @@ import pytest
 from forger import cli
 from forger.errors import ConfigError
 from forger.files import write_atomically
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from running import trained
 
 OUT = (

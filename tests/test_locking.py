@@ -18,7 +18,7 @@ from forger.errors import ConfigError
 from forger.locking import locked
 from forger.metrics.features.extractors import DigitsExtractor
 from forger.metrics.features.reference import Reference
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from sweeps.studies import begun
 
 

@@ -51,9 +51,9 @@ def test_every_pair_is_valid(data):
 
 def scores(run, extractor, *plain):
     """The final scores, which are those of an extractor and others by their names."""
-    found = set(run.read()["scores"]["final"])
+    found = set(run.read().scores["final"])
     assert {f"{name}_{extractor}" for name in ("fd", *NEIGHBOURS)} | set(plain) == found
-    assert all(score["value"] is not None for score in run.read()["scores"]["final"].values())
+    assert all(score["value"] is not None for score in run.read().scores["final"].values())
 
 
 def fashion(root, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_pair_ends_with_scores_that_nobody_named(data, model, extractor, other
     (root := tmp_path / "files").mkdir()
     run = trained(tmp_path / "runs", *LITTLE, *data(root, monkeypatch), *model)
     scores(run, extractor, *others)
-    (best,) = [name for name, score in run.read()["scores"]["best"].items() if score["chosen"]]
+    (best,) = [name for name, score in run.read().scores["best"].items() if score["chosen"]]
     assert best == f"fd_{extractor}"
 
 
@@ -119,7 +119,7 @@ def test_a_game_with_classes_is_asked_for_those_that_the_extractor_of_the_data_t
 
 def test_an_autoencoder_of_colour_pictures(tmp_path, monkeypatch):
     run = trained(tmp_path / "runs", *LITTLE, *folder(tmp_path / "files", monkeypatch), "model=autoencoder")
-    assert {"mse", "psnr"} <= run.read()["scores"]["final"].keys()
+    assert {"mse", "psnr"} <= run.read().scores["final"].keys()
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from forger import cli
-from forger.callbacks.checkpoints import BadCheckpoint
+from forger.callbacks.checkpoint_files import BadCheckpoint
 from forger.commands.reproduce.execution import first_difference, reproduce
 from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.hashing import weights_sha256
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.runs.finding import checkpoint_of, config_of, parent_at
 from running import SMALL, trained
 
@@ -44,7 +44,7 @@ def changed(run: RunFolder, **fields) -> None:
 
 def test_a_run_is_made_again_from_its_record(run, capsys):
     assert cli.main(["reproduce", str(run.path)]) == 0
-    rows, scores = len(read_rows(run.metrics_file)), len(run.read()["scores"]["final"])
+    rows, scores = len(read_rows(run.metrics_file)), len(run.read().scores["final"])
     assert f"identical: weights, {rows} rows and {scores} scores of {run}" in capsys.readouterr().err
     assert not (run.path / "reproduction").exists()
 
@@ -62,7 +62,7 @@ def test_the_first_difference_is_named_with_what_was_not_as_it_was(run, capsys):
     assert f"different: row 5 of metrics.jsonl (iteration {row['iterations']}), train/generator/adversarial: " in said
     assert "not as it was: torch 1.0.0 → " in said
     assert "threads 3 → 1" in said
-    assert RunFolder(run.path / "reproduction").read()["status"] == "finished"
+    assert RunFolder(run.path / "reproduction").read().status == "finished"
 
 
 def test_where_two_runs_part(original, run):
@@ -167,34 +167,34 @@ def test_a_fork_begins_with_its_parents_weights_on_a_clock_of_its_own(original, 
     rate = "model.players.generator.optimizer.lr=1e-5"
     child = fork("--from", str(original.path), "budget.images=320", rate)
     record, parent = child.read(), original.read()
-    assert (record["status"], record["images"], record["name"]) == ("finished", 320, parent["name"])
-    assert record["id"] != parent["id"]
-    assert record["parent"] == {
-        "id": parent["id"],
+    assert (record.status, record.images, record.name) == ("finished", 320, parent.name)
+    assert record.id != parent.id
+    assert record.parent == {
+        "id": parent.id,
         "path": str(original.path),
         "checkpoint": "final.ckpt",
         "images": 640,
-        "weights_sha256": parent["weights_sha256"],
+        "weights_sha256": parent.weights_sha256,
     }
     config = config_of(child)
     assert config.model["players"]["generator"]["optimizer"]["lr"] == 1e-5
     # What was tied to the budget still is.
     assert config.model["players"]["generator"]["schedule"]["budget"] == 320
-    assert record["command"] == f"forger train --from={original.path} budget.images=320 {rate} run.root=forks"
+    assert record.command == f"forger train --from={original.path} budget.images=320 {rate} run.root=forks"
     # The same command is the same run, and the record's own command is that command.
     capsys.readouterr()
-    assert cli.main(record["command"].split()[1:]) == 0
-    assert f"already finished: forks/{record['name']}/{record['id']}" in capsys.readouterr().err
+    assert cli.main(record.command.split()[1:]) == 0
+    assert f"already finished: forks/{record.name}/{record.id}" in capsys.readouterr().err
 
 
 def test_a_fork_can_start_from_any_checkpoint_and_change_whole_groups(original, fork):
     best = original.checkpoints / "best.ckpt"
     child = fork("--from", str(best), "budget.images=128", "model/loss=hinge", "metrics=none")
     record = child.read()
-    assert record["parent"]["checkpoint"] == "best.ckpt"
-    assert record["parent"]["weights_sha256"] == weights_sha256(parent_at(best).weights)
+    assert record.parent["checkpoint"] == "best.ckpt"
+    assert record.parent["weights_sha256"] == weights_sha256(parent_at(best).weights)
     assert config_of(child).model["loss"]["_target_"].endswith(".hinge")
-    assert record["scores"]["final"] == {}
+    assert record.scores["final"] == {}
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from forger.callbacks.scoring import Scoring
 from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.metrics.evaluations.sample_quality import SampleQuality
-from forger.records import WALL_CLOCK, RunFolder
 from forger.report.reading import read
 from forger.run import train
+from forger.run_folder import WALL_CLOCK, RunFolder
 from running import SMALL, composed, trained
 
 #: A narrow network, so that a whole run takes a second.
@@ -34,7 +34,7 @@ def rows(run: RunFolder) -> list[dict]:
 def result(run: RunFolder) -> tuple:
     record = run.read()
     pictures = {path.name: path.read_bytes() for path in run.samples.iterdir()}
-    return record["status"], record["weights_sha256"], record["scores"], rows(run), pictures
+    return record.status, record.weights_sha256, record.scores, rows(run), pictures
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_scoring_that_is_broken_off_is_done_again(tmp_path, undisturbed, monkeyp
         patch.setattr(SampleQuality, "evaluate", endless)
         run = trained(tmp_path, *NARROW, code=143)
     assert time.monotonic() - began < 30
-    assert (run.read()["status"], run.read()["images"]) == ("interrupted", 320)
+    assert (run.read().status, run.read().images) == ("interrupted", 320)
     assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
 
 
@@ -62,7 +62,7 @@ def test_a_run_that_is_stopped_after_its_last_round_plays_no_further_one(tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(Scoring, "published", lambda *_: signal.raise_signal(signal.SIGINT))
         run = trained(tmp_path, *NARROW, code=130)
-    assert (run.read()["status"], run.read()["iterations"]) == ("interrupted", 10)
+    assert (run.read().status, run.read().iterations) == ("interrupted", 10)
     assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
 
 
@@ -89,14 +89,14 @@ def test_a_damaged_record_blocks_no_run(tmp_path, undisturbed, damage, capsys):
     capsys.readouterr()
     trained(tmp_path, *NARROW)
     assert result(run)[:2] == result(undisturbed)[:2]
-    assert run.read()["scores"]["final"] == undisturbed.read()["scores"]["final"]
+    assert run.read().scores["final"] == undisturbed.read().scores["final"]
     assert rows(run) == without_first_scores(undisturbed)
     assert (run.path / "record.damaged").read_text() == damaged
     said = capsys.readouterr().err
     assert "record.json: " in said
     assert "the run goes on without it, and it is now record.damaged" in said
     assert f"continuing {run} at 384 images, from what its checkpoint knows" in said
-    assert run.read()["seconds"] > 0
+    assert run.read().seconds > 0
 
 
 @pytest.mark.parametrize("lost", [1, 6])
@@ -110,7 +110,7 @@ def test_lost_rows_are_said_and_marked(tmp_path, undisturbed, lost, capsys):
     said = capsys.readouterr().err
     assert f"metrics.jsonl: {lost} of the 6 rows that the checkpoint knows of are gone" in said
     assert f"lost: {lost} rows of {run.metrics_file}" in said
-    assert run.read()["lost_rows"] == lost
+    assert run.read().lost_rows == lost
     whole = without_first_scores(undisturbed)
     assert rows(run) == (whole[:2] + whole[3:] if lost == 1 else whole[6:])
     assert result(run)[:2] == result(undisturbed)[:2]
@@ -150,26 +150,26 @@ def test_a_checkpoint_is_read_hashed_and_loaded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "load", counted("load", torch.load))
     monkeypatch.setattr(checkpoint_files, "whole_archive", counted("check", checkpoint_files.whole_archive))
     trained(tmp_path, *NARROW)
-    assert run.read()["status"] == "finished"
+    assert run.read().status == "finished"
     assert reads == ["open", "check", "load"]
 
 
 def test_other_conditions_are_said_and_refused_when_strict(tmp_path, capsys):
     run = interrupted(tmp_path)
     record = json.loads(run.record_file.read_text())
-    record["versions"]["torch"] = "1.0.0"
-    record["device"] |= {"threads": 2, "ATEN_CPU_CAPABILITY": "avx2"}
+    record.versions["torch"] = "1.0.0"
+    record.device |= {"threads": 2, "ATEN_CPU_CAPABILITY": "avx2"}
     run.record_file.write_text(json.dumps(record))
     overrides = [*SMALL, *NARROW, f"run.root={tmp_path}"]
     told = rf"torch 1\.0\.0 → {torch.__version__.split('+')[0]}.*threads 2 → 1.*ATEN_CPU_CAPABILITY avx2 → none"
     with pytest.raises(ConfigError, match=f"run.strict=true, and going on would give other bits: {told}"):
         train(composed(*overrides, "run.strict=true"))
-    assert run.read()["status"] == "interrupted"
+    assert run.read().status == "interrupted"
     capsys.readouterr()
     assert train(composed(*overrides)) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "the bits will differ" in line]
     assert len(said) == 1
-    (change,) = run.read()["device"]["changed"]
+    (change,) = run.read().device["changed"]
     assert change["images"] == 384
     assert "threads 2 → 1" in change["what"]
 
@@ -199,7 +199,7 @@ def test_divergence_names_the_last_healthy_checkpoint(tmp_path):
     assert all(value.isfinite().all() for value in last["state_dict"].values())
     images = last["clock"]["images"]
     assert f"last.ckpt holds the run up to {images:,} images" in run.log_file.read_text()
-    (alert,) = [alert for alert in run.read()["alerts"] if alert["alarm"] == "divergence"]
+    (alert,) = [alert for alert in run.read().alerts if alert["alarm"] == "divergence"]
     assert alert["evidence"]["player"] in ("generator", "discriminator")
     assert alert["evidence"]["tensor"]
     assert alert["evidence"]["saved"].endswith(f"last.ckpt holds the run up to {images:,} images")
@@ -224,4 +224,4 @@ def test_a_reader_that_leaves_and_two_sigints(tmp_path, undisturbed):
     assert process.wait(timeout=10) == 130
     (folder,) = tmp_path.glob("runs/*/*")
     assert VerifiedCheckpointIO().load_checkpoint(folder / "checkpoints" / "last.ckpt")["clock"]["images"] >= 6_400
-    assert RunFolder(folder).read()["status"] in ("interrupted", "running")
+    assert RunFolder(folder).read().status in ("interrupted", "running")

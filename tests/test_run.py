@@ -2,17 +2,16 @@
 
 import json
 import time
-from pathlib import Path
 
 import jsonschema
 import pytest
 import torch
 from PIL import Image
 
-import forger
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.records import json_schema
 from forger.run import train
+from forger.run_folder import RunFolder
 from running import SMALL, Begun, command, composed, trained
 
 CHECKPOINTS = {"last.ckpt", "previous.ckpt", "best.ckpt", "final.ckpt"}
@@ -25,19 +24,18 @@ def run(tmp_path_factory) -> RunFolder:
 
 def test_the_folder_holds_what_the_contract_says(run):
     record = run.read()
-    assert record["status"] == "finished"
-    assert (record["images"], record["iterations"]) == (640, 10)
-    assert record["data"]["counts"] == {"train": 1100, "validation": 200, "test": 497}
-    assert len(record["weights_sha256"]) == 64
+    assert record.status == "finished"
+    assert (record.images, record.iterations) == (640, 10)
+    assert record.data["counts"] == {"train": 1100, "validation": 200, "test": 497}
+    assert len(record.weights_sha256) == 64
     assert {path.name for path in run.checkpoints.iterdir()} == CHECKPOINTS
     assert [path.name for path in sorted(run.samples.iterdir())] == ["000000320.png", "000000640.png"]
     assert "fd_digits" in run.log_file.read_text()
-    schema = Path(forger.__file__).with_name("record.schema.json")
-    jsonschema.validate(record, json.loads(schema.read_text()))
+    jsonschema.validate(json.loads(run.record_file.read_text()), json_schema())
 
 
 def test_scores_carry_their_passport(run):
-    final = run.read()["scores"]["final"]
+    final = run.read().scores["final"]
     assert {"fd_digits", "is_digits", "neighbour_ratio_digits", "agreement_digits", "train_on_fake"} <= set(final)
     passport = final["fd_digits"]["passport"]
     assert (passport["extractor"], passport["n_real"], passport["n_fake"]) == ("digits", 497, 128)
@@ -45,7 +43,7 @@ def test_scores_carry_their_passport(run):
     assert final["fd_digits"]["higher_is_better"] is False
     assert final["is_digits"]["higher_is_better"] is True
     assert all(0 < final[name]["error"] < final[name]["value"] for name in ("fd_digits", "is_digits"))
-    best = run.read()["scores"]["best"]
+    best = run.read().scores["best"]
     assert [name for name, score in best.items() if score["chosen"]] == ["fd_digits"]
     assert all(score["passport"]["split"] == "digits/validation" for score in best.values())
 
@@ -81,15 +79,15 @@ def test_the_same_command_trains_once(run, capsys):
 
 def test_a_seed_is_a_result(run, tmp_path):
     once_more, another = trained(tmp_path), trained(tmp_path, "seed=1")
-    assert once_more.read()["weights_sha256"] == run.read()["weights_sha256"]
-    assert another.read()["weights_sha256"] != run.read()["weights_sha256"]
+    assert once_more.read().weights_sha256 == run.read().weights_sha256
+    assert another.read().weights_sha256 != run.read().weights_sha256
     assert (once_more.path.name, another.path.name != run.path.name) == (run.path.name, True)
 
 
 def test_restart_starts_over(tmp_path):
     run = trained(tmp_path)
     (run.samples / "mine.txt").write_text("mine")
-    assert trained(tmp_path, "run.restart=true").read()["status"] == "finished"
+    assert trained(tmp_path, "run.restart=true").read().status == "finished"
     assert not (run.samples / "mine.txt").exists()
 
 
@@ -109,13 +107,13 @@ def test_an_interrupted_run_continues_to_the_same_end(tmp_path):
     begun.process.terminate()
     assert begun.ended(timeout=30).returncode == 143
     stopped = RunFolder(next(root.glob("*/*")))
-    assert stopped.read()["status"] == "interrupted"
-    assert 0 < stopped.read()["images"] < 6400
+    assert stopped.read().status == "interrupted"
+    assert 0 < stopped.read().images < 6400
 
     whole = trained(tmp_path / "undisturbed", *length)
     continued = trained(root, *length)
     assert continued.path == stopped.path
-    assert continued.read()["weights_sha256"] == whole.read()["weights_sha256"]
+    assert continued.read().weights_sha256 == whole.read().weights_sha256
     assert rows_without_time(continued) == rows_without_time(whole)
 
 
@@ -130,7 +128,7 @@ def test_divergence_is_a_status_and_an_exit_code(tmp_path):
         *(f"{descent}.lr=10", f"~{descent}.betas", f"~{descent}.fused"),
         code=3,
     )
-    assert run.read()["status"] == "diverged"
+    assert run.read().status == "diverged"
     assert "iteration" in run.log_file.read_text()
 
 
@@ -161,7 +159,7 @@ def test_two_processes_share_one_run_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     (record,) = tmp_path.glob("runs/*/*/record.json")
     run = RunFolder(record.parent).read()
-    assert (run["status"], run["images"], run["device"]["devices"]) == ("finished", 640, 2)
+    assert (run.status, run.images, run.device["devices"]) == ("finished", 640, 2)
     assert len(list(tmp_path.rglob("run-*.wandb"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 

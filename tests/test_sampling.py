@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from forger import cli
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.runs import restore
 from running import trained
 

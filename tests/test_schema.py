@@ -167,7 +167,7 @@ def test_a_strangers_config_can_name_only_what_is_on_the_list() -> None:
     for key, value in {
         "callbacks.x": {"_target_": "os.system", "command": "true"},
         "model.in_features": {"_target_": "builtins.eval"},
-        "data.source": {"_target_": "forger.records.RunFolder", "path": "/"},
+        "data.source": {"_target_": "forger.run_folder.RunFolder", "path": "/"},
     }.items():
         line = refusal(with_value(key, value), untrusted=True)
         assert line.startswith(f"{key}._target_=")

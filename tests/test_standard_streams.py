@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from forger import standard_streams
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
+from recorded import begun
 from running import SMALL, unprepared
 
 #: Two ways to an output of ASCII alone; the locale's is UTF-8 by Python's own choice unless told otherwise.
@@ -31,11 +32,7 @@ def closed(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
 def runs(tmp_path: Path) -> Path:
     """A folder of one finished run, whose name and score need more than ASCII."""
     run = RunFolder.of(tmp_path / "runs", "naïve→→", "0123456789ab")
-    run.create(
-        name="naïve→→", id="0123456789ab", command="forger train", overrides=[], seed=3,
-        device={"accelerator": "cpu", "devices": 1}, versions={"forger": "0.1.0"},
-        git=None, data={"name": "digits", "fingerprint": "0" * 64, "counts": {}},
-    )  # fmt: skip
+    begun(run, name="naïve→→", id="0123456789ab", seed=3)
     score = {"value": 1.5, "error": 0.25, "passport": {}}
     run.update(status="finished", scores={"final": {"fd_digits": score}, "best": {}})
     return tmp_path
@@ -60,7 +57,7 @@ def test_commands_that_load_torch_end_well_without_letters_and_without_stdout(tm
     done = closed("train", *SMALL, "model=gan", "metrics=none", cwd=tmp_path)
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
     (record,) = tmp_path.glob("runs/*/*/record.json")
-    assert RunFolder(record.parent).read()["status"] == "finished"
+    assert RunFolder(record.parent).read().status == "finished"
     # No file was given the number of stdout, to be written to by whatever prints.
     assert record.with_name(".lock").read_bytes() == b""
     program = (

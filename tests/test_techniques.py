@@ -31,14 +31,14 @@ def test_every_row_trains(name, overrides, tmp_path):
     if not any(override.startswith("model=") for override in overrides):
         overrides = ["model=gan", *overrides]
     record = trained(tmp_path, *overrides, *SMALL, "budget.images=192", "checkpoint.every_images=null").read()
-    assert (record["status"], record["images"]) == ("finished", 192)
+    assert (record.status, record.images) == ("finished", 192)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_trains(model, tmp_path):
     width = ["model.generator.width=16", "model.discriminator.width=16"]
     folder = trained(tmp_path, f"model={model}", "trainer=cpu", *width, *SMALL, "budget.images=320")
-    assert (folder.read()["status"], folder.read()["images"]) == ("finished", 320)
+    assert (folder.read().status, folder.read().images) == ("finished", 320)
 
 
 def test_all_of_them_at_once_under_mixed_precision(tmp_path):
@@ -50,7 +50,7 @@ def test_all_of_them_at_once_under_mixed_precision(tmp_path):
         "++model.players.generator.clip=1.0",
     ]  # fmt: skip
     folder = trained(tmp_path, *everything, *SMALL, "budget.images=128")
-    assert folder.read()["status"] == "finished"
+    assert folder.read().status == "finished"
     values = {}
     for line in (folder.path / "metrics.jsonl").read_text().splitlines():
         values |= json.loads(line)

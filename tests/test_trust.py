@@ -79,7 +79,7 @@ def test_what_runs_are_made_of_is_trusted(path: str) -> None:
         "forger.data",
         "forger.cli.main",
         "forger.run.train",
-        "forger.records.RunFolder",
+        "forger.run_folder.RunFolder",
         "forger.files.write_atomically",
         "forger.data.images.np.load",
         "forger.data.images.torch.load",

@@ -14,8 +14,8 @@ from forger import cli
 from forger.data.imagesets import ImageSet
 from forger.errors import ConfigError
 from forger.metrics.passport import difference
-from forger.records import RunFolder
 from forger.run import train
+from forger.run_folder import RunFolder
 from forger.runs import restore
 from forger.sources import source_at
 from running import SMALL, composed, trained
@@ -75,7 +75,7 @@ def test_the_first_lines_count_the_pictures_of_each_split(run, pictures):
 
 
 def test_a_runs_record_compares_with_its_evaluation(run, pictures, capsys):
-    found, recorded = scores(capsys, run, f"data.root={pictures}"), run.read()["scores"]["final"]
+    found, recorded = scores(capsys, run, f"data.root={pictures}"), run.read().scores["final"]
     for name, score in found.items():
         assert score["value"] == pytest.approx(recorded[name]["value"], rel=1e-4)
         assert difference(score["passport"], recorded[name]["passport"]) is None
@@ -85,7 +85,7 @@ def test_equal_pictures_elsewhere_compare(run, pictures, tmp_path, capsys):
     shutil.copytree(pictures / "testing", tmp_path / "elsewhere")
     found = scores(capsys, run, "--reference", tmp_path / "elsewhere")
     assert found["fd_digits"]["passport"]["split"] == "elsewhere"
-    assert difference(found["fd_digits"]["passport"], run.read()["scores"]["final"]["fd_digits"]["passport"]) is None
+    assert difference(found["fd_digits"]["passport"], run.read().scores["final"]["fd_digits"]["passport"]) is None
 
 
 def test_other_data_in_their_place_are_refused_where_data_are_needed(run, pictures, tmp_path, capsys):

@@ -189,6 +189,6 @@ def test_what_wandb_would_not_take_is_told_before_training(
 def test_an_empty_mode_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "")
     run = trained(tmp_path, "metrics=none", "logger=wandb")
-    assert run.read()["status"] == "finished"
+    assert run.read().status == "finished"
     assert list(run.path.glob("wandb/offline-run-*"))
     assert "WANDB_MODE" not in os.environ

@@ -25,7 +25,8 @@ from forger.errors import Diverged, ForgerError, Interrupted, Stopped
 from forger.files import read_rows
 from forger.games.base import Game
 from forger.hashing import weights_sha256
-from forger.records import BrokenRecord, RunFolder
+from forger.records import BrokenRecord
+from forger.run_folder import RunFolder
 from forger.runs.finding import Parent, parent_at
 from forger.runs.identity import run_id
 from forger.runs.parts import Callbacks, build_batches, build_callbacks, build_loggers, build_trainer
@@ -69,7 +70,7 @@ def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = N
             if config.run.restart:
                 folder.clear()
             record = former_record(folder)
-            if record is not None and record["status"] == "finished":
+            if record is not None and record.status == "finished":
                 say(f"already finished: {folder} (run.restart=true starts over)")
                 return summary(folder)
             with keep_log(folder.log_file):

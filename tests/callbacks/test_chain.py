@@ -32,7 +32,7 @@ def test_playing_on_changes_neither_rows_nor_weights_nor_pictures(tmp_path, step
     onlooker = "+callbacks.onlooker._target_=pytorch_lightning.callbacks.Callback"  # wants to see every round
     watched = trained(tmp_path / "watched", *ODD, onlooker)
     assert len(steps) == 50
-    assert watched.read()["weights_sha256"] == alone.read()["weights_sha256"]
+    assert watched.read().weights_sha256 == alone.read().weights_sha256
     rows = [
         [{name: value for name, value in row.items() if name != "seconds"} for row in read_rows(run.metrics_file)]
         for run in (alone, watched)

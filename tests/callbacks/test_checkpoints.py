@@ -12,7 +12,7 @@ import torch
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.checkpoints import Checkpoints, refuse_divergence
 from forger.errors import ConfigError, Diverged
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 
 IO = VerifiedCheckpointIO()
 

@@ -64,7 +64,7 @@ ONLOOKER = f"+callbacks.onlooker._target_={__name__}.Onlooker"
 def test_every_move_goes_through_lightnings_own_calls_and_has_the_same_bits(tmp_path):
     plain = trained(tmp_path / "plain", *GAME)
     watched = trained(tmp_path / "watched", *GAME, ONLOOKER)
-    assert watched.read()["weights_sha256"] == plain.read()["weights_sha256"]
+    assert watched.read().weights_sha256 == plain.read().weights_sha256
     seen = Onlooker.seen
     assert seen.calls == {
         "on_train_batch_start": 10, "on_before_zero_grad": 20, "on_after_backward": 20, "on_validation_start": 2,
@@ -101,9 +101,9 @@ def test_stopping_early_on_a_score(monitor, tmp_path, capsys):
     overrides = (*GAME, f"+callbacks.stop={stop}", "budget.images=64000", "metrics.every_images=64")
     run = trained(tmp_path, *overrides)
     # The first score is the best, since none is better by that much; the next two end it.
-    assert (run.read()["status"], run.read()["iterations"]) == ("finished", 3)
+    assert (run.read().status, run.read().iterations) == ("finished", 3)
     assert "ended by a callback at 192 images" in capsys.readouterr().err
-    assert "fd_digits" in run.read()["scores"]["final"]
+    assert "fd_digits" in run.read().scores["final"]
 
 
 class Waiting(Callback):

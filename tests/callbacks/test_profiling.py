@@ -11,8 +11,8 @@ def test_profile_names_the_parts_of_a_round_and_leaves_the_weights_alone(tmp_pat
     small = ("model=gan", "budget.images=3200", "metrics=none", "checkpoint.every_images=null")
     plain = trained(tmp_path / "plain", *small)
     profiled = trained(tmp_path / "profiled", *small, "trainer.profile=true")
-    assert profiled.read()["weights_sha256"] == plain.read()["weights_sha256"]
-    assert profiled.read()["id"] == plain.read()["id"]
+    assert profiled.read().weights_sha256 == plain.read().weights_sha256
+    assert profiled.read().id == plain.read().id
     table = (profiled.path / "profile" / "table.txt").read_text()
     for part in ("prepared", "discriminator's objective", "generator's move", "aten::addmm"):
         assert part in table

@@ -13,7 +13,7 @@ from forger.callbacks.progress import ProgressBar
 from forger.callbacks.watching import Feed, interval
 from forger.config.schema import BudgetConfig, validate
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.tracking import loggers as tracking
 from forger.tracking.loggers import RunInfo, wandb_logger
 from forger.watch.alarms import Alarms, Pattern, Sign
@@ -39,9 +39,9 @@ def collapsed(tmp_path_factory) -> RunFolder:
 
 def test_a_collapse_rings_with_evidence_and_a_remedy_to_paste(collapsed):
     record = collapsed.read()
-    assert record["status"] == "finished"
-    assert record["alerts"] == read_rows(collapsed.alerts_file)
-    alert = next(alert for alert in record["alerts"] if alert["alarm"] == "mode_collapse")
+    assert record.status == "finished"
+    assert record.alerts == read_rows(collapsed.alerts_file)
+    alert = next(alert for alert in record.alerts if alert["alarm"] == "mode_collapse")
     assert 0.5 <= alert["confidence"] <= 1
     assert 0 < alert["images"] < 16000
     assert alert["action"] == "warn"
@@ -58,7 +58,7 @@ def test_signals_are_rows(collapsed):
 
 
 def test_the_best_and_the_last_score_are_told_with_their_gap(collapsed, capsys):
-    best = collapsed.read()["scores"]["best"]["fd_digits"]
+    best = collapsed.read().scores["best"]["fd_digits"]
     last = [row["score/fd_digits"] for row in rows(collapsed) if "score/fd_digits" in row][-1]
     assert best["last"] == last
     assert best["gap"] == pytest.approx((last - best["value"]) / best["value"])
@@ -66,21 +66,21 @@ def test_the_best_and_the_last_score_are_told_with_their_gap(collapsed, capsys):
 
 def test_weights_are_the_same_with_and_without_the_watch(tmp_path, collapsed):
     without = trained(tmp_path, *COLLAPSE, "watch.action=none")
-    assert without.read()["weights_sha256"] == collapsed.read()["weights_sha256"]
-    assert without.read()["alerts"] == []
+    assert without.read().weights_sha256 == collapsed.read().weights_sha256
+    assert without.read().alerts == []
     assert not any("watch/vendi_ratio" in row for row in rows(without))
 
 
 def test_stop_ends_the_run_with_its_state(tmp_path, capsys):
     run = trained(tmp_path, *COLLAPSE, "watch.action=stop", code=3)
     record = run.read()
-    assert record["status"] == "stopped"
-    assert record["alerts"][-1]["action"] == "stop"
-    assert record["images"] == record["alerts"][-1]["images"] < 16000
+    assert record.status == "stopped"
+    assert record.alerts[-1]["action"] == "stop"
+    assert record.images == record.alerts[-1]["images"] < 16000
     assert (run.checkpoints / "last.ckpt").exists()
     capsys.readouterr()
     trained(tmp_path, *COLLAPSE, "watch.action=stop", code=3)
-    assert f"stopped by the watch: {record['alerts'][-1]['alarm']}" in capsys.readouterr().err
+    assert f"stopped by the watch: {record.alerts[-1]['alarm']}" in capsys.readouterr().err
     assert run.read() == record
 
 
@@ -91,9 +91,9 @@ def rolled_back(tmp_path_factory) -> RunFolder:
 
 def test_rollback_goes_back_with_the_remedy_and_finishes(rolled_back):
     run, record = rolled_back, rolled_back.read()
-    back = [alert for alert in record["alerts"] if alert["action"] == "rollback"]
-    assert record["status"] == "finished"
-    assert record["images"] == 16000
+    back = [alert for alert in record.alerts if alert["action"] == "rollback"]
+    assert record.status == "finished"
+    assert record.images == 16000
     assert 1 <= len(back) <= 6
     assert all(alert["images"] < alert["seen_at"]["images"] and alert["changes"] for alert in back)
     clocks = [row["iterations"] for row in rows(run)]
@@ -102,7 +102,7 @@ def test_rollback_goes_back_with_the_remedy_and_finishes(rolled_back):
 
 def test_after_so_many_rollbacks_the_run_stops(tmp_path):
     run = trained(tmp_path, *COLLAPSE, "watch.action=rollback", "watch.rollbacks=0", code=3)
-    assert run.read()["status"] == "stopped"
+    assert run.read().status == "stopped"
 
 
 @pytest.mark.parametrize("action", ["warn", "rollback"])
@@ -122,9 +122,9 @@ def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatc
         run = trained(tmp_path / "cut", *options, code=143)
     run = trained(tmp_path / "cut", *options)
     assert times == [20, 55, 120]
-    assert read_rows(run.alerts_file) == read_rows(whole.alerts_file) == run.read()["alerts"]
+    assert read_rows(run.alerts_file) == read_rows(whole.alerts_file) == run.read().alerts
     assert rows(run) == rows(whole)
-    assert run.read()["weights_sha256"] == whole.read()["weights_sha256"]
+    assert run.read().weights_sha256 == whole.read().weights_sha256
 
 
 DESCENT = "model.players.discriminator.optimizer"
@@ -138,16 +138,16 @@ DIVERGING = (
 def test_a_run_that_diverges_rolls_back_too(tmp_path):
     run = trained(tmp_path, *DIVERGING, "watch.action=rollback", "watch.rollbacks=6")
     record = run.read()
-    back = [alert for alert in record["alerts"] if alert["action"] == "rollback"]
-    assert (record["status"], record["images"]) == ("finished", 640)
+    back = [alert for alert in record.alerts if alert["action"] == "rollback"]
+    assert (record.status, record.images) == ("finished", 640)
     assert back[0]["alarm"] == "divergence"
     assert back[0]["changes"][f"{DESCENT}.lr"] == 2.5
 
 
 def test_a_value_that_is_not_finite_is_an_alarm_with_its_name(tmp_path):
     run = trained(tmp_path, *DIVERGING, code=3)
-    (alert,) = [alert for alert in run.read()["alerts"] if "tensor" in alert["evidence"]]
-    assert run.read()["status"] == "diverged"
+    (alert,) = [alert for alert in run.read().alerts if "tensor" in alert["evidence"]]
+    assert run.read().status == "diverged"
     assert (alert["alarm"], alert["confidence"]) == ("divergence", 1.0)
     assert alert["evidence"]["value"] in ("nan", "inf", "-inf")
     assert alert["evidence"]["tensor"]

@@ -260,10 +260,10 @@ def test_whole_runs_are_the_same_from_the_map_and_from_the_files(tmp_path, monke
         records.append(run.read())
         assert list(run.samples.glob("*neighbours*"))
     mapped, undecoded = records
-    assert mapped["weights_sha256"] == undecoded["weights_sha256"]
-    for name, score in mapped["scores"]["final"].items():
-        assert score["value"] == undecoded["scores"]["final"][name]["value"]
-        assert score["passport"]["fingerprint"] == undecoded["scores"]["final"][name]["passport"]["fingerprint"]
+    assert mapped.weights_sha256 == undecoded.weights_sha256
+    for name, score in mapped.scores["final"].items():
+        assert score["value"] == undecoded.scores["final"][name]["value"]
+        assert score["passport"]["fingerprint"] == undecoded.scores["final"][name]["passport"]["fingerprint"]
 
 
 def test_block_order_is_a_permutation_that_stays_near():

@@ -180,8 +180,8 @@ def test_two_folders_of_pictures_train_with_the_papers_terms(tmp_path, discrimin
         *("model.generator_ab.width=4", "model.generator_ab.blocks=1", f"model/discriminator_a={discriminator}"),
         "checkpoint.every_images=2",
     ).read()
-    assert record["status"] == "finished"
-    assert set(record["scores"]["final"]) == {"psnr_cycle_a", "psnr_cycle_b"}
+    assert record.status == "finished"
+    assert set(record.scores["final"]) == {"psnr_cycle_a", "psnr_cycle_b"}
 
 
 # The pool ---------------------------------------------------------------------------------------------------

@@ -172,8 +172,8 @@ def test_any_folder_of_pictures_trains(tmp_path):
         *("metrics=enlargement", "metrics.every_images=32", "budget.images=64", "samples.n=2"),
         *("samples.every_images=32", "checkpoint.every_images=32"),
     ).read()
-    assert record["status"] == "finished"
-    assert set(record["scores"]["final"]) >= {"psnr", "psnr_first", "psnr_bicubic"}
+    assert record.status == "finished"
+    assert set(record.scores["final"]) >= {"psnr", "psnr_first", "psnr_bicubic"}
 
 
 def test_vgg19_takes_the_place_of_the_small_features_by_one_override():

@@ -108,7 +108,7 @@ def test_nothing_in_a_record_becomes_markup(tmp_path):
 
 def test_a_record_may_be_odd_in_every_corner(tmp_path):
     write_run(
-        tmp_path, "odd", 0, extra={"device": {}, "data": {}, "git": {}, "versions": {}, "overrides": [1, None]},
+        tmp_path, "odd", 0, extra={"git": None, "versions": {}, "overrides": ["", "="], "parent": {"id": ""}},
         scores={"fd_digits": {"value": None}, "is_digits": {"value": 3}, "x": score(float(2**70))},
         rows=[{"images": "many"}, {"images": 5, "score/fd_digits": "nan"}, {"images": 5, "watch/y": None}],
         alerts=[{"alarm": None, "images": "x", "evidence": [1]}],

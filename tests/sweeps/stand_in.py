@@ -15,7 +15,8 @@ import sys
 import time
 
 from forger.files import write_atomically
-from forger.records import RunFolder
+from forger.records import Record
+from forger.run_folder import RunFolder
 from forger.trial import ending, follow_parent, membership
 
 EVERY, CHECKPOINT = 1000, 3000
@@ -37,8 +38,13 @@ def main() -> int:
     with folder.lock():
         state = folder.checkpoints / "last.ckpt"
         if not state.exists():
-            about = {"device": {}, "versions": {}, "git": None, "data": {"name": "none"}}
-            folder.create(name=keys["run.name"], id=run_id, command="", overrides=sys.argv[1:], seed=seed, **about)
+            record = Record(
+                schema=1, name=keys["run.name"], id=run_id, command="", overrides=sys.argv[1:], status="running",
+                seed=seed, images=0, iterations=0, seconds=0.0, device={"accelerator": "cpu", "devices": 1},
+                versions={}, git=None, data={"name": "none", "fingerprint": "", "counts": {}},
+                scores={"final": {}, "best": {}}, weights_sha256=None, alerts=[], parent=None,
+            )  # fmt: skip
+            folder.create(record)
         images = json.loads(state.read_text()) if state.exists() else 0
         folder.cut_back(images)
         folder.update(status="running")

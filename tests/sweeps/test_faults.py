@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.sweeps.study import Slots, slot
 from sweeps.stand_in import CHECKPOINT
 from sweeps.studies import begun, done, processes_below, rows_of_steps, started
@@ -25,7 +25,7 @@ def check_all_ended_once(definition, trials: int) -> None:
     for row in ended:
         (record,) = (definition.root / row.user_attrs["folder"]).glob("*/record.json")
         run = RunFolder(record.parent).read()
-        assert (run["status"], run["images"]) == ("finished", int(definition.run_config.budget.images))
+        assert (run.status, run.images) == ("finished", int(definition.run_config.budget.images))
     # What was taken up again kept its parameters.
     by_slot: dict[int, set[str]] = {}
     for row in rows:
@@ -72,7 +72,7 @@ def test_an_interrupted_sweep_hands_its_trials_back(tmp_path):
     assert command.wait(30) == 143
     command.communicate()
     (record,) = tmp_path.rglob("record.json")
-    assert RunFolder(record.parent).read()["status"] == "interrupted"
+    assert RunFolder(record.parent).read().status == "interrupted"
     # No waiting for a heartbeat to go stale: the trial is free at once.
     assert {row.state for row in Slots(definition).trials()} == {TrialState.WAITING}
     done("run", [*typed, "-w", "2"])

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from forger.errors import ConfigError
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.sweeps.on_ray import Cluster
 from forger.sweeps.study import Slots
 from sweeps.studies import begun, environment, processes_below, rows_of_steps
@@ -75,7 +75,7 @@ def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, ad
     before = Slots(definition).trials()
     assert {row.state for row in before} <= {TrialState.WAITING, TrialState.COMPLETE}
     done = {row.number for row in before if row.state == TrialState.COMPLETE}
-    statuses = [RunFolder(path.parent).read()["status"] for path in tmp_path.rglob("record.json")]
+    statuses = [RunFolder(path.parent).read().status for path in tmp_path.rglob("record.json")]
     assert set(statuses) <= {"interrupted", "finished"}
     assert "interrupted" in statuses
     assert processes_below(tmp_path) == []

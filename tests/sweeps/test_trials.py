@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.sweeps import worker
 from forger.sweeps.definition import Definition
 from forger.sweeps.study import Slots, slot
@@ -56,9 +56,9 @@ def test_a_trial_is_a_run_folder_and_its_value_the_last_score(tmp_path, at_once)
         assert row.value == pytest.approx(expected(row.params[LR], 9000))
         (record,) = (definition.root / row.user_attrs["folder"]).glob("*/record.json")
         run = RunFolder(record.parent).read()
-        assert run["name"] == f"mine/{row.user_attrs['folder']}"
-        assert f"{LR}={row.params[LR]!r}" in run["overrides"]
-        assert "trainer.threads=1" in run["overrides"]
+        assert run.name == f"mine/{row.user_attrs['folder']}"
+        assert f"{LR}={row.params[LR]!r}" in run.overrides
+        assert "trainer.threads=1" in run.overrides
     typed = [str(tmp_path / "conf/sweep/mine.yaml"), f"run.root={tmp_path}/runs"]
     now = json.loads(done("status", [*typed, "--json"]))
     assert "4 of 4 trials ended (4 finished)" in done("status", typed)
@@ -93,7 +93,7 @@ def test_asha_gives_up_what_is_behind(tmp_path, stand_in):
     for row in pruned:
         (record,) = (definition.root / row.user_attrs["folder"]).glob("*/record.json")
         run = RunFolder(record.parent).read()
-        assert run["status"] == "pruned"
+        assert run.status == "pruned"
         assert row.user_attrs["status"] == "pruned"
         rung = max(row.intermediate_values)
         assert rung in (1000, 3000, 9000)

@@ -13,7 +13,7 @@ import wandb
 from omegaconf import OmegaConf
 from PIL import Image
 
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.sweeps.definition import load
 from forger.sweeps.wandb_export import document, remarks
 from forger.tracking import loggers as tracking
@@ -140,7 +140,7 @@ def test_an_exported_sweep_runs_under_wandbs_own_agent(backend, tmp_path):
         capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     records = [RunFolder(path.parent).read() for path in tmp_path.glob("runs/mine/*/record.json")]
-    assert [record["status"] for record in records] == ["finished"] * 2, agent.stderr
+    assert [record.status for record in records] == ["finished"] * 2, agent.stderr
     for name, lr in zip(backend.started, (1e-3, 2e-3), strict=True):
         run = backend.runs[name]
         assert run.fields["sweep"] == "sweep0"
@@ -193,9 +193,9 @@ def test_both_ranks_of_a_trial_are_one_run(backend, tmp_path):
     (record,) = tmp_path.glob("runs/mine/0000/*/record.json")
     run = RunFolder(record.parent)
     about = run.read()
-    assert (about["status"], about["images"], about["device"]["devices"]) == ("finished", 640, 2)
+    assert (about.status, about.images, about.device["devices"]) == ("finished", 640, 2)
     (online,) = backend.runs.values()
-    assert online.name == about["id"]
+    assert online.name == about.id
     assert online.fields["groupName"] == "mine"
     assert online.summary["trial"] == {"number": 0, "state": "finished"}
     # Each rank trained what the record says: another config would have had another folder.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.sweeps.processes import Process, WarmStarter, stop
 from forger.trial import Membership
 from running import SMALL, trained
@@ -36,7 +36,7 @@ def test_a_warm_run_is_bit_for_bit_a_cold_one(starter, tmp_path):
     assert process.wait(60) == 0, (tmp_path / "output.txt").read_text()
     (record,) = tmp_path.glob("runs/*/*/record.json")
     cold = trained(tmp_path / "cold")
-    assert RunFolder(record.parent).read()["weights_sha256"] == cold.read()["weights_sha256"]
+    assert RunFolder(record.parent).read().weights_sha256 == cold.read().weights_sha256
     assert record.parent.name == cold.path.name
     assert "finished" in (tmp_path / "output.txt").read_text()
 
@@ -54,7 +54,7 @@ def test_each_run_is_a_process_of_its_own_that_signals_reach(starter, tmp_path):
     Membership("mine", 0, str(root)).prune_file.touch()
     assert stop(process) == 143
     (record,) = root.glob("runs/*/*/record.json")
-    assert RunFolder(record.parent).read()["status"] == "pruned"
+    assert RunFolder(record.parent).read().status == "pruned"
     killed = started(starter, root, "budget.images=1000000")
     os.kill(killed.pid, signal.SIGKILL)
     assert killed.wait(60) == -9
@@ -69,7 +69,7 @@ def test_a_run_outlives_its_server_long_enough_to_save(starter, tmp_path):
     os.kill(starter._server.pid, signal.SIGKILL)
     assert process.wait(60) < 0
     (record,) = tmp_path.glob("runs/*/*/record.json")
-    assert RunFolder(record.parent).read()["status"] == "interrupted"
+    assert RunFolder(record.parent).read().status == "interrupted"
     again = started(starter, tmp_path, "seed=1")  # by another server
     assert again.wait(60) == 0
 
@@ -127,4 +127,4 @@ def test_runs_end_with_the_worker_and_save_their_state(tmp_path):
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     (record,) = tmp_path.glob("runs/*/*/record.json")
-    assert RunFolder(record.parent).read()["status"] == "interrupted"
+    assert RunFolder(record.parent).read().status == "interrupted"

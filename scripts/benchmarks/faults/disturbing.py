@@ -16,8 +16,8 @@ import torch
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO, callback_states
 from forger.config.explain import tell
 from forger.files import read_rows
-from forger.records import WALL_CLOCK, RunFolder
 from forger.run import train
+from forger.run_folder import WALL_CLOCK, RunFolder
 
 #: Of a checkpoint, what tells of the way there: Lightning's own counting.
 _OF_THE_WAY = ("loops", "epoch", "global_step")
@@ -150,7 +150,7 @@ def evidence(run: RunFolder) -> dict[str, Any]:
     """All that must be the same in two runs, by name."""
     record = run.read()
     found: dict[str, Any] = {
-        k: record[k] for k in ("status", "images", "iterations", "weights_sha256", "scores", "alerts")
+        k: getattr(record, k) for k in ("status", "images", "iterations", "weights_sha256", "scores", "alerts")
     }
     for number, row in enumerate(read_rows(run.metrics_file)):
         found[f"row {number}"] = {name: value for name, value in row.items() if name not in WALL_CLOCK}

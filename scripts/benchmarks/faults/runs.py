@@ -35,7 +35,7 @@ from forger import augmentation, data, games, losses, metrics, networks, picture
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
 from forger.config.shipped import config_groups
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.runs.restore import restored
 from scripts.benchmarks import pages
 from scripts.benchmarks.composing import composed
@@ -282,7 +282,7 @@ def dead_rank(work: Path) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "line": told[-1][:160] if told else "",
         "saved": saved,
-        "status_after": run.read()["status"],
+        "status_after": run.read().status,
         "said_that_bits_differ": said,
     }
 

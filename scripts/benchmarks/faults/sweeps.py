@@ -31,7 +31,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from optuna.trial import TrialState
 
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.sweeps.definition import load
 from forger.sweeps.study import Slots, slot
 from scripts.benchmarks import pages
@@ -178,7 +178,7 @@ class Sweep:
         for folder in held:
             rows = read_rows(folder / "metrics.jsonl")
             saved = any((folder / "checkpoints" / name).exists() for name in ("last.ckpt", "previous.ckpt"))
-            saved = saved and RunFolder(folder).read()["status"] != "finished"
+            saved = saved and RunFolder(folder).read().status != "finished"
             self.hits.append(Hit(folder, rows[-1]["images"] if rows else 0, saved, len(resumptions(folder))))
 
     # What has come of it ---------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Sweep:
             "set_aside": sum(row.user_attrs.get("status") == "failed" for row in rows),
             "other_parameters": sum(len(each) > 1 for each in parameters.values()),
             "runs": len(runs),
-            "finished": sum(r["status"] == "finished" and r["images"] == BUDGET for r in records),
+            "finished": sum(r.status == "finished" and r.images == BUDGET for r in records),
             "processes_left": [kind for _, kind in self.family.alive()],
             "resumed_at": resumed,
             "trained_again": again,
@@ -224,7 +224,7 @@ class Sweep:
 
     def _difference(self, run: Path) -> list[str]:
         """What differs between a run and the same settings trained undisturbed."""
-        settings = [text for text in RunFolder(run).read()["overrides"] if not text.startswith("run.")]
+        settings = [text for text in RunFolder(run).read().overrides if not text.startswith("run.")]
         root = self.work / "undisturbed" / run.name
         config = composed(*settings, f"run.root={root}", "run.name=undisturbed")
         code = finish(config, self.work / "undisturbed.txt")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from forger.records import RunFolder
 from forger.run import train
+from forger.run_folder import RunFolder
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.speed.measuring import Cost, Row, options, publish, ratios, timed
 
@@ -33,7 +33,9 @@ def run(precision: str, seed: int, root: Path) -> tuple[float, Cost]:
     config = composed(*overrides)
     folder = RunFolder(root / f"{precision}-{seed}")
     cost = timed(lambda: train(config, folder))
-    return folder.read()["scores"]["final"]["fd_digits"]["value"], cost
+    score = folder.read().scores["final"]["fd_digits"]["value"]
+    assert score is not None
+    return score, cost
 
 
 def rows(scores: dict[str, list[float]], costs: dict[str, list[Cost]]) -> list[Row]:

@@ -12,14 +12,14 @@ from pathlib import Path
 from forger.files import read_rows
 from scripts.benchmarks import pages
 from scripts.benchmarks.systems.recipes import SATURATION, SYSTEMS
-from scripts.benchmarks.systems.training import options, records, summary, train
+from scripts.benchmarks.systems.training import newest_runs, options, summary, train
 
 
 def gradients(folder: Path) -> list[float]:
     """Norm of the gradient that reaches the generator, mean over rounds 51 to 100, of each seed."""
     means = []
-    for run in records(folder):
-        rows = [row for row in read_rows(run["path"] / "metrics.jsonl") if 50 < row["iterations"] <= 100]
+    for path, _ in newest_runs(folder):
+        rows = [row for row in read_rows(path / "metrics.jsonl") if 50 < row["iterations"] <= 100]
         name = "watch/generator_gradient"
         means.append(statistics.mean(row[name] for row in rows if name in row))
     return means

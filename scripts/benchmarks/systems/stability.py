@@ -49,14 +49,14 @@ def runs(root: Path, score: str) -> dict[str, list[dict[str, Any]]]:
             continue
         config = yaml.safe_load((entry.path / "config.yaml").read_text())
         recipe = (*config["run"]["name"].split("-"), config["model"]["discriminator"].get("norm", "none"))
-        scores = entry.record["scores"]
-        found[recipe][entry.record["seed"]] = {
+        scores = entry.record.scores
+        found[recipe][entry.record.seed] = {
             "status": entry.status,
             "final": scores["final"].get(score, {}).get("value"),
             "best": scores["best"].get(score, {}).get("value"),
             "spread": scores["final"].get("spread", {}).get("value"),
             "high_quality": scores["final"].get("high_quality", {}).get("value"),
-            "seconds": entry.record["seconds"],
+            "seconds": entry.record.seconds,
         }
     return {"-".join(recipe): [found[recipe][seed] for seed in sorted(found[recipe])] for recipe in sorted(found)}
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from forger.records import Record
 from forger.runs.listing import list_runs
 from scripts.benchmarks.pages import REPOSITORY
 from scripts.benchmarks.systems.recipes import System
@@ -55,22 +56,22 @@ def train(systems: list[System], given: argparse.Namespace) -> None:
     all_of(given.workers, [lambda s=s, seed=seed: one(s, seed) for seed in given.seeds for s in chosen])
 
 
-def records(folder: Path) -> list[dict[str, Any]]:
+def newest_runs(folder: Path) -> list[tuple[Path, Record]]:
     """The newest finished run of each seed."""
     found = [entry for entry in list_runs(folder) if entry.status == "finished"]
     found.sort(key=lambda entry: (entry.path / "record.json").stat().st_mtime)
-    newest = {entry.record["seed"]: entry.record | {"path": entry.path} for entry in found if entry.record}
+    newest = {entry.record.seed: (entry.path, entry.record) for entry in found if entry.record}
     return [newest[seed] for seed in sorted(newest)]
 
 
 def summary(system: System, root: Path, pictures: str) -> dict[str, Any]:
     """Median minutes, the last picture of the first seed (copied to docs/pictures), final scores by seed."""
-    runs = records(root / system.name)
+    runs = newest_runs(root / system.name)
     scores = {
-        str(run["seed"]): {name: score["value"] for name, score in run["scores"]["final"].items()} for run in runs
+        str(record.seed): {name: score["value"] for name, score in record.scores["final"].items()} for _, record in runs
     }
-    minutes = statistics.median(run["seconds"] / 60 for run in runs) if runs else None
-    drawn = sorted((runs[0]["path"] / "samples").glob("*")) if runs else []
+    minutes = statistics.median(record.seconds / 60 for _, record in runs) if runs else None
+    drawn = sorted((runs[0][0] / "samples").glob("*")) if runs else []
     picture = None
     if drawn:
         picture = f"{pictures}/{system.name}{drawn[-1].suffix}"

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.records import Record
 from forger.run import train
+from forger.run_folder import RunFolder
 from forger.runs.listing import list_runs
 from forger.watch.alarms import PATTERNS, Alarms
 from forger.watch.history import SignalHistory
@@ -90,13 +91,13 @@ def replayed(path: Path, patience: int = PATIENCE) -> tuple[list[tuple[str, int]
     return rung, checks
 
 
-def finished(root: Path) -> Iterator[tuple[Recipe, RunFolder, dict[str, Any]]]:
+def finished(root: Path) -> Iterator[tuple[Recipe, RunFolder, Record]]:
     """Every run of a recipe that came to its end, with its record; runs of former budgets are passed over."""
     by_name = {run_name(recipe): recipe for recipe in RECIPES}
     for entry in list_runs(root):
         if entry.record is None or entry.status not in ("finished", "diverged"):
             continue
-        recipe = by_name.get(entry.record["name"])
+        recipe = by_name.get(entry.record.name)
         folder = RunFolder(entry.path)
         if recipe is None:
             continue
@@ -116,10 +117,10 @@ def collected(root: Path) -> Iterator[tuple[Run, list[dict[str, float]]]]:
     """Every run there is, with the signals of its checks."""
     for recipe, folder, record in finished(root):
         alarms, checks = replayed(folder.path)
-        if record["status"] == "diverged":
-            alarms.append(("divergence", record["images"]))
-        truth, distance = judged(folder.path, record["status"])
-        about = (recipe.name, recipe.half, recipe.meant, record["seed"], record["status"])
+        if record.status == "diverged":
+            alarms.append(("divergence", record.images))
+        truth, distance = judged(folder.path, record.status)
+        about = (recipe.name, recipe.half, recipe.meant, record.seed, record.status)
         yield Run(*about, truth, distance, alarms, budget(folder)), checks
 
 
@@ -207,7 +208,7 @@ def main() -> None:
     parser.add_argument("--table-only", action="store_true")
     options = parser.parse_args()
     if not options.table_only:
-        done = {(recipe.name, record["seed"]) for recipe, _, record in finished(options.root)}
+        done = {(recipe.name, record.seed) for recipe, _, record in finished(options.root)}
         every = [(recipe, seed, str(options.root)) for seed in options.seeds for recipe in RECIPES]
         tasks = [task for task in every if (task[0].name, task[1]) not in done]
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:

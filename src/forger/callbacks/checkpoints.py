@@ -11,7 +11,7 @@ from forger.callbacks.clock import Punctual, due, next_due
 from forger.errors import Diverged
 from forger.files import fsync_folder
 from forger.games.base import Game
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 
 
 class Checkpoints(Punctual):

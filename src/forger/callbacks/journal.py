@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from forger.callbacks.budget import Budget
 from forger.callbacks.clock import Punctual
 from forger.games.base import Game
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.tracking import loggers as tracking
 
 

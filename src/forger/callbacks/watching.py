@@ -19,7 +19,7 @@ from forger.data.dataset import Data
 from forger.errors import ConfigError, Diverged
 from forger.games.base import Game
 from forger.metrics.features.base import Extractor
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.tracking import loggers as tracking
 from forger.watch.alarms import Alarm, Alarms, strongest
 from forger.watch.game_signals import GameSignals

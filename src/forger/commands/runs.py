@@ -45,7 +45,7 @@ def _run(given: Arguments) -> int:
                     moment: {name: found.reason for (i, m, name), found in apart.items() if (i, m) == (index, moment)}
                     for moment in ("best", "final")
                 },
-                "record": entry.record,
+                "record": entry.record and entry.record.document(),
             }
             for index, entry in enumerate(entries)
         ]
@@ -62,7 +62,7 @@ def not_comparable(entries: Sequence[Entry]) -> dict[Key, Apart]:
     groups: dict[tuple[Moment, str], list[tuple[Mapping[str, Any], list[int]]]] = {}
     for index, entry in enumerate(entries):
         for moment in ("best", "final"):
-            for name, score in (entry.record["scores"][moment] if entry.record else {}).items():
+            for name, score in (entry.record.scores[moment] if entry.record else {}).items():
                 passport = score.get("passport") or {}
                 known = groups.setdefault((moment, name), [])
                 alike = next((members for other, members in known if difference(other, passport) is None), None)
@@ -120,24 +120,24 @@ def _cells(index: int, entry: Entry, marked: Mapping[Key, str]) -> list[str]:
 
     def told(moment: Moment, name: str) -> str:
         mark = marked.get((index, moment, name))
-        score = record["scores"][moment][name]
-        error = f" ± {score['error']:.2g}" if score.get("error") is not None else ""
+        score = record.scores[moment][name]
+        error = f" ± {found:.2g}" if (found := score.get("error")) is not None else ""
         return f"{name} {_number(score['value'])}{error}{f' {mark}' if mark else ''}"
 
-    best = record["scores"]["best"]
+    best = record.scores["best"]
     # Records of older runs don't say which score chose.
     chosen = next((name for name, score in best.items() if score.get("chosen")), next(iter(best), None))
-    device = record["device"]
+    device = record.device
     several = f" x{device['devices']}" if device.get("devices", 1) != 1 else ""
     return [
-        record["name"],
-        record["id"],
+        record.name,
+        record.id,
         entry.status,
-        str(record["seed"]),
-        f"{record['images']:,}",
+        str(record.seed),
+        f"{record.images:,}",
         "" if chosen is None else f"{told('best', chosen)} at {best[chosen].get('images', 0):,}",
-        ", ".join(told("final", name) for name in record["scores"]["final"]),
-        f"{record['seconds'] / 60:.1f}",
+        ", ".join(told("final", name) for name in record.scores["final"]),
+        f"{record.seconds / 60:.1f}",
         f"{device.get('accelerator', '')}{several}",
     ]
 

@@ -78,7 +78,7 @@ def score_names(runs: Iterable[Run]) -> list[str]:
     chosen: Counter[str] = Counter()
     count: Counter[str] = Counter()
     for run in runs:
-        scores = run.record["scores"]
+        scores = run.record.scores
         rows = (key for key in run.series.curves if key.startswith("score/") and "/test/" not in key)
         names = dict.fromkeys([*scores["final"], *scores["best"], *(key.removeprefix("score/") for key in rows)])
         count.update(list(names))
@@ -113,7 +113,7 @@ def compare(found: Sequence[Variant], score: str) -> Comparison:
 
 
 def _group_of(groups: list[tuple[dict, dict]], run: Run, score: str) -> dict:
-    passport = run.record["scores"]["final"][score].get("passport")
+    passport = run.record.scores["final"][score].get("passport")
     passport = passport if isinstance(passport, dict) else {}
     for known, members in groups:
         if passport_difference(known, passport) is None:
@@ -126,7 +126,7 @@ def _higher_is_better(found: Sequence[Variant], score: str) -> bool:
     for variant in found:
         for run in variant.runs:
             for moment in ("final", "best"):
-                if isinstance(higher := run.record["scores"][moment].get(score, {}).get("higher_is_better"), bool):
+                if isinstance(higher := run.record.scores[moment].get(score, {}).get("higher_is_better"), bool):
                     return higher
     return False
 

@@ -26,7 +26,7 @@ def parameters(found: Sequence[Variant]) -> list[dict[str, Any]]:
         # Equal for settings on which the same variants agree.
         pattern = tuple(values.index(value) for value in values)
         together.setdefault(pattern, []).append(key)
-    typed = [key for variant in found for run in variant.runs for key in _typed(run.record["overrides"])]
+    typed = [key for variant in found for run in variant.runs for key in _typed(run.record.overrides)]
     chosen = [min(group, key=lambda key: (key not in typed, key.endswith("_target_"))) for group in together.values()]
     labels = short_labels(chosen, least=2)
     parameters = [

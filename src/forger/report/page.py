@@ -114,28 +114,27 @@ def _hash(script: str) -> str:
 def _run(run: Run, variant: int) -> dict[str, Any]:
     record = run.record
     scores = {
-        moment: {name: _score(score) for name, score in record["scores"][moment].items()}
-        for moment in ("final", "best")
+        moment: {name: _score(score) for name, score in record.scores[moment].items()} for moment in ("final", "best")
     }
     return {
         "path": str(run.path),
         "name": run.name,
-        "id": record["id"],
+        "id": record.id,
         "variant": variant,
         "seed": run.seed,
         "status": run.status,
         "healthy": run.healthy,
         "notes": list(run.notes),
-        "command": record["command"],
-        "versions": record["versions"],
-        "git": record["git"],
-        "data": {key: record["data"].get(key) for key in ("name", "fingerprint", "counts")},
-        "device": record["device"],
-        "weights": record["weights_sha256"],
-        "images": record["images"],
-        "iterations": record["iterations"],
-        "seconds": record["seconds"],
-        "parent": record["parent"],
+        "command": record.command,
+        "versions": record.versions,
+        "git": record.git,
+        "data": {key: record.data.get(key) for key in ("name", "fingerprint", "counts")},
+        "device": record.device,
+        "weights": record.weights_sha256,
+        "images": record.images,
+        "iterations": record.iterations,
+        "seconds": record.seconds,
+        "parent": record.parent,
         "alarms": [as_text(alarm) for alarm in run.alarms],
         "scores": scores,
     }
@@ -154,7 +153,7 @@ def _variant(variant: Variant, numbers: Mapping[Run, int]) -> dict[str, Any]:
         "imagesPerSecond": variant.images_per_second,
         "minutes": variant.minutes,
         "statuses": sorted({run.status for run in variant.runs}),
-        "overrides": sorted({str(text) for run in variant.runs for text in run.record["overrides"]}),
+        "overrides": sorted({str(text) for run in variant.runs for text in run.record.overrides}),
     }
 
 

@@ -74,7 +74,7 @@ def _by_importance(rounds: list[list[Run]]) -> Iterator[tuple[Run, str, int, Pat
                 for run in runs:
                     for path in sorted((run.path / "samples").glob("*.png")):
                         if not _THROUGH_TRAINING.fullmatch(path.name):
-                            yield run, path.stem, run.record["images"], path
+                            yield run, path.stem, run.record.images, path
 
 
 def _moments(run: Run) -> list[tuple[int, Path]]:

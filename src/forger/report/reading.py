@@ -12,6 +12,7 @@ import numpy as np
 
 from forger.errors import ConfigError
 from forger.files import read_rows
+from forger.records import Record
 from forger.runs.identity import determining
 from forger.runs.listing import Entry, list_runs
 from forger.runs.stored_config import stored_config
@@ -42,13 +43,13 @@ class Run:
 
     path: Path
     status: str
-    record: dict[str, Any]
+    record: Record
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        return self.record["name"]
+        return self.record.name
 
     @property
     def family(self) -> str:
@@ -57,7 +58,7 @@ class Run:
 
     @property
     def seed(self) -> int:
-        return self.record["seed"]
+        return self.record.seed
 
     @cached_property
     def written(self) -> float:
@@ -71,7 +72,7 @@ class Run:
     @cached_property
     def alarms(self) -> list[dict[str, Any]]:
         """What the watch saw, from ``alerts.jsonl``, else from the record."""
-        rows = read_rows(self.path / "alerts.jsonl") or self.record["alerts"]
+        rows = read_rows(self.path / "alerts.jsonl") or self.record.alerts
         return [row for row in rows if isinstance(row, dict)][:_MOST_ALARMS]
 
     @cached_property
@@ -82,7 +83,7 @@ class Run:
     @cached_property
     def determined_by(self) -> str:
         """What sets the run apart from others but for its seed, as text: equal for runs of one variant."""
-        document = [self.family, self.settings, self.record["data"].get("fingerprint")]
+        document = [self.family, self.settings, self.record.data.get("fingerprint")]
         return json.dumps(document, sort_keys=True, default=str)
 
     @property
@@ -97,7 +98,7 @@ class Run:
 
     def value(self, score: str, moment: str = "final") -> float | None:
         """A score of the record: ``final`` on the test split, or ``best`` on validation."""
-        value = self.record["scores"][moment].get(score, {}).get("value")
+        value = self.record.scores[moment].get(score, {}).get("value")
         return float(value) if _within(value, _LARGEST) else None
 
 
@@ -134,8 +135,8 @@ def read(folders: Iterable[str | Path]) -> Collection:
     return Collection(list(runs.values()), list(problems.values()))
 
 
-def _run(path: Path, status: str, record: dict[str, Any]) -> Run:
-    lost = record.get("lost_rows")
+def _run(path: Path, status: str, record: Record) -> Run:
+    lost = record.lost_rows
     notes = [f"{lost:,} rows of metrics.jsonl were lost when the run was interrupted"] if lost else []
     try:
         config = stored_config(path / "config.yaml")

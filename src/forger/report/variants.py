@@ -45,13 +45,13 @@ class Variant:
     @property
     def images_per_second(self) -> float | None:
         """Median over runs, scoring and pictures included."""
-        rates = [run.record["images"] / run.record["seconds"] for run in self.runs if run.record["seconds"] > 0]
+        rates = [run.record.images / run.record.seconds for run in self.runs if run.record.seconds > 0]
         return median(rates) if rates else None
 
     @property
     def minutes(self) -> float | None:
         """Median over finished runs."""
-        minutes = [run.record["seconds"] / 60 for run in self.runs if run.status == "finished"]
+        minutes = [run.record.seconds / 60 for run in self.runs if run.status == "finished"]
         return median(minutes) if minutes else None
 
 
@@ -83,14 +83,14 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
             # A name that all variants share is left out.
             names[index] = difference if difference and len(by_name) == 1 else f"{name} {difference}".strip()
     seen = Counter(names)
-    return [f"{n} {groups[i][0].record['id'][:6]}" if seen[n] > 1 else n for i, n in enumerate(names)]
+    return [f"{n} {groups[i][0].record.id[:6]}" if seen[n] > 1 else n for i, n in enumerate(names)]
 
 
 def _differences(runs: Sequence[Run]) -> list[str]:
     """What sets runs of one name apart: their overrides where these suffice, else their configs."""
     if len(runs) == 1:
         return [""]
-    typed = [dict(_override(text) for text in run.record["overrides"] if isinstance(text, str)) for run in runs]
+    typed = [dict(_override(text) for text in run.record.overrides if isinstance(text, str)) for run in runs]
     telling = [{k: v for k, v in each.items() if not k.startswith(_NOT_TELLING)} for each in typed]
     by_override = _shown(telling)
     if len(set(by_override)) == len(runs):

@@ -122,7 +122,7 @@ def _settings(runs: Iterable[Run]) -> Mapping[str, Any]:
 
 def _run_set(wr: Any, variant: Variant, entity: str, project: str) -> Any:
     # A run's id in W&B is that of its folder.
-    ids = [run.record["id"] for run in variant.runs]
+    ids = [run.record.id for run in variant.runs]
     return wr.Runset(entity=entity, project=project, name=variant.name, filters=f"Metric('ID') in {ids!r}")
 
 

@@ -13,7 +13,7 @@ from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointI
 from forger.config.schema import Config, validate
 from forger.errors import ConfigError
 from forger.hashing import weights_sha256
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.runs.listing import list_runs
 from forger.runs.ownership import placed, readers
 from forger.runs.stored_config import stored_config
@@ -149,7 +149,7 @@ def parent_at(path: str | Path) -> Parent:
     file, state = checkpoint_of(folder, name)
     weights = state["state_dict"]
     about = {
-        "id": folder.read()["id"],
+        "id": folder.read().id,
         "path": str(folder),
         "checkpoint": file.name,
         "images": state["clock"]["images"],

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from forger.files import check_plain
-from forger.records import BrokenRecord, RunFolder
+from forger.records import BrokenRecord, Record
+from forger.run_folder import RunFolder
 from forger.runs.identity import run_id
 
 #: Runs lie at most this deep below a folder of runs: sweep, name, id.
@@ -19,7 +20,7 @@ class Entry:
     """A run in a listing: with its record, or with the reason why there is none."""
 
     path: Path
-    record: dict[str, Any] | None
+    record: Record | None
     problem: str | None
     alive: bool
 
@@ -28,7 +29,7 @@ class Entry:
         """The record's status; ``killed`` for a run that says it is running, and is not."""
         if self.record is None:
             return "broken"
-        return "killed" if self.record["status"] == "running" and not self.alive else self.record["status"]
+        return "killed" if self.record.status == "running" and not self.alive else self.record.status
 
 
 def list_runs(folder: str | Path) -> list[Entry]:
@@ -83,10 +84,10 @@ def unfinished_under_other_version(
     folder = Path(root) / name
     for entry in list_runs(folder) if folder.is_dir() else []:
         record = entry.record
-        if record is None or record["status"] == "finished":
+        if record is None or record.status == "finished":
             continue
-        version, fingerprint = record["versions"].get("forger"), record["data"].get("fingerprint")
-        if version != package_version and record["id"] == run_id(config, str(version), str(fingerprint)):
+        version, fingerprint = record.versions.get("forger"), record.data.get("fingerprint")
+        if version != package_version and record.id == run_id(config, str(version), str(fingerprint)):
             found.append(entry)
     return found
 
@@ -95,8 +96,8 @@ def how_to_continue(entry: Entry) -> str:
     """One line that names an unfinished run and the command that continues it."""
     assert entry.record is not None
     record = entry.record
-    version = record["versions"].get("forger")
+    version = record.versions.get("forger")
     return (
-        f"{entry.path}: {entry.status} at {record['images']:,} images under forger {version}; "
-        f"to continue it: pip install 'forger=={version}' && {record['command']}"
+        f"{entry.path}: {entry.status} at {record.images:,} images under forger {version}; "
+        f"to continue it: pip install 'forger=={version}' && {record.command}"
     )

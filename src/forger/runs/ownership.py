@@ -14,7 +14,7 @@ from forger.config.shipped import conf_folder
 from forger.config.targets import Node
 from forger.config.trust import is_place
 from forger.errors import ConfigError
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from forger.config.schema import Config
 from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.games.base import Game
-from forger.records import RunFolder
 from forger.redaction import redacted
+from forger.run_folder import RunFolder
 from forger.tracking import loggers as tracking
 
 

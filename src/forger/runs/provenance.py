@@ -3,10 +3,11 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from forger.records import Device, GitState, Record
 
 PACKAGES = (
     "forger", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "torch-fidelity", "hydra-core",
@@ -25,7 +26,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_state() -> dict[str, Any] | None:
+def git_state() -> GitState | None:
     """Commit of the checkout this package runs from and whether it was changed; None outside a checkout."""
     folder = Path(__file__).resolve().parent
     if not any((parent / ".git").exists() and (parent / "conf").is_dir() for parent in folder.parents):
@@ -45,11 +46,11 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
 
 
-def device_state(accelerator: str, devices: int) -> dict[str, Any]:
+def device_state(accelerator: str, devices: int) -> Device:
     """The hardware and the settings that the bits of a result depend on."""
     import torch
 
-    state: dict[str, Any] = {
+    state: Any = {
         "accelerator": accelerator,
         "devices": devices,
         "threads": torch.get_num_threads(),
@@ -63,20 +64,16 @@ def device_state(accelerator: str, devices: int) -> dict[str, Any]:
     return state
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two records' conditions and can change bits, as texts ``torch 2.15.0 → 2.11.0``.
-
-    Args:
-        before, now: mappings with ``versions``, ``git`` and ``device`` as in a record.
-    """
+def differences(before: Record, now: Record) -> list[str]:
+    """What differs between two records' conditions and can change bits, as texts ``torch 2.15.0 → 2.11.0``."""
     was, is_ = _conditions(before), _conditions(now)
     names = [*was, *(name for name in is_ if name not in was)]
     return [f"{n} {was.get(n, 'none')} → {is_.get(n, 'none')}" for n in names if was.get(n) != is_.get(n)]
 
 
-def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
-    git = record["git"]
+def _conditions(record: Record) -> dict[str, str]:
+    git = record.git
     code = {} if git is None else {"code": str(git.get("commit"))[:12] + (" with changes" if git.get("dirty") else "")}
-    packages = {name: version for name, version in record["versions"].items() if name != "wandb"}
-    device = {name: str(value) for name, value in record["device"].items() if name != "changed"}
+    packages = {name: version for name, version in record.versions.items() if name != "wandb"}
+    device = {name: str(value) for name, value in record.device.items() if name != "changed"}
     return {**packages, **code, **device}

@@ -3,7 +3,7 @@
 import logging
 import os
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
-from forger.records import BrokenRecord, RunFolder
+from forger.records import SCHEMA, BrokenRecord, Device, Origin, Record
 from forger.redaction import redacted
+from forger.run_folder import RunFolder
 from forger.runs.finding import FORK, Parent
 from forger.runs.listing import how_to_continue, unfinished_under_other_version
 from forger.runs.provenance import device_state, differences, git_state, versions
@@ -62,16 +63,26 @@ def begin(
     typed = typed_arguments()
     counts = {name: len(split) for name, split in data.splits.items()}
     folder.create(
-        name=config.run.name,
-        id=identity,
-        command=shlex.join(redacted(["forger", "train", *typed])),
-        overrides=_overrides(typed),
-        seed=config.seed,
-        device=device,
-        versions=versions(),
-        git=git_state(),
-        data={"name": data.name, "fingerprint": data.fingerprint, "counts": counts},
-        parent=parent and parent.about,
+        Record(
+            schema=SCHEMA,
+            name=config.run.name,
+            id=identity,
+            command=shlex.join(redacted(["forger", "train", *typed])),
+            overrides=_overrides(typed),
+            status="running",
+            seed=config.seed,
+            images=0,
+            iterations=0,
+            seconds=0.0,
+            device=device,
+            versions=versions(),
+            git=git_state(),
+            data={"name": data.name, "fingerprint": data.fingerprint, "counts": counts},
+            scores={"final": {}, "best": {}},
+            weights_sha256=None,
+            alerts=[],
+            parent=parent and Origin(**parent.about),
+        )
     )
     _write_config(config, folder)
     if saved is not None:
@@ -93,7 +104,7 @@ def counted(data: Data) -> str:
     return f"  {'points' if data.kind == 'points' else 'pictures'} of {data.name}: {', '.join(told)}"
 
 
-def former_record(folder: RunFolder) -> dict[str, Any] | None:
+def former_record(folder: RunFolder) -> Record | None:
     """The record of a run that is there; None where there is none, or a damaged one, without which it can go on."""
     try:
         return folder.read()
@@ -114,15 +125,15 @@ def _has_record(folder: RunFolder) -> bool:
     return True
 
 
-def take_up(config: Config, folder: RunFolder, saved: SavedState, device: dict[str, Any]) -> None:
+def take_up(config: Config, folder: RunFolder, saved: SavedState, device: Device) -> None:
     """Continue an existing run; say so if the bits will differ from those of an undisturbed one.
 
     Raises:
         ConfigError: the conditions differ from those so far, and ``run.strict`` is set.
     """
     record = folder.read()
-    now = {"device": device, "versions": versions(), "git": git_state()}
-    changed = differences(record, now)
+    now: dict[str, Any] = {"device": device, "versions": versions(), "git": git_state()}
+    changed = differences(record, replace(record, **now))
     if changed and config.run.strict:
         raise ConfigError(
             f"{folder}: run.strict=true, and going on would give other bits: {', '.join(changed)}; "
@@ -130,9 +141,9 @@ def take_up(config: Config, folder: RunFolder, saved: SavedState, device: dict[s
         )
     if changed:
         logger.warning("other conditions than so far, so the bits will differ: %s", ", ".join(changed))
-        device["changed"] = [*record["device"].get("changed", []), {"images": saved.images, "what": changed}]
-    elif "changed" in record["device"]:
-        device["changed"] = record["device"]["changed"]
+        device["changed"] = [*record.device.get("changed", []), {"images": saved.images, "what": changed}]
+    elif "changed" in record.device:
+        device["changed"] = record.device["changed"]
     folder.update(status="running", **now, **_cut_back(folder, saved))
     _write_config(config, folder)
     say(f"continuing {folder} at {saved.images:,} images")
@@ -149,8 +160,7 @@ def _cut_back(folder: RunFolder, saved: SavedState) -> dict[str, Any]:
     if lost:
         told = "%s: %s of the %s rows that the checkpoint knows of are gone; the record says so (lost_rows)"
         logger.warning(told, folder.metrics_file, f"{lost:,}", f"{saved.rows:,}")
-    marked = lost or "lost_rows" in folder.read()
-    return {"alerts": saved.alerts, **({"lost_rows": lost} if marked else {})}
+    return {"alerts": saved.alerts, "lost_rows": lost}
 
 
 def _write_config(config: Config, folder: RunFolder) -> None:
@@ -176,22 +186,22 @@ def _overrides(typed: list[str]) -> list[str]:
 def summary(folder: RunFolder) -> int:
     """Say where things are; 0 for a finished run."""
     record = folder.read()
-    for name, score in record["scores"]["final"].items():
+    for name, score in record.scores["final"].items():
         value = "nan" if score["value"] is None else f"{score['value']:.4g}"
-        say(f"  {name} = {value} (test, n = {score['passport'].get('n_fake')})")
-    for name, score in record["scores"]["best"].items():
-        if score.get("gap"):
+        say(f"  {name} = {value} (test, n = {score.get('passport', {}).get('n_fake')})")
+    for name, score in record.scores["best"].items():
+        if gap := score.get("gap"):
             say(
-                f"  best {name} = {score['value']:.4g} at {score['images']:,} images, the last {score['last']:.4g}: "
-                f"{score['gap']:.0%} worse (validation); checkpoints/best.ckpt has the best"
+                f"  best {name} = {score['value']:.4g} at {score.get('images'):,} images, the last "
+                f"{score.get('last'):.4g}: {gap:.0%} worse (validation); checkpoints/best.ckpt has the best"
             )
-    if record["alerts"]:
-        names = dict.fromkeys(alert["alarm"] for alert in record["alerts"])
+    if record.alerts:
+        names = dict.fromkeys(alert["alarm"] for alert in record.alerts)
         say(f"  alarms: {', '.join(names)}; {folder.alerts_file}")
-    if record.get("lost_rows"):
-        say(f"  lost: {record['lost_rows']:,} rows of {folder.metrics_file}, which were gone when the run went on")
+    if record.lost_rows:
+        say(f"  lost: {record.lost_rows:,} rows of {folder.metrics_file}, which were gone when the run went on")
     pictures = sorted(folder.samples.glob("[0-9]*")) + sorted(folder.samples.glob("training.gif"))
     if pictures:
         say(f"  pictures: {pictures[-1]}")
-    say(f"  {record['status']}: {record['images']:,} images in {record['seconds']:.0f} s, {folder}")
+    say(f"  {record.status}: {record.images:,} images in {record.seconds:.0f} s, {folder}")
     return 0

@@ -14,7 +14,7 @@ from forger.console import show_lines
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 from forger.runs.finding import checkpoint_of, config_of, run_at
 from forger.runs.ownership import check_data
 
@@ -42,7 +42,7 @@ class Restored:
     @cached_property
     def data(self) -> Data:
         """The data set, loaded when something is asked for that is not in the config or the record."""
-        about, recorded = self.config.data, self.folder.read()["data"]
+        about, recorded = self.config.data, self.folder.read().data
         points = about.dimension is not None
         known = {
             "name": recorded.get("name", about.name),
@@ -66,7 +66,7 @@ def data_of(folder: RunFolder, about: DataConfig, given: Mapping[str, str] | Non
     """
     if given is not None:
         check_data(about, folder, given)
-    data, known = load_data(about), folder.read()["data"].get("fingerprint")
+    data, known = load_data(about), folder.read().data.get("fingerprint")
     if known is not None and data.fingerprint != known:
         place = about.root or data.name
         raise ConfigError(
@@ -101,7 +101,7 @@ def restored(
     try:
         game.load_state_dict(state["state_dict"])
     except RuntimeError as error:
-        version = folder.read()["versions"].get("forger")
+        version = folder.read().versions.get("forger")
         detail = " ".join(str(error).split())[:300]
         raise ConfigError(f"{file}: its weights don't fit the run's config; forger {version}? ({detail})") from None
     game.on_load_checkpoint(state)

@@ -10,6 +10,7 @@ from forger.callbacks.checkpoint_files import SavedState, VerifiedCheckpointIO, 
 from forger.callbacks.watching import told
 from forger.config.schema import Config
 from forger.games.base import Game
+from forger.records import Record
 from forger.watch.alarms import Alarms
 from forger.watch.remedies import remedied
 
@@ -43,9 +44,9 @@ def taken_up(
     return _remedied(config, verdict), saved
 
 
-def stopped_by(record: Mapping[str, Any] | None, saved: SavedState | None) -> str | None:
+def stopped_by(record: Record | None, saved: SavedState | None) -> str | None:
     """What the watch said when it stopped the run of this record and state; None if it did not."""
-    if record is None or record["status"] != "stopped" or saved is None:
+    if record is None or record.status != "stopped" or saved is None:
         return None
     verdict = saved.verdict
     return told(verdict) if verdict and verdict["action"] == "stop" else None

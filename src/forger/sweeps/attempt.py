@@ -9,7 +9,8 @@ from pathlib import Path
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from forger.records import BrokenRecord, RunFolder
+from forger.records import BrokenRecord
+from forger.run_folder import RunFolder
 from forger.sweeps import processes, seeds
 from forger.sweeps.definition import Definition
 from forger.sweeps.rows import Rows, last_value
@@ -238,7 +239,7 @@ class Attempt:
             finite = [value for value in values if value is not None and math.isfinite(value)]
             if code == 0 and len(finite) == len(values):
                 return Outcome("finished", finite)
-            status = folder.read()["status"]
+            status = folder.read().status
             return Outcome("stopped" if status == "stopped" else "diverged")
         lines = output.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
         said = lines[-1].removeprefix("forger: ") if lines else "no word"
@@ -252,7 +253,7 @@ class Attempt:
         for record in sorted(self.folder.glob("*/record.json"), key=lambda path: -path.stat().st_mtime):
             folder = RunFolder(record.parent)
             try:
-                if folder.read()["seed"] == wanted:
+                if folder.read().seed == wanted:
                     return folder
             except BrokenRecord:
                 continue
@@ -262,6 +263,6 @@ class Attempt:
         """Images shown at a run's last checkpoint."""
         folder = self._run_folder(seed)
         try:
-            return 0 if folder is None else folder.read()["images"]
+            return 0 if folder is None else folder.read().images
         except BrokenRecord:
             return 0

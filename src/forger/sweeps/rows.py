@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forger.files import read_rows
-from forger.records import RunFolder
+from forger.run_folder import RunFolder
 
 
 class Rows:

@@ -14,8 +14,9 @@ from forger.config.schema import BudgetConfig, Config
 from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
-from forger.records import WALL_CLOCK, RunFolder
+from forger.records import Record
 from forger.run import train
+from forger.run_folder import WALL_CLOCK, RunFolder
 from forger.runs.finding import config_of, run_at
 from forger.runs.ownership import check_data, check_parent
 from forger.runs.provenance import device_state, differences, git_state, versions
@@ -50,8 +51,8 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
     if not trust:
         check_data(config.data, run, places)
         check_parent(config.run, run, places)
-    if record["status"] not in _ENDED:
-        raise ConfigError(f"{run}: {record['status']}, so there is no end to compare; {record['command']} continues it")
+    if record.status not in _ENDED:
+        raise ConfigError(f"{run}: {record.status}, so there is no end to compare; {record.command} continues it")
     again = RunFolder(run.path / "reproduction")
     config = _as_it_was(config, record)
     check_placement(config.trainer)
@@ -66,7 +67,8 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
             logger.warning(before)
         again.path.mkdir(exist_ok=True)
         _mark(again).write_text(_place(again))
-    if again.record_file.exists() and (former_record(again) or {}).get("status") != "interrupted":
+    former = former_record(again)
+    if again.record_file.exists() and (former is None or former.status != "interrupted"):
         config.run.restart = True
     code = train(asdict(config), again)
     if code >= 128 or not first:
@@ -76,7 +78,7 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
         rows = len(read_rows(run.metrics_file))
         _mark(again).unlink()
         again.remove()
-        say(f"identical: weights, {rows} rows and {len(record['scores']['final'])} scores of {run}")
+        say(f"identical: weights, {rows} rows and {len(record.scores['final'])} scores of {run}")
         return 0
     say(f"different: {found}")
     say(f"  {before or 'code, versions, data and hardware are the same as far as can be told'}")
@@ -103,12 +105,12 @@ def _place(again: RunFolder) -> str:
     return str(again.path.stat().st_ino)
 
 
-def _as_it_was(config: Config, record: Mapping[str, Any]) -> Config:
+def _as_it_was(config: Config, record: Record) -> Config:
     """The config of a repetition: placed as the run was, without loggers, ended by images alone."""
-    threads = config.trainer.threads or record["device"].get("threads")
+    threads = config.trainer.threads or record.device.get("threads")
     budget = config.budget
     if budget.minutes is not None:
-        budget = BudgetConfig(images=record["images"])
+        budget = BudgetConfig(images=record.images)
     return replace(
         config,
         logger={},
@@ -118,20 +120,20 @@ def _as_it_was(config: Config, record: Mapping[str, Any]) -> Config:
     )
 
 
-def _reasons(run: RunFolder, config: Config, record: Mapping[str, Any]) -> str:
+def _reasons(run: RunFolder, config: Config, record: Record) -> str:
     """Conditions that differ from the run's and can change bits, reported before training begins.
 
     Raises:
         ForgerError: the data differ, so no training could give the same.
     """
     data = load_data(config.data)
-    if data.fingerprint != record["data"].get("fingerprint"):
+    if data.fingerprint != record.data["fingerprint"]:
         raise ForgerError(
             f"different: the data {data.name} have the fingerprint {data.fingerprint[:12]}, "
-            f"those of {run} had {str(record['data'].get('fingerprint'))[:12]}; there is nothing to train on"
+            f"those of {run} had {str(record.data.get('fingerprint'))[:12]}; there is nothing to train on"
         )
-    then, now = record["device"], device_state(record["device"]["accelerator"], record["device"]["devices"])
-    changed = differences(record, {"device": now, "versions": versions(), "git": git_state()})
+    then, now = record.device, device_state(record.device["accelerator"], record.device["devices"])
+    changed = differences(record, replace(record, device=now, versions=versions(), git=git_state()))
     told = f"not as it was: {', '.join(changed)}" if changed else ""
     for moment in then.get("changed", []):
         told += f"{'; ' if told else ''}the run changed its own conditions at {moment['images']:,} images: "
@@ -154,15 +156,15 @@ def first_difference(one: RunFolder, other: RunFolder) -> str | None:
                 return f"{place}, {column}: {was.get(column)} → {now.get(column)}"
     was, now = one.read(), other.read()
     for field in ("status", "images", "iterations"):
-        if was[field] != now[field]:
-            return f"{field}: {was[field]} → {now[field]}"
+        if getattr(was, field) != getattr(now, field):
+            return f"{field}: {getattr(was, field)} → {getattr(now, field)}"
     for moment in ("final", "best"):
-        for name in [*was["scores"][moment], *(n for n in now["scores"][moment] if n not in was["scores"][moment])]:
-            values = [record["scores"][moment].get(name, {}).get("value") for record in (was, now)]
+        for name in dict.fromkeys([*was.scores[moment], *now.scores[moment]]):
+            values = [record.scores[moment].get(name, {}).get("value") for record in (was, now)]
             if values[0] != values[1]:
                 return f"{moment} score {name}: {values[0]} → {values[1]}"
-    if was["weights_sha256"] != now["weights_sha256"]:
-        return f"weights_sha256: {str(was['weights_sha256'])[:12]} → {str(now['weights_sha256'])[:12]}"
+    if was.weights_sha256 != now.weights_sha256:
+        return f"weights_sha256: {str(was.weights_sha256)[:12]} → {str(now.weights_sha256)[:12]}"
     return None
 
 
