@@ -60,6 +60,9 @@ FOREIGN = {
     "report": {"hydra", "omegaconf", "torch", "pytorch_lightning"},
 }
 
+#: Folders of tests that are of no package: whole runs and commands, pages that tell what to type, `scripts/benchmarks`.
+ELSEWHERE = ("system", "docs", "benchmarks")
+
 
 @cache
 def modules() -> dict[str, Path]:
@@ -148,6 +151,17 @@ def test_networks_are_named_by_configs_alone():
 def test_there_is_one_training_step():
     found = [module for module, path in modules().items() if "def training_step" in path.read_text(encoding="utf-8")]
     assert found == ["games.base"]
+
+
+def test_tests_mirror_the_package_and_stay_short():
+    """What tests one module or package lies where that does; what tests them all, or something else, in `ELSEWHERE`."""
+    home = Path(__file__).parent
+    for path in home.rglob("*.py"):
+        below = path.relative_to(home)
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, below
+        if path.name.startswith("test_") and below.parts[0] not in (*ELSEWHERE, Path(__file__).name):
+            of = below.parent if len(below.parts) > 1 else Path(below.stem.removeprefix("test_") + ".py")
+            assert (ROOT / of).exists(), f"{below} tests neither a package nor a module of its name"
 
 
 def test_the_design_page_opens_with_the_floors():

@@ -1,11 +1,8 @@
-"""The run folder: identity, atomic writes, rows that survive kills, one writer, listing that never fails."""
+"""The run folder: atomic writes, rows that survive kills, a record as its schema says, one writer."""
 
-import hashlib
 import json
 import math
 import multiprocessing
-import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,117 +10,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-import torch
 
 from forger.errors import RunLocked
 from forger.files import append_row, atomic_file, read_rows, write_atomically
-from forger.hashing import weights_sha256
-from forger.records import BrokenRecord, json_schema, record_problem
+from forger.records import json_schema, record_problem
 from forger.run_folder import RunFolder
-from forger.runs.identity import run_id
-from forger.runs.listing import how_to_continue, list_runs, unfinished_under_other_version
 from recorded import begun
 
 SCHEMA = json_schema()
-
-CONFIG: dict[str, Any] = {
-    "seed": 0,
-    "run": {"root": "runs", "name": "a", "restart": False, "strict": False},
-    "budget": {"images": 1000, "minutes": None},
-    "data": {"name": "digits", "batch_size": 64, "source": {"_target_": "x.y", "root": "/data", "n": 3}},
-    "model": {"_target_": "z", "lr": 1.0, "betas": [0.5, 0.999], "width": 8},
-    "trainer": {
-        "accelerator": "cpu",
-        "devices": 1,
-        "num_nodes": 1,
-        "strategy": "auto",
-        "threads": 2,
-        "precision": "32-true",
-    },
-    "logger": {"wandb": {"mode": "auto"}},
-}
-
-
-def changed(**changes: Any) -> dict[str, Any]:
-    config = json.loads(json.dumps(CONFIG))
-    for key, value in changes.items():
-        *parents, last = key.split("__")
-        node = config
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
-    return config
-
-
-# Identity ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"logger": {}},
-        {"run__root": "/elsewhere"},
-        {"run__name": "b"},
-        {"run__restart": True},
-        {"trainer__accelerator": "gpu"},
-        {"trainer__devices": 2},
-        {"trainer__strategy": "ddp"},
-        {"trainer__threads": 1},
-        {"data__source__root": "/elsewhere"},
-        {"data__source__n": 4},
-        {"data__root": "/elsewhere"},
-        {"model__lr": 1},
-        {"progress": "off"},
-    ],
-)
-def test_what_does_not_determine_the_result_is_no_part_of_the_identity(changes: dict[str, Any]) -> None:
-    assert run_id(changed(**changes), "0.1.0", "f") == run_id(CONFIG, "0.1.0", "f")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"seed": 1},
-        {"budget__images": 1001},
-        {"data__batch_size": 32},
-        {"model__lr": 1.5},
-        {"model__betas": [0.999, 0.5]},
-        {"model__width": "8"},
-        {"trainer__precision": "bf16-mixed"},
-    ],
-)
-def test_what_determines_the_result_is_part_of_the_identity(changes: dict[str, Any]) -> None:
-    assert run_id(changed(**changes), "0.1.0", "f") != run_id(CONFIG, "0.1.0", "f")
-
-
-def test_version_and_data_are_part_of_the_identity() -> None:
-    ids = {run_id(CONFIG, "0.1.0", "f"), run_id(CONFIG, "0.1.1", "f"), run_id(CONFIG, "0.1.0", "g")}
-    assert len(ids) == 3
-    assert all(len(i) == 12 and int(i, 16) >= 0 for i in ids)
-
-
-def test_the_order_of_keys_does_not_matter() -> None:
-    assert run_id(dict(reversed(CONFIG.items())), "0.1.0", "f") == run_id(CONFIG, "0.1.0", "f")
-
-
-def test_weights_sha256_is_the_hash_of_names_types_shapes_and_bytes() -> None:
-    state = {"b": torch.tensor([1.0, -2.0]), "a": torch.tensor(3, dtype=torch.int64)}
-    by_hand = hashlib.sha256()
-    by_hand.update(b'["a", "int64", []]\n' + struct.pack("<q", 3))
-    by_hand.update(b'["b", "float32", [2]]\n' + struct.pack("<2f", 1.0, -2.0))
-    assert weights_sha256(state) == by_hand.hexdigest()
-
-
-def test_weights_sha256_sees_bits_and_not_layout() -> None:
-    weights = torch.arange(12.0).reshape(3, 4)
-    assert weights_sha256({"w": weights.t().contiguous().t()}) == weights_sha256({"w": weights})
-    assert weights_sha256({"w": weights.reshape(4, 3)}) != weights_sha256({"w": weights})
-    assert weights_sha256({"w": torch.tensor([0.0])}) != weights_sha256({"w": torch.tensor([-0.0])})
-    nearly = weights.clone()
-    nearly[2, 3] = torch.nextafter(nearly[2, 3], torch.tensor(100.0))
-    assert weights_sha256({"w": nearly}) != weights_sha256({"w": weights})
-    for dtype in (torch.bfloat16, torch.bool, torch.float16):
-        assert len(weights_sha256({"w": torch.ones(2, 2, dtype=dtype)})) == 64
 
 
 def test_records_need_no_torch() -> None:
@@ -131,7 +25,7 @@ def test_records_need_no_torch() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-# Files ------------------------------------------------------------------------------------------------------
+# Files ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
@@ -218,7 +112,7 @@ def test_all_rows_may_be_lost_and_the_record_says_how_many(tmp_path: Path) -> No
             jsonschema.validate(record | {"lost_rows": wrong}, SCHEMA)
 
 
-# The record -------------------------------------------------------------------------------------------------
+# The record ----------------------------------------------------------------------------------------------------
 
 
 def test_a_new_record_is_what_design_and_schema_say(tmp_path: Path) -> None:
@@ -321,7 +215,7 @@ def test_starting_over_leaves_nothing(tmp_path: Path) -> None:
         assert [entry.name for entry in run.path.iterdir()] == [".lock"]
 
 
-# One writer -------------------------------------------------------------------------------------------------
+# One writer ----------------------------------------------------------------------------------------------------
 
 
 def _hold(path: str, held: Any, release: Any) -> None:
@@ -358,89 +252,3 @@ def test_the_lock_removes_what_a_killed_process_left_half_written(tmp_path: Path
     with run.lock():
         files = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
     assert files == [".lock", "checkpoints/last.ckpt", "record.json"]
-
-
-# Listing ----------------------------------------------------------------------------------------------------
-
-
-def test_listing_tells_runs_from_broken_and_foreign_folders(tmp_path: Path) -> None:
-    for name, status in (("good", "finished"), ("killed", "running")):
-        run = RunFolder.of(tmp_path, name, "0123456789ab")
-        begun(run, name=name)
-        run.update(status=status)
-    alive = RunFolder.of(tmp_path, "sweep/alive", "0123456789ab")
-    begun(alive, name="alive")
-    contents = {
-        "bad/empty": "",
-        "bad/list": "[1]",
-        "bad/text": "{no json",
-        "bad/deep": "[" * 100_000,
-        "bad/other": '{"schema": 7}',
-        "bad/partial": '{"schema": 1, "name": "x"}',
-        "bad/script": '{"schema": 1, "name": "<script>"}',
-    }
-    for name, content in contents.items():
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "record.json").write_text(content)
-    (tmp_path / "bad/folder/record.json").mkdir(parents=True)
-    (tmp_path / "foreign/photos").mkdir(parents=True)
-    (tmp_path / "foreign/photos/a.png").write_bytes(b"x")
-    (tmp_path / "bad/torn/checkpoints").mkdir(parents=True)
-    (tmp_path / "multirun").mkdir()
-    (tmp_path / "multirun/multirun.yaml").write_text("")
-    (tmp_path / "nothing").mkdir()
-    (tmp_path / "study.db").write_text("")
-    with alive.lock():
-        entries = {entry.path.relative_to(tmp_path).as_posix(): entry for entry in list_runs(tmp_path)}
-    assert {path: entry.status for path, entry in entries.items() if entry.record} == {
-        "good/0123456789ab": "finished",
-        "killed/0123456789ab": "killed",
-        "sweep/alive/0123456789ab": "running",
-    }
-    problems = {path: entry.problem for path, entry in entries.items() if entry.record is None}
-    assert problems.keys() == {*contents, "bad/folder", "bad/torn", "foreign/photos"}
-    assert all(problem and "\n" not in problem for problem in problems.values())
-    assert "no record.json" in str(problems["foreign/photos"])
-
-
-def test_a_run_folder_lists_itself_and_a_missing_folder_says_so(tmp_path: Path) -> None:
-    begun(RunFolder(tmp_path / "r"))
-    assert [entry.path for entry in list_runs(tmp_path / "r")] == [tmp_path / "r"]
-    [missing] = list_runs(tmp_path / "missing")
-    assert missing.status == "broken"
-    assert "No such file" in str(missing.problem)
-
-
-def test_an_unfinished_run_under_another_version_is_found_by_its_own_identity(tmp_path: Path) -> None:
-    root = tmp_path / "runs"
-    assert unfinished_under_other_version(root, "a", CONFIG, "0.2.0") == []
-    cases = {"0.1.0": "interrupted", "0.1.1": "finished", "0.2.0": "interrupted"}
-    for version, status in cases.items():
-        identity = run_id(CONFIG, version, "0" * 64)
-        run = RunFolder.of(root, "a", identity)
-        begun(run, id=identity, versions={"forger": version})
-        run.update(status=status, images=12_800)
-    [entry] = unfinished_under_other_version(root, "a", CONFIG, "0.2.0")
-    assert entry.record is not None
-    assert entry.record.versions["forger"] == "0.1.0"
-    line = how_to_continue(entry)
-    assert "12,800 images" in line
-    assert "pip install 'forger==0.1.0' && forger train seed=1" in line
-    assert unfinished_under_other_version(root, "a", changed(seed=5), "0.2.0") == []
-
-
-def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    run = RunFolder(tmp_path / "file" / "run")
-    with pytest.raises(OSError, match="file"), run.lock():
-        pass
-    assert not run.locked
-    with pytest.raises(BrokenRecord):
-        run.read()
-
-
-def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full on this system")
-    with pytest.raises(OSError, match="No space left"):
-        append_row(Path("/dev/full"), {"x": 1})

@@ -11,7 +11,7 @@ import pytest
 
 from running import SMALL, command
 
-PAGE = (Path(__file__).parents[1] / "docs" / "new-variant.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "new-variant.md").read_text()
 
 
 def block(language: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from forking import forked
 from scripts.benchmarks import pages
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def ask_for_help(answers: Path) -> None:

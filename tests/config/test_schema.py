@@ -194,7 +194,7 @@ def test_what_follows_the_budget_in_images_needs_one() -> None:
     assert refusal(OmegaConf.create(config)) == "model.in_features=null: must be a whole number"
 
 
-SHIPPED = Path(__file__).parents[1] / "conf"
+SHIPPED = Path(__file__).parents[2] / "conf"
 
 
 @pytest.mark.parametrize("path", sorted((SHIPPED / "data").glob("*.yaml")), ids=lambda path: path.stem)

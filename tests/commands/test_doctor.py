@@ -12,7 +12,7 @@ from forger import cli
 from forger.commands import doctor
 from forger.metrics.features import extractors
 
-PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @pytest.fixture(autouse=True)

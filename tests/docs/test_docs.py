@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 WRITTEN = sorted((REPOSITORY / "docs").glob("*.md"))
 PAGES = [*WRITTEN, *sorted((REPOSITORY / "docs" / "results").glob("*.md")), *sorted(REPOSITORY.glob("*.md"))]
 

@@ -21,7 +21,7 @@ from forger.data.downloads import cifar10
 from forger.errors import ConfigError
 from forger.redaction import HIDDEN, redacted
 from running import composed
-from test_bad_input import TINY
+from system.scenes import TINY
 
 SECRET = "hush-0123456789abcdef"
 

@@ -10,7 +10,7 @@ import pytest
 from forger.config.schema import validate
 from running import composed, trained
 
-PAGE = (Path(__file__).parents[1] / "docs" / "techniques.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "techniques.md").read_text()
 ROWS = re.findall(r"^\| (.+?) \| `(.+?)` \| .*\|$", PAGE, re.MULTILINE)
 SMALL = ("data.batch_size=32", "metrics=none", "samples.every_images=null")
 MODELS = (

@@ -1,150 +1,35 @@
-"""Bad input of every kind: exit code 1 or 2, one line that says what, where and what to do, and no traceback."""
+"""Bad input of every kind: a command, and what the one line that it ends with must say."""
 
-import json
-import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 import torch
-from PIL import Image
-from rich.console import Console
 
-from forger import cli, console
-from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
-from forger.run_folder import RunFolder
-from running import command, unprepared
-
-TINY = (
-    "experiment=digits_gan", "metrics=none", "budget.images=128", "samples.every_images=null",
-    "checkpoint.every_images=null", "logger=none", "trainer.threads=1", "model.generator.width=8",
-    "model.discriminator.width=8", "watch.action=none",
-)  # fmt: skip
-PICTURES = ("data=image_folder", "data.size=8", "data.channels=1", "data.batch_size=4", "data.root=pictures")
-OWN = ("--config-dir", "conf", "experiment=own")
-ADAM = "model.players.discriminator.optimizer"
-RUN = "runs/digits_gan/0"
-
-
-# What cases prepare, in an empty working directory ------------------------------------------------------------
-
-Prepare = Callable[["Scene"], object]
-
-
-@dataclass
-class Scene:
-    """Where a case happens: a finished run to copy, and pytest's patches."""
-
-    finished: Path
-    monkeypatch: pytest.MonkeyPatch
-
-    def run(self) -> Path:
-        """A finished run at `RUN`."""
-        shutil.copytree(self.finished, RUN)
-        return Path(RUN)
-
-    def gpus(self, count: int) -> None:
-        self.monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        self.monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-
-
-def pictures(count: int = 12, size: tuple[int, int] = (8, 8), folder: str = "pictures") -> None:
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        Image.fromarray(np.full(size, index, np.uint8)).save(Path(folder) / f"{index:02d}.png")
-
-
-def written(path: str, content: bytes | str = "") -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def corrupt_picture(_: Scene) -> None:
-    pictures()
-    written("pictures/03.png", b"\x89PNG\r\n\x1a\nnonsense")
-
-
-def cut_picture(_: Scene) -> None:
-    pictures()
-    written("pictures/03.png", Path("pictures/03.png").read_bytes()[:50])
-
-
-def deep_picture(_: Scene) -> None:
-    pictures()
-    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save("pictures/03.png")
-
-
-def mixed_sizes(_: Scene) -> None:
-    pictures()
-    pictures(1, (9, 9), "pictures/larger")
-
-
-def arrays(samples: np.ndarray) -> Prepare:
-    return lambda _: np.savez("samples.npz", samples=samples)
-
-
-def experiment(content: bytes | str) -> Prepare:
-    return lambda _: written("conf/experiment/own.yaml", content)
-
-
-def checkpoint(content: object) -> Prepare:
-    """A run whose only checkpoint holds this; bytes are the file itself."""
-
-    def prepare(scene: Scene) -> None:
-        folder = scene.run() / "checkpoints"
-        for file in folder.iterdir():
-            file.unlink()
-        if isinstance(content, bytes):
-            (folder / "final.ckpt").write_bytes(content)
-        else:
-            VerifiedCheckpointIO().save_checkpoint(content, folder / "final.ckpt")  # type: ignore[arg-type]
-
-    return prepare
-
-
-def flipped_bit(scene: Scene) -> None:
-    for file in (scene.run() / "checkpoints").iterdir():
-        content = bytearray(file.read_bytes())
-        content[len(content) // 2] ^= 1
-        file.write_bytes(content)
-
-
-def of_run(name: str, content: bytes | str) -> Prepare:
-    return lambda scene: (scene.run() / name).write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def record(**fields: object) -> Prepare:
-    def prepare(scene: Scene) -> None:
-        file = scene.run() / "record.json"
-        file.write_text(json.dumps(json.loads(file.read_text()) | fields))
-
-    return prepare
-
-
-def read_only(scene: Scene) -> None:
-    """As root may write anywhere: the system's answer, at the place where it would come."""
-
-    make = Path.mkdir
-
-    def refuse(path: Path, *arguments: Any, **options: Any) -> None:
-        if path.parts[:1] == ("runs",):
-            raise PermissionError(13, "Permission denied", str(path))
-        make(path, *arguments, **options)
-
-    scene.monkeypatch.setattr(Path, "mkdir", refuse)
-
-
-class Code:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, ("touch ran",)
-
-
-# The table ----------------------------------------------------------------------------------------------------
+from system.scenes import (
+    ADAM,
+    OWN,
+    PICTURES,
+    RUN,
+    TINY,
+    Code,
+    Prepare,
+    Scene,
+    arrays,
+    checkpoint,
+    corrupt_picture,
+    cut_picture,
+    deep_picture,
+    experiment,
+    flipped_bit,
+    mixed_sizes,
+    of_run,
+    pictures,
+    read_only,
+    record,
+    written,
+)
 
 
 @dataclass(frozen=True)
@@ -347,82 +232,3 @@ ENVIRONMENT = [
 ]  # fmt: skip
 
 CASES = [*DATA, *CONFIG, *HARDWARE, *CHECKPOINT, *ENVIRONMENT]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small finished run."""
-    root = tmp_path_factory.mktemp("finished")
-    assert cli.main(["train", *TINY, f"run.root={root}"]) == 0
-    return next(root.glob("*/*"))
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["forger"])
-    for name in ("FORGER_DEBUG", "FORGER_DATA", "HYDRA_FULL_ERROR", "WANDB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    threads = torch.get_num_threads()
-    yield tmp_path
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_one_line_that_says_what_where_and_what_to_do(
-    case: Case, finished: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in case.environment.items():
-        monkeypatch.setenv(name, value)
-    case.prepare(Scene(finished, monkeypatch))
-    monkeypatch.setattr(console, "console", Console(stderr=True, highlight=False, soft_wrap=True))
-    capsys.readouterr()
-    code = cli.main(case.arguments)
-    out, error = capsys.readouterr()
-    assert (code, out) == (case.code, ""), error
-    assert error.startswith("forger: ")
-    assert error.count("\n") == 1, error
-    assert "Traceback" not in error
-    assert "failed: " not in error
-    for text in case.said:
-        assert text in error
-    assert not (here / "ran").exists()
-    assert not list(here.glob("runs/*/*/metrics.jsonl")) or Path(RUN).exists()
-
-
-def test_there_are_cases_of_every_kind() -> None:
-    assert min(map(len, (DATA, CONFIG, HARDWARE, CHECKPOINT, ENVIRONMENT))) >= 10
-    assert len({case.name for case in CASES}) == len(CASES) >= 100
-
-
-def test_two_processes_on_one_run_folder(finished: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The second is told who holds the folder."""
-    root = finished.parents[1]
-    with RunFolder(finished).lock():
-        second = command("train", *TINY, f"run.root={root}", cwd=here)
-    assert second.returncode == 1
-    assert second.stderr.count("\n") == 1
-    assert f"process {os.getpid()} on " in second.stderr
-    assert "wait for it" in second.stderr
-
-
-def test_an_accelerator_that_ends_on_the_cpu_says_so(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Scene(here, monkeypatch).gpus(0)
-    monkeypatch.setattr(console, "console", Console(stderr=True, highlight=False, soft_wrap=True))
-    assert cli.main(["train", *TINY, "trainer.accelerator=auto"]) == 0
-    assert "trainer.accelerator=auto: torch sees no GPU here" in capsys.readouterr().err
-
-
-def test_as_processes_of_their_own(finished: Path, here: Path) -> None:
-    """Whatever a command prints before and after Python's own hands are in play; the traceback is for those who ask."""
-    shutil.copytree(finished, RUN)
-    for start, case in ((command, CONFIG[0]), (unprepared, HARDWARE[3])):
-        done = start(*case.arguments, cwd=here)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    (Path(RUN) / "checkpoints" / "final.ckpt").write_bytes(b"")
-    done = command("sample", RUN, "--checkpoint", "final", cwd=here, FORGER_DEBUG="1")
-    assert done.returncode == 2
-    assert "Traceback (most recent call last)" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("forger: ")

@@ -10,7 +10,7 @@ from forger.config.shipped import config_groups
 from forger.data.downloads import DEBIAN_FASHION_MNIST
 from running import Begun, without
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 #: The cheapest come first: what is damaged and starved.
 CHEAP = ["digits_sparse_ae", "digits_denoising_ae", "digits_gan_saturation", "digits_gan"]
 EXPERIMENTS = CHEAP + [name for name in config_groups()["experiment"] if name not in CHEAP]

@@ -1,7 +1,7 @@
 """Runs that a former version made are listed, sampled, evaluated, continued and reported by this one.
 
-`tests/former` holds a finished conditional GAN and an interrupted VAE, each with its config, rows and checkpoints, and
-the last checkpoint of the same VAE run that was not interrupted.
+`tests/system/former` holds a finished conditional GAN and an interrupted VAE, each with its config, rows and
+checkpoints, and the last checkpoint of the same VAE run that was not interrupted.
 """
 
 import json

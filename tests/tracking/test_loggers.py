@@ -23,7 +23,7 @@ from forger.tracking import wandb_run
 from forger.tracking.loggers import RunInfo, csv_logger, finish, log_picture, tensorboard_logger, wandb_logger
 from wandb_backend import nobody_logged_in
 
-CONF = Path(__file__).parents[1] / "conf" / "logger"
+CONF = Path(__file__).parents[2] / "conf" / "logger"
 
 
 @pytest.fixture(autouse=True)
