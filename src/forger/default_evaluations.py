@@ -24,8 +24,8 @@ _SHIPPED = {
 }
 #: Networks so large that features of all training images, which memorisation needs, would take longer than training.
 _LARGE = ("inception", "dinov2")
-#: Training images up to which memorisation, which compares each of them with each held-out one, costs seconds.
-_NEIGHBOURS = 20_000
+#: Values of training images (pixels × channels) up to which their features, which memorisation needs, cost seconds.
+_NEIGHBOURS = 50_000_000
 #: Pixels up to which PCA, which a reconstruction is compared with, costs seconds.
 _PCA_PIXELS = 1024
 #: Fakes whose class is asked for.
@@ -89,7 +89,7 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
     if hasattr(game, "sample"):
         name = _extractor(config.data, data)
         label, classes = _told_apart(name, data.test.arrays["image"][:1])
-        compared = name not in _LARGE and len(data.train) <= _NEIGHBOURS
+        compared = name not in _LARGE and len(data.train) * prod(data.shape) <= _NEIGHBOURS
         scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
         found["quality"] = _node(
             "forger.metrics.evaluations.sample_quality.SampleQuality", extractor=name, scores=scores
