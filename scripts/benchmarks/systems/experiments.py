@@ -3,7 +3,8 @@
     python -m scripts.benchmarks.systems.experiments [--root runs/systems] [--seeds 0 1 2] [--only digits_ae …]
                                                      [--workers 2] [--table-only]
 
-One thread a run. The same command is the same run, so that this can be stopped and started again.
+One thread a run. The same command is the same run, so that this can be stopped and started again. What is not among
+`--only` keeps its published figures.
 """
 
 import statistics
@@ -29,8 +30,16 @@ def main() -> None:
     given = options(__doc__, "systems").parse_args()
     if not given.table_only:
         train(SYSTEMS, given)
-    found = {system.name: summary(system, given.root, "systems") for system in SYSTEMS}
-    means = {loss: gradients(given.root / name) for loss, name in SATURATION.items()}
+    chosen = given.only or [system.name for system in SYSTEMS]
+    former = pages.known("systems")
+    found = {
+        system.name: summary(system, given.root, "systems") if system.name in chosen else former["systems"][system.name]
+        for system in SYSTEMS
+    }
+    means = {
+        loss: gradients(given.root / name) if name in chosen else former["gradients"][loss]
+        for loss, name in SATURATION.items()
+    }
     pages.publish("systems", {"systems": found, "gradients": means})
 
 
