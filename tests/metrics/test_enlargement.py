@@ -8,6 +8,7 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from forger.data.dataset import Data, Split
+from forger.data.images import digits
 from forger.data.pairs import photos
 from forger.data.resizing import bicubic
 from forger.metrics.evaluations.enlargement import Enlargement, compared
@@ -48,8 +49,16 @@ def test_validation_is_measured_on_its_patches(china):
 
 
 def test_data_without_the_picture_are_measured_on_test_patches(china):
-    scores = Enlargement("lighthouse").evaluate(game(), china, "test", **ALL)
+    evaluation = Enlargement("lighthouse")
+    scores = evaluation.evaluate(game(), china, "test", n=1000, seed=0)
     assert scores == compared(game(), china.test.arrays["image"])
+    assert evaluation.passport(game(), china, "test", n=10, seed=0)["n_real"] == 10 < len(china.test)
+    assert evaluation.evaluate(game(), china, "test", n=10, seed=0) != scores
+
+
+def test_pictures_that_ssim_can_not_look_at_are_refused():
+    with pytest.raises(ValueError, match="digits has pictures of 8x8, too small for SSIM's window"):
+        Enlargement().check(digits())
 
 
 def test_a_perceptual_distance_stands_beside_them(china):

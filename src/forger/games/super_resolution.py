@@ -112,7 +112,8 @@ class SuperResolutionGame(Game):
         return self.discriminator(images).float()
 
     def _features(self, images: Tensor) -> Tensor:
-        return self._content[0](images)
+        # Networks of content features take RGB.
+        return self._content[0](images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
 
     def after_move(self, name: str) -> None:
         super().after_move(name)

@@ -18,7 +18,7 @@ _MISFITS = (RuntimeError, ValueError, IndexError, KeyError, TypeError, Assertion
 
 
 def rehearse(game: Game, data: Data, config: Config) -> None:
-    """Compute every player's objective once, on a copy of the game.
+    """Compute every player's objective on a copy of the game, as it begins and as it ends: stages may differ.
 
     Raises:
         ConfigError: players without networks, networks without a player, batch norm over a single sample, or
@@ -31,12 +31,12 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
         told = config.data.batch_size
         raise ConfigError(f"data.batch_size={told}: can't be shared equally by {processes} processes; take a multiple")
     _check_batch_norm(game, batch_size)
-    few = min(_FEW, batch_size)
+    few, last = min(_FEW, batch_size), config.budget.images or 0
     try:
-        _play(game, data, few)
+        _play(game, data, few, last)
     except _MISFITS:
         try:
-            _play(game, data, batch_size)
+            _play(game, data, batch_size, last)
         except _MISFITS as error:
             if _out_of_memory(error):
                 raise
@@ -45,13 +45,14 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
             ) from error
 
 
-def _play(game: Game, data: Data, n: int) -> None:
+def _play(game: Game, data: Data, n: int, last: int) -> None:
     rehearsal = copy.deepcopy(game)
-    batch = next(iter(Batches(data.train, batch_size=n, seed=0, position=int)))
-    with torch.random.fork_rng(devices=[]):
-        batch = rehearsal.prepared(batch)
-        for name in rehearsal.players:
-            torch.stack(list(rehearsal.objective(name, batch).values()))
+    drawn = next(iter(Batches(data.train, batch_size=n, seed=0, position=int)))
+    for rehearsal.shown in dict.fromkeys((game.shown, last)):
+        with torch.random.fork_rng(devices=[]):
+            batch = rehearsal.prepared(dict(drawn))
+            for name in rehearsal.players:
+                torch.stack(list(rehearsal.objective(name, batch).values()))
 
 
 def _check_players(game: Game) -> None:

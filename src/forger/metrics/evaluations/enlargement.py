@@ -9,11 +9,15 @@ from forger.data.dataset import Data
 from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
+from forger.metrics.evaluations.autoencoding import chosen
 from forger.metrics.evaluations.base import OfRealImages
 from forger.metrics.features.base import as_uint8
 from forger.metrics.features.perceptual import Distance
 from forger.metrics.functional.image_quality import decibels, energy_beyond, luma, ssim
 from forger.metrics.functional.standard_errors import Estimate, estimates
+
+#: Pixels of a side that SSIM's window of 11 needs, with the border that is cut off at the least scale.
+_LEAST = 15
 
 
 class Enlargement(OfRealImages[Enlarges]):
@@ -31,7 +35,7 @@ class Enlargement(OfRealImages[Enlarges]):
 
     The test split is measured on the data set's whole held-out pictures, `data.extra`, where it has any: scores
     of `main` have plain names, those of the others end in the picture's name (`psnr_bicubic_flower`) and are not
-    averaged in. Other splits are measured on their patches.
+    averaged in. Other splits are measured on their patches or pictures, of which `n` are drawn where there are more.
 
     Args:
         main: name of the picture in `data.extra` that is the test.
@@ -44,7 +48,7 @@ class Enlargement(OfRealImages[Enlarges]):
 
     def evaluate(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = {}
-        for name, images in self._pictures(data, split).items():
+        for name, images in self._pictures(data, split, n, seed).items():
             for key, value in compared(game, images, self.distance).items():
                 scores[key + name] = value
         return scores
@@ -60,15 +64,19 @@ class Enlargement(OfRealImages[Enlarges]):
     def check(self, data: Data) -> None:
         if data.kind != "images":
             raise ValueError(f"{data.name} are points, and only pictures are enlarged")
+        if min(data.shape[1:]) < _LEAST:
+            raise ValueError(
+                f"{data.name} has pictures of {data.shape[1]}x{data.shape[2]}, too small for SSIM's window"
+            )
         if self.distance is not None:
             self.distance.check(data.test.arrays["image"][:1])
 
     def passport(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
-        count = sum(len(images) for images in self._pictures(data, split).values())
+        count = sum(len(images) for images in self._pictures(data, split, n, seed).values())
         network = {} if self.distance is None else self.distance.about
         return super().passport(game, data, split, n=count, seed=seed) | {"scale": game.scale} | network
 
-    def _pictures(self, data: Data, split: str) -> dict[str, Tensor]:
+    def _pictures(self, data: Data, split: str, n: int, seed: int) -> dict[str, Tensor]:
         """uint8 pictures by the ending of their scores' names."""
         if split == "test" and self.main in data.extra:
             others = [name for name in data.extra if name != self.main]
@@ -76,7 +84,7 @@ class Enlargement(OfRealImages[Enlarges]):
                 "" if name == self.main else f"_{name}": data.extra[name].arrays["image"]
                 for name in [self.main, *others]
             }
-        return {"": data.splits[split].arrays["image"]}
+        return {"": chosen(data, split, n, seed)}
 
 
 def compared(game: Enlarges, images: Tensor, distance: Distance | None = None) -> dict[str, float]:
