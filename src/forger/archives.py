@@ -100,7 +100,7 @@ def _check_end(archive: zipfile.ZipFile, content: bytes) -> None:
     signature, disk, list_disk, here, count, size, offset, comment = _END.unpack_from(content, end)
     fields = [here, count, size, offset]
     zeros = [disk, list_disk, comment]
-    told = [fields]
+    listed = [fields]
     if content.startswith(b"PK\6\7", end - _LOCATOR.size):
         end -= _LOCATOR.size
         _, locator_disk, end64, disks = _LOCATOR.unpack_from(content, end)
@@ -109,8 +109,8 @@ def _check_end(archive: zipfile.ZipFile, content: bytes) -> None:
         zeros += [locator_disk, disk64, list_disk64, disks - 1, end64 - end, record != b"PK\6\6"]
         full = [0xFFFF, 0xFFFF, _ELSEWHERE, _ELSEWHERE]
         numbers = [wide if small == most else small for small, wide, most in zip(fields, fields64, full, strict=True)]
-        told = [numbers, fields64]
+        listed = [numbers, fields64]
     entries = len(archive.infolist())
     true = [entries, entries, end - archive.start_dir, archive.start_dir]
-    if signature != b"PK\5\6" or any(zeros) or any(each != true for each in told):
+    if signature != b"PK\5\6" or any(zeros) or any(each != true for each in listed):
         raise ValueError("there is something before or after what the archive's list names")

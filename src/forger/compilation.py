@@ -43,7 +43,7 @@ def compile_networks(game: Game, mode: Mode, device: torch.device) -> None:
     how = {"options": {**inductor.list_mode_options(mode), "fallback_random": True}, "dynamic": False}
     try:
         with torch.compiler.set_stance("default"):
-            torch.compile(_something, **how)(torch.ones(8, device=device))
+            torch.compile(_trivial, **how)(torch.ones(8, device=device))
     except Exception as error:  # a broken compiler can raise anything
         raise ConfigError(
             f"trainer.compile={mode}: torch can't compile on this machine: {_reason(error)}; on the CPU it needs a C++ "
@@ -87,7 +87,7 @@ def _played(game: Game, play: Callable[[Batch], None], graphs: bool) -> Callable
     return compiled
 
 
-def _something(x: torch.Tensor) -> torch.Tensor:
+def _trivial(x: torch.Tensor) -> torch.Tensor:
     return x.sin() + 1
 
 

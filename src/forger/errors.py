@@ -49,7 +49,7 @@ class Diverged(ForgerError):
         self.player, self.tensor, self.value, self.iteration, self.kind = player, tensor, value, iteration, kind
 
 
-class Stopped(ForgerError):
+class StoppedByWatch(ForgerError):
     """The watch ended the run; its state is saved."""
 
     exit_code = 3

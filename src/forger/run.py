@@ -13,7 +13,7 @@ from forger import __version__
 from forger.building import build_game, check_declared, load_data, prepare_torch
 from forger.callbacks.checkpoint_files import SavedState, newest_checkpoint, set_aside
 from forger.callbacks.interruption import Interruption
-from forger.callbacks.watching import told
+from forger.callbacks.watching import alert_text
 from forger.compilation import compile_networks
 from forger.config.placement import check_placement, say_placement
 from forger.config.schema import Config, validate
@@ -21,7 +21,7 @@ from forger.console import keep_log, say, show_lines
 from forger.data.dataset import Data
 from forger.data.loader import Stream
 from forger.default_evaluations import with_evaluations
-from forger.errors import Diverged, ForgerError, Interrupted, Stopped
+from forger.errors import Diverged, ForgerError, Interrupted, StoppedByWatch
 from forger.files import read_rows
 from forger.games.base import Game
 from forger.hashing import weights_sha256
@@ -77,7 +77,7 @@ def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = N
                 saved = newest_checkpoint(folder.checkpoints, identity)
             if (verdict := stopped_by(record, saved)) is not None:
                 say(f"stopped by the watch: {verdict}; {folder} (run.restart=true starts over)")
-                return Stopped.exit_code
+                return StoppedByWatch.exit_code
             if saved is None:
                 folder.clear()
             else:
@@ -151,7 +151,7 @@ def closing(trainer: pl.Trainer, game: Game, folder: RunFolder, callbacks: Callb
     except Diverged as error:
         outcome.status, outcome.code = "diverged", error.exit_code
         logger.error("%s; %s", error, checkpoints.kept)
-    except Stopped as error:
+    except StoppedByWatch as error:
         outcome.status, outcome.code = "stopped", error.exit_code
     except Interrupted as error:
         outcome.status, outcome.code = ending("interrupted"), error.exit_code
@@ -176,14 +176,14 @@ def finish(trainer: pl.Trainer, game: Game, callbacks: Callbacks, interruption: 
     """Save the final state and compute the final scores, once training is over.
 
     Raises:
-        Interrupted, Stopped: it was not: a signal or the watch has ended it.
+        Interrupted, StoppedByWatch: it was not: a signal or the watch has ended it.
     """
     if interruption.signal_number:
         raise Interrupted(interruption.signal_number)
     scoring, watching = callbacks.scoring, callbacks.watching
     if watching.verdict:
         outcome.results = {"scores": {"final": {}, "best": scoring.closing()}}
-        raise Stopped(told(watching.verdict))
+        raise StoppedByWatch(alert_text(watching.verdict))
     if not callbacks.budget.over:
         say(f"ended by a callback at {game.shown:,} images")
     callbacks.checkpoints.save(trainer, "final")

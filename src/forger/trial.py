@@ -58,11 +58,11 @@ def follow_parent(seconds: float = 1.0) -> None:
     Nothing happens unless the environment names that process. The name is removed, so that processes started from here
     (other ranks) do not take it for their own parent.
     """
-    told = os.environ.pop(PARENT, None)
-    if told is None:
+    given = os.environ.pop(PARENT, None)
+    if given is None:
         return
     # Take the given id: the parent may have ended, and the process that adopted this one is another.
-    parent = int(told)
+    parent = int(given)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -10,7 +10,7 @@ import pytest
 
 from forger.callbacks.budget import Budget
 from forger.callbacks.progress import ProgressBar
-from forger.callbacks.watching import Feed, interval
+from forger.callbacks.watching import HistoryUpdate, interval
 from forger.config.schema import BudgetConfig, validate
 from forger.files import read_rows
 from forger.run_folder import RunFolder
@@ -109,7 +109,7 @@ def test_after_so_many_rollbacks_the_run_stops(tmp_path):
 def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatch, collapsed, rolled_back, action):
     options = COLLAPSE if action == "warn" else (*COLLAPSE, "watch.action=rollback", "watch.rollbacks=6")
     whole = collapsed if action == "warn" else rolled_back
-    feed, times = Feed.on_train_batch_end, []
+    feed, times = HistoryUpdate.on_train_batch_end, []
 
     def interrupting(self, trainer, game, *rest):
         feed(self, trainer, game, *rest)
@@ -117,7 +117,7 @@ def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatc
             times.append(game.iteration)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Feed, "on_train_batch_end", interrupting)
+    monkeypatch.setattr(HistoryUpdate, "on_train_batch_end", interrupting)
     for _ in range(3):
         run = trained(tmp_path / "cut", *options, code=143)
     run = trained(tmp_path / "cut", *options)

@@ -25,7 +25,7 @@ COMMAND = Command(
         Option("--softly", "with drop", goes_with="drop"),
         Option("--where PLACE", "with --softly", goes_with="--softly"),
     ),
-    run=lambda given: print(given.words, given.options, given.places) or 7,
+    run=lambda given: print(given.positionals, given.options, given.places) or 7,
 )
 """
 
@@ -104,7 +104,7 @@ def test_help_comes_from_the_declaration(toy, capsys):
     ("words", "code"), [("[A]", (0, 0, 2)), ("A", (2, 0, 2)), ("", (0, 2, 2)), ("[A...]", (0, 0, 0))]
 )
 def test_how_many_words(words, code):
-    command = Command("toy", words, "", "", run=lambda given: len(given.words) * 0)
+    command = Command("toy", words, "", "", run=lambda given: len(given.positionals) * 0)
     for number, expected in enumerate(code):
         if expected:
             with pytest.raises(ValueError, match=r"toy: which a|one argument too many"):

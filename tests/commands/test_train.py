@@ -175,7 +175,7 @@ def test_forgetting_the_package_lands_under_experiment(trained: list[Any]) -> No
 def test_flags_and_overrides_are_told_apart() -> None:
     given = launch.COMMAND.parse(["a=1", "-m", "b=2", "-cd", "x", "--info", "c=3", "-cn=t", "--config-dir=y"])
     flags = ["--multirun", "--config-dir", "x", "--config-dir", "y", "--info", "all", "--config-name", "t"]
-    assert (given.flags(), given.words) == (flags, ["a=1", "b=2", "c=3"])
+    assert (given.flags(), given.positionals) == (flags, ["a=1", "b=2", "c=3"])
     assert launch.COMMAND.parse(["--info", "plugins", "a=1"]).flags("multirun") == ["--info", "plugins"]
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered, interpolates
-from forger.losses.penalty import Encounter
+from forger.losses.penalty import PenaltyInputs
 from forger.networks import dcgan, mlp
 from forger.randomness import Noise
 
@@ -18,9 +18,9 @@ def rng(seed=0):
 
 
 def meet(discriminator, real, fake, stream=None):
-    """An encounter of which a gradient penalty uses the images alone."""
+    """Inputs of which a gradient penalty uses the images alone."""
     none = torch.empty(0)
-    return Encounter(real, fake, none, none, discriminator, Noise(stream or rng()))
+    return PenaltyInputs(real, fake, none, none, discriminator, Noise(stream or rng()))
 
 
 def batches(*shape, dtype=DOUBLE):

@@ -7,7 +7,7 @@ from torch import nn
 from forger.augmentation.base import Augmentation
 from forger.augmentation.differentiable import DiffAugment
 from forger.losses.constraints import clip_weights
-from forger.losses.penalty import Encounter
+from forger.losses.penalty import PenaltyInputs
 from forger.losses.regularization import BalancedConsistency, LeCam
 from forger.randomness import Noise
 
@@ -15,7 +15,7 @@ from forger.randomness import Noise
 def meet(real_logits, fake_logits, shown=0, discriminator=None, images=None):
     stream = Noise(torch.Generator().manual_seed(0))
     images = images or (torch.zeros(len(real_logits), 1), torch.zeros(len(fake_logits), 1))
-    return Encounter(*images, real_logits, fake_logits, discriminator or nn.Identity(), stream, shown)
+    return PenaltyInputs(*images, real_logits, fake_logits, discriminator or nn.Identity(), stream, shown)
 
 
 def reference(rounds, decay, start, per_round=10):
@@ -82,9 +82,9 @@ def test_consistency_by_hand():
         return 2 * x.mean((1, 2, 3))
 
     penalty = BalancedConsistency(Brighter(), weight=5.0, every=3)
-    encounter = meet(judge(images[0]), judge(images[1]), discriminator=judge, images=images)
-    torch.testing.assert_close(penalty.per_sample(encounter), torch.full((6,), 2.0))
-    assert penalty(encounter).item() == pytest.approx(30.0)
+    inputs = meet(judge(images[0]), judge(images[1]), discriminator=judge, images=images)
+    torch.testing.assert_close(penalty.per_sample(inputs), torch.full((6,), 2.0))
+    assert penalty(inputs).item() == pytest.approx(30.0)
 
 
 def test_consistency_trains_both_looks_and_not_the_generator():
@@ -92,15 +92,15 @@ def test_consistency_trains_both_looks_and_not_the_generator():
     critic = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0))
     images = torch.randn(4, 1, 8, 8, requires_grad=True), torch.randn(4, 1, 8, 8, requires_grad=True)
     real_logits, fake_logits = critic(images[0].detach()), critic(images[1].detach())
-    encounter = meet(real_logits, fake_logits, discriminator=critic, images=images)
-    value = BalancedConsistency(DiffAugment())(encounter)
+    inputs = meet(real_logits, fake_logits, discriminator=critic, images=images)
+    value = BalancedConsistency(DiffAugment())(inputs)
     (both,) = torch.autograd.grad(value, critic[1].weight, retain_graph=True)
     still = meet(real_logits.detach(), fake_logits.detach(), discriminator=critic, images=images)
     (one,) = torch.autograd.grad(BalancedConsistency(DiffAugment())(still), critic[1].weight)
     assert not torch.allclose(both, one)
     assert images[0].grad is None
     assert images[1].grad is None
-    assert BalancedConsistency(DiffAugment(policy=[]))(encounter) == 0
+    assert BalancedConsistency(DiffAugment(policy=[]))(inputs) == 0
 
 
 def test_clipped_weights_lie_in_their_box():

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from forger.data.ranges import to_float
-from forger.losses.penalty import Encounter
+from forger.losses.penalty import PenaltyInputs
 from forger.randomness import Noise, derived_seed, generator
 from reference.ema import follow
 
@@ -22,7 +22,7 @@ def train(G, D, loss, optimizer, batches, *, latent, seed=0, penalties=None, dec
         terms = loss("discriminator", real_logits, fake_logits)
         for name, penalty in (penalties or {}).items():
             judge, noise = partial(D, labels=labels), Noise(generator(seed, name, step))
-            terms[name] = penalty(Encounter(real, fake.detach(), real_logits, fake_logits, judge, noise))
+            terms[name] = penalty(PenaltyInputs(real, fake.detach(), real_logits, fake_logits, judge, noise))
         opt_d.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         opt_d.step()

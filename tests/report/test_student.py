@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from forger.report.statistics import difference, holm, summary
+from forger.report.significance import difference, holm, summary
 
 values = st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=2, max_size=8)
 

@@ -14,7 +14,7 @@ import pytest
 
 from forger.sweeps.definition import Definition, load
 from forger.sweeps.processes import Process, Starter
-from forger.sweeps.study import Slots
+from forger.sweeps.study import TrialQueue
 from sweeps import stand_in
 
 LR = "model.players.generator.optimizer.lr"
@@ -41,7 +41,7 @@ def begun(root: Path, *overrides: str, text: str = FILE) -> tuple[Definition, li
     """A sweep whose space counts as checked, and the arguments that name it."""
     typed = [sweep_file(root, text), f"run.root={root}/runs", *overrides]
     definition = load(typed[0], typed[1:])
-    Slots(definition).study.set_user_attr("checked", True)
+    TrialQueue(definition).study.set_user_attr("checked", True)
     return definition, typed
 
 

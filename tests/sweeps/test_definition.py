@@ -8,7 +8,7 @@ from forger.errors import ConfigError
 from forger.sweeps.checking import check
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import load
-from forger.sweeps.study import Slots
+from forger.sweeps.study import TrialQueue
 from sweeps.studies import FILE, LR, begun, done, sweep_file
 
 
@@ -72,9 +72,9 @@ def test_a_search_begins_with_the_config_as_it_is(tmp_path):
 @pytest.mark.parametrize(("sampler", "first"), [("tpe", 2e-3), ("random", None)])
 def test_only_a_search_is_given_its_first_candidate(tmp_path, sampler, first):
     definition, _ = begun(tmp_path, f"sweep.sampler={sampler}")
-    slots = Slots(definition)
-    slots.fill()
-    given = [row.system_attrs.get("fixed_params", {}).get(LR) for row in slots.trials()]
+    queue = TrialQueue(definition)
+    queue.fill()
+    given = [row.system_attrs.get("fixed_params", {}).get(LR) for row in queue.trials()]
     assert given == [first, None, None, None]
 
 

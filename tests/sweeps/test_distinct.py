@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from forger.sweeps import worker
-from forger.sweeps.study import Slots, slot
+from forger.sweeps.study import TrialQueue, slot
 from sweeps.studies import LR, Instant, begun, environment
 
 CHOICES = (f"{LR}=choice(0.1,0.01,0.001)", "model/loss=choice(hinge,minimax)")
@@ -34,7 +34,7 @@ def candidates(rows: list[FrozenTrial]) -> list[tuple[Any, ...]]:
 def swept(root: Path, *overrides: str) -> list[FrozenTrial]:
     definition, _ = begun(root, *overrides)
     assert worker.work(definition) == 0
-    return [row for row in Slots(definition).trials() if row.state != TrialState.WAITING]
+    return [row for row in TrialQueue(definition).trials() if row.state != TrialState.WAITING]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
@@ -93,15 +93,15 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def test_workers_that_choose_at_the_same_time_choose_different_candidates(storage: list[str], tmp_path: Path) -> None:
     definition, _ = begun(tmp_path, *CHOICES, "sweep.sampler=tpe", "sweep.trials=6", *storage)
-    Slots(definition).fill()
+    TrialQueue(definition).fill()
     chosen: list[tuple[Any, ...]] = []
     ready = threading.Barrier(3)
 
     def choose() -> None:
-        slots = Slots(definition)
+        queue = TrialQueue(definition)
         ready.wait()
         while len(chosen) < 6:
-            if (trial := slots.claim()) is not None:
+            if (trial := queue.claim()) is not None:
                 chosen.append(tuple(trial.params.values()))
 
     workers = [threading.Thread(target=choose) for _ in range(3)]

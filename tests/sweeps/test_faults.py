@@ -11,14 +11,14 @@ import pytest
 from optuna.trial import TrialState
 
 from forger.run_folder import RunFolder
-from forger.sweeps.study import Slots, slot
+from forger.sweeps.study import TrialQueue, slot
 from sweeps.stand_in import CHECKPOINT
 from sweeps.studies import begun, done, processes_below, rows_of_steps, started
 
 
 def check_all_ended_once(definition, trials: int) -> None:
-    slots = Slots(definition)
-    rows = slots.trials()
+    queue = TrialQueue(definition)
+    rows = queue.trials()
     ended = [row for row in rows if row.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     assert sorted(map(slot, ended)) == list(range(trials))
     assert not [row for row in rows if row.state == TrialState.RUNNING]
@@ -74,7 +74,7 @@ def test_an_interrupted_sweep_hands_its_trials_back(tmp_path):
     (record,) = tmp_path.rglob("record.json")
     assert RunFolder(record.parent).read().status == "interrupted"
     # No waiting for a heartbeat to go stale: the trial is free at once.
-    assert {row.state for row in Slots(definition).trials()} == {TrialState.WAITING}
+    assert {row.state for row in TrialQueue(definition).trials()} == {TrialState.WAITING}
     done("run", [*typed, "-w", "2"])
     check_all_ended_once(definition, 2)
     steps = rows_of_steps(tmp_path)
@@ -84,7 +84,7 @@ def test_an_interrupted_sweep_hands_its_trials_back(tmp_path):
 def test_a_failed_trial_is_retried_once_then_set_aside(tmp_path):
     definition, typed = begun(tmp_path, "sweep.trials=3")
     said = done("worker", typed, fails=[1])
-    rows = Slots(definition).trials()
+    rows = TrialQueue(definition).trials()
     ((aside,),) = [[row for row in rows if row.state == TrialState.FAIL]]
     assert aside.user_attrs["reason"] == "exit code 1: something broke"
     (folder,) = (definition.root / aside.user_attrs["folder"]).glob("*/starts.txt")
@@ -123,7 +123,7 @@ def test_a_run_that_somebody_else_ends_goes_on(tmp_path):
 def test_a_run_that_is_killed_again_and_again_is_given_up(tmp_path):
     definition, typed = begun(tmp_path, "sweep.trials=1", "budget.images=60000")
     done("worker", typed, dies=[0])
-    (aside, other) = Slots(definition).trials()
+    (aside, other) = TrialQueue(definition).trials()
     assert (aside.state, aside.user_attrs["reason"]) == (TrialState.FAIL, "killed by signal 9")
     (starts,) = (definition.root / "0000").glob("*/starts.txt")
     assert starts.read_text().split() == ["0"] * 6

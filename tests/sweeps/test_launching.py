@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from forger.errors import ConfigError
 from forger.sweeps.launching import submitted
-from forger.sweeps.study import Slots
+from forger.sweeps.study import TrialQueue
 from sweeps.studies import FILE, begun, done, environment, processes_below, rows_of_steps
 
 
@@ -93,7 +93,7 @@ def test_a_preempted_job_hands_its_trial_back_and_goes_on_when_requeued(tmp_path
     (task,) = [pid for pid, text in processes_below(tmp_path) if "submitit.core._submit" in text]
     os.kill(task, signal.SIGUSR2)
     assert job.result() == 0
-    assert [row.state for row in Slots(definition).trials()] == [TrialState.COMPLETE] * 2
+    assert [row.state for row in TrialQueue(definition).trials()] == [TrialState.COMPLETE] * 2
     assert all(len(steps) == 30 for steps in rows_of_steps(tmp_path))  # no step was taken twice
     starts = [path.read_text().split() for path in tmp_path.rglob("starts.txt")]
     assert sorted(map(len, starts)) == [1, 2]

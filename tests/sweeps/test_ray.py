@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from forger.errors import ConfigError
 from forger.run_folder import RunFolder
 from forger.sweeps.on_ray import Cluster
-from forger.sweeps.study import Slots
+from forger.sweeps.study import TrialQueue
 from sweeps.studies import begun, environment, processes_below, rows_of_steps
 
 #: Seconds for a command, on a busy machine too.
@@ -72,7 +72,7 @@ def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, ad
         _, said = command.communicate(timeout=LIMIT)
     assert command.returncode == 130
     assert "4 trials to go, 2 workers, on the Ray cluster" in said
-    before = Slots(definition).trials()
+    before = TrialQueue(definition).trials()
     assert {row.state for row in before} <= {TrialState.WAITING, TrialState.COMPLETE}
     done = {row.number for row in before if row.state == TrialState.COMPLETE}
     statuses = [RunFolder(path.parent).read().status for path in tmp_path.rglob("record.json")]
@@ -83,7 +83,7 @@ def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, ad
         _, said = again.communicate(timeout=LIMIT)
     assert again.returncode == 0, said
     assert "4 of 4 trials ended (4 finished)" in said
-    after = [row for row in Slots(definition).trials() if row.number not in done]
+    after = [row for row in TrialQueue(definition).trials() if row.number not in done]
     assert len({row.user_attrs["worker"]["pid"] for row in after}) == min(2, len(after))
     assert all(len(set(steps)) == len(steps) == 60 for steps in rows_of_steps(tmp_path))  # none was taken twice
 

@@ -11,7 +11,7 @@ from forger.errors import ForgerError
 from forger.sweeps import status, storage
 from forger.sweeps.definition import Definition
 from forger.sweeps.storage import diagnosed
-from forger.sweeps.study import Slots
+from forger.sweeps.study import TrialQueue
 from sweeps.studies import begun, done, rows_of_steps, started
 
 
@@ -59,7 +59,7 @@ def test_damage_names_the_database(tmp_path, monkeypatch):
     """Bytes that are flipped anywhere: the sweep is shown, or one error names the file at once."""
     monkeypatch.setattr(storage, "_BUSY_SECONDS", 1)
     definition, _ = elsewhere(tmp_path)
-    Slots(definition).fill()
+    TrialQueue(definition).fill()
     file = Path(definition.storage.removeprefix("sqlite:///"))
     whole = file.read_bytes()
     chance, refused = random.Random(0), []
@@ -71,7 +71,7 @@ def test_damage_names_the_database(tmp_path, monkeypatch):
         file.write_bytes(damaged)
         try:
             with diagnosed(definition):
-                status.snapshot(Slots(definition, create=False, only_look=True))
+                status.snapshot(TrialQueue(definition, create=False, only_look=True))
         except ForgerError as error:
             refused.append(str(error))
     assert len(refused) > 10
@@ -81,4 +81,4 @@ def test_damage_names_the_database(tmp_path, monkeypatch):
         pytest.raises(ForgerError, match=r"elsewhere/study\.db: can't be used \(.*decode to UTF-8"),
         diagnosed(definition),
     ):
-        status.snapshot(Slots(definition, create=False, only_look=True))
+        status.snapshot(TrialQueue(definition, create=False, only_look=True))

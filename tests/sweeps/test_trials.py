@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from forger.run_folder import RunFolder
 from forger.sweeps import worker
 from forger.sweeps.definition import Definition
-from forger.sweeps.study import Slots, slot
+from forger.sweeps.study import TrialQueue, slot
 from sweeps.studies import FILE, LR, STAND_IN, Instant, begun, done, environment, rows_of_steps, started
 
 
@@ -42,7 +42,7 @@ def swept(tmp_path: Path, *overrides: str, text: str = FILE) -> tuple[Definition
     """The rows of a sweep after one worker in this process, by slot."""
     definition, _ = begun(tmp_path, *overrides, text=text)
     assert worker.work(definition) == 0
-    return definition, sorted(Slots(definition).trials(), key=slot)
+    return definition, sorted(TrialQueue(definition).trials(), key=slot)
 
 
 def expected(lr: float, images: int, seed: int = 0) -> float:
@@ -128,7 +128,7 @@ def test_the_sampler_learns_to_stay_away_from_divergence(sampler, trials, tmp_pa
     assert {row.state for row in diverged} <= {TrialState.PRUNED, TrialState.COMPLETE}
     assert all(row.params[LR] >= 0.01 for row in diverged)
     assert sum(slot(row) >= 10 for row in diverged) <= (trials - 10) / 2
-    assert Slots(begun(tmp_path, *overrides)[0]).ended() == trials
+    assert TrialQueue(begun(tmp_path, *overrides)[0]).ended() == trials
 
 
 def test_seeds_are_a_mean_and_the_next_one_only_where_it_can_win(tmp_path, at_once):
@@ -167,11 +167,11 @@ def test_time_is_up_and_the_same_command_continues(tmp_path, stand_in):
     stand_in(seconds=0.05)
     definition, typed = begun(tmp_path, "sweep.minutes=0.02", "budget.images=60000", "sweep.trials=1")
     assert worker.work(definition) == 0
-    assert [row.state for row in Slots(definition).trials()] == [TrialState.WAITING]
+    assert [row.state for row in TrialQueue(definition).trials()] == [TrialState.WAITING]
     stand_in(seconds=0)
     longer = [text.replace("0.02", "1") for text in typed]
     done("worker", longer)
-    assert Slots(definition).ended() == 1
+    assert TrialQueue(definition).ended() == 1
     assert all(len(set(steps)) == len(steps) for steps in rows_of_steps(tmp_path))
 
 
@@ -207,7 +207,7 @@ def test_two_workers_share_four_trials_on_postgresql(tmp_path, postgresql):
         _, said = each.communicate(timeout=60)
         assert each.returncode == 0, said
     # Two that fill the slots at the same time can leave rows that nobody takes.
-    rows = [row for row in Slots(definition).trials() if row.state != TrialState.WAITING]
+    rows = [row for row in TrialQueue(definition).trials() if row.state != TrialState.WAITING]
     assert [row.state for row in rows] == [TrialState.COMPLETE] * 4
     assert len({row.user_attrs["worker"]["pid"] for row in rows}) == 2
     assert len(rows_of_steps(tmp_path)) == 4

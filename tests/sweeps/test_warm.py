@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from forger.run_folder import RunFolder
-from forger.sweeps.processes import Process, WarmStarter, stop
+from forger.sweeps.processes import Process, stop
+from forger.sweeps.warm_starter import WarmStarter
 from forger.trial import Membership
 from running import SMALL, trained
 
@@ -77,14 +78,14 @@ def test_a_run_outlives_its_server_long_enough_to_save(starter, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="adoption is Linux's")
 def test_orphans_are_adopted_and_buried():
     program = (
-        "import os, subprocess, time; from forger.sweeps.processes import adopt_orphans, bury\n"
+        "import os, subprocess, time; from forger.sweeps.processes import adopt_orphans, reap_adopted\n"
         "adopt_orphans()\n"
         "mine = subprocess.Popen(['false'])\n"
         "subprocess.run(['sh', '-c', 'sleep 0.2 &'], check=True)\n"
         "time.sleep(0.5)\n"
-        "bury({mine.pid})\n"
+        "reap_adopted({mine.pid})\n"
         "assert mine.wait() == 1\n"
-        "bury(())\n"
+        "reap_adopted(())\n"
         "try:\n"
         "    os.waitpid(-1, os.WNOHANG)\n"
         "except ChildProcessError:\n"
@@ -106,7 +107,7 @@ def test_the_server_has_one_thread_and_no_device(starter):
 def test_runs_end_with_the_worker_and_save_their_state(tmp_path):
     """A worker that is killed outright takes its server and its runs along."""
     program = (
-        "import json, sys, time; from pathlib import Path; from forger.sweeps.processes import WarmStarter\n"
+        "import json, sys, time; from pathlib import Path; from forger.sweeps.warm_starter import WarmStarter\n"
         "from forger.trial import Membership\n"
         "arguments, root = json.loads(sys.argv[1])\n"
         "starter = WarmStarter({})\n"

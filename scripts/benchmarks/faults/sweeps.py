@@ -33,7 +33,7 @@ from optuna.trial import TrialState
 from forger.files import read_rows
 from forger.run_folder import RunFolder
 from forger.sweeps.definition import load
-from forger.sweeps.study import Slots, slot
+from forger.sweeps.study import TrialQueue, slot
 from scripts.benchmarks import pages
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.faults.disturbing import different, evidence, finish, folder_of
@@ -186,7 +186,7 @@ class Sweep:
     def findings(self, compared: int) -> dict[str, Any]:
         """The sweep after its end."""
         time.sleep(2)
-        rows = Slots(self.definition).trials()
+        rows = TrialQueue(self.definition).trials()
         ended = Counter(slot(row) for row in rows if row.state in (TrialState.COMPLETE, TrialState.PRUNED))
         parameters: dict[int, set[str]] = {}
         for row in rows:

@@ -20,7 +20,7 @@ import torch
 
 from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.scoring import Scoring
-from forger.callbacks.watching import Feed, Watching
+from forger.callbacks.watching import HistoryUpdate, Watching
 from forger.run import train
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.speed.measuring import Cost, Row, options, publish
@@ -29,7 +29,7 @@ from scripts.benchmarks.speed.measuring import Cost, Row, options, publish
 CALLS: dict[str, tuple[str, list[tuple[type, str]]]] = {
     "checkpoints": ("≤ 2%", [(Checkpoints, "save_last"), (Checkpoints, "save")]),
     "scores": ("≤ 5%", [(Scoring, "on_train_batch_end"), (Scoring, "published")]),
-    "watch": ("≤ 2%", [(Watching, "on_train_batch_end"), (Feed, "on_train_batch_end")]),
+    "watch": ("≤ 2%", [(Watching, "on_train_batch_end"), (HistoryUpdate, "on_train_batch_end")]),
 }
 
 

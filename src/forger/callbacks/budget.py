@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt
 from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import Punctual
+from forger.callbacks.clock import ScheduledCallback
 from forger.games.base import Game
 
 
-class Budget(Punctual):
+class Budget(ScheduledCallback):
     """Stops after a number of real images shown, or minutes of training, whichever comes first.
 
     Minutes add up over interruptions. Which iteration a limit in minutes falls on depends on the machine, so

@@ -8,7 +8,7 @@ from pytorch_lightning import Callback, Trainer
 
 from forger.callbacks.checkpoint_files import CALLBACKS
 from forger.callbacks.checkpoints import Checkpoints
-from forger.callbacks.clock import Punctual
+from forger.callbacks.clock import ScheduledCallback
 from forger.callbacks.interruption import Interruption
 from forger.errors import Interrupted
 from forger.games.base import Game
@@ -53,8 +53,8 @@ class CallbackChain(Callback):
         self._observing = _hooks("on_train_batch_end", self.observers)
         self._end = _hooks("on_train_end", self.members)
         self._observing_end = _hooks("on_train_end", self.observers)
-        self._punctual = [callback for callback in everybody if isinstance(callback, Punctual)]
-        self._patient = len(self._punctual) == len(everybody)
+        self._scheduled = [callback for callback in everybody if isinstance(callback, ScheduledCallback)]
+        self._patient = len(self._scheduled) == len(everybody)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Game) -> None:
         for hook in self._fit_start:
@@ -89,7 +89,7 @@ class CallbackChain(Callback):
             hook(trainer, pl_module, exception)
 
     def _plan(self, game: Game) -> None:
-        self._next = min(callback.due_at(game) for callback in self._punctual)
+        self._next = min(callback.due_at(game) for callback in self._scheduled)
         self._latest = time.monotonic() + SECONDS
 
     def _pausing(self, game: Game) -> bool:

@@ -187,8 +187,8 @@ def newest_checkpoint(folder: Path, run: str | None = None) -> SavedState | None
                     logger.warning("%s; the one before it is used", damaged[0])
                 return saved
     if damaged:
-        told = " and so is previous.ckpt" if len(damaged) > 1 else ", and there is none before it"
-        raise BadCheckpoint(f"{damaged[0]}{told}; nothing was removed; run.restart=true starts over")
+        others = " and so is previous.ckpt" if len(damaged) > 1 else ", and there is none before it"
+        raise BadCheckpoint(f"{damaged[0]}{others}; nothing was removed; run.restart=true starts over")
     return None
 
 

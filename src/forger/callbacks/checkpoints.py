@@ -7,14 +7,14 @@ from typing import Annotated, Any, cast
 from annotated_types import Ge
 from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import Punctual, due, next_due
+from forger.callbacks.clock import ScheduledCallback, due, next_due
 from forger.errors import Diverged
 from forger.files import fsync_folder
 from forger.games.base import Game
 from forger.run_folder import RunFolder
 
 
-class Checkpoints(Punctual):
+class Checkpoints(ScheduledCallback):
     """Keeps ``last.ckpt``, the one before it, and, when a score says so, ``best.ckpt``.
 
     A checkpoint is the state after a round and before the observers see it (`CallbackChain`), with the number of rows

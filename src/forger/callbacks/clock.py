@@ -7,7 +7,7 @@ from pytorch_lightning import Callback
 from forger.games.base import Game
 
 
-class Punctual(Callback):
+class ScheduledCallback(Callback):
     """A callback that knows when it next has something to do: rounds before that need not stop for it."""
 
     def due_at(self, game: Game) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import Punctual
+from forger.callbacks.clock import ScheduledCallback
 from forger.endings import asking, leave_terminal
 from forger.errors import Interrupted
 from forger.games.base import Game
@@ -20,7 +20,7 @@ from forger.games.base import Game
 PATIENCE = 3.0
 
 
-class Interruption(Punctual):
+class Interruption(ScheduledCallback):
     """Turns the first signal into a clean stop; a second SIGINT ends the process at once.
 
     In training, the signal takes effect at the end of the round, since half a round can't be saved. Before and after

@@ -9,13 +9,13 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
 
 from forger.callbacks.budget import Budget
-from forger.callbacks.clock import Punctual
+from forger.callbacks.clock import ScheduledCallback
 from forger.games.base import Game
 from forger.run_folder import RunFolder
 from forger.tracking import loggers as tracking
 
 
-class Journal(Punctual):
+class Journal(ScheduledCallback):
     """Appends to ``metrics.jsonl`` and the loggers; rank 0 alone writes.
 
     Args:

@@ -7,14 +7,14 @@ from pytorch_lightning import Trainer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from forger.callbacks.budget import Budget
-from forger.callbacks.clock import Punctual
+from forger.callbacks.clock import ScheduledCallback
 from forger.callbacks.journal import Journal
 from forger.console import console
 from forger.games.base import Game
 from forger.watch.alarms import Alarms
 
 
-class ProgressBar(Punctual):
+class ProgressBar(ScheduledCallback):
     """Drawn on a terminal only; a log file gets the lines that `Scoring` writes.
 
     Args:

@@ -7,16 +7,16 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import Punctual, due, next_due
+from forger.callbacks.clock import ScheduledCallback, due, next_due
 from forger.callbacks.journal import Journal
 from forger.data.dataset import Data
 from forger.games.base import Game
 from forger.pictures import draw, drawable
-from forger.pictures.files import save_picture, training_frames
+from forger.pictures.image_files import save_picture, training_frames
 from forger.pictures.request import COUNTS, Request
 
 
-class Samples(Punctual):
+class SamplePictures(ScheduledCallback):
     """Draws the game's natural picture, if it has one, at intervals and at the end into ``samples/<images>.png``.
 
     Args:

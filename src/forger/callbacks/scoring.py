@@ -10,7 +10,7 @@ from annotated_types import Ge
 from pytorch_lightning import Trainer
 
 from forger.callbacks.checkpoints import Checkpoints
-from forger.callbacks.clock import Punctual, due, next_due
+from forger.callbacks.clock import ScheduledCallback, due, next_due
 from forger.callbacks.journal import Journal
 from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
@@ -21,7 +21,7 @@ from forger.watch.signals import relative_gap
 logger = logging.getLogger(__name__)
 
 
-class Scoring(Punctual):
+class Scoring(ScheduledCallback):
     """Evaluates the game at intervals and keeps ``best.ckpt`` by one of the scores.
 
     Choices use the validation split; `published` gives the scores on the test split.

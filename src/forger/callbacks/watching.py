@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 from torch import Tensor
 
 from forger.callbacks.checkpoints import Checkpoints
-from forger.callbacks.clock import Punctual, due, next_due
+from forger.callbacks.clock import ScheduledCallback, due, next_due
 from forger.callbacks.journal import Journal
 from forger.callbacks.scoring import Scoring
 from forger.config.schema import Config
@@ -33,7 +33,7 @@ Action = Literal["warn", "stop", "rollback", "none"]
 CHECKS, FURTHEST, ROUNDS = 40, 25_000, 10
 
 
-class Watching(Punctual):
+class Watching(ScheduledCallback):
     """Checks the game's signals, raises alarms, and ends the run if the config says so.
 
     An alarm goes to ``alerts.jsonl``, the record, the log, the bar and the loggers, with its evidence and a
@@ -99,7 +99,7 @@ class Watching(Punctual):
         if self.action == "rollback" and pl_module.iteration == 0:
             self.checkpoints.save(trainer, "healthy")
 
-    def feed(self, game: Game) -> None:
+    def record_round(self, game: Game) -> None:
         """Take in the round's row of training, if it has one."""
         self._before = None
         if self.action != "none" and game.iteration % self.journal.every == 0:
@@ -178,7 +178,7 @@ class Watching(Punctual):
             return
         self.folder.append_alert(row)
         self.folder.update(alerts=self.alerts)
-        text = told(row)
+        text = alert_text(row)
         logger.warning("%s images: %s", f"{game.shown:,}", text)
         tracking.alert(trainer.loggers, f"forger: {alarm.name}", text)
 
@@ -204,14 +204,14 @@ class Watching(Punctual):
         self._norms = dict(state_dict["norms"])
 
 
-class Feed(Punctual):
+class HistoryUpdate(ScheduledCallback):
     """Feeds the watch with each round's row, before the round is saved; its checks come after."""
 
     def __init__(self, watching: Watching) -> None:
         self.watching = watching
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
-        self.watching.feed(pl_module)
+        self.watching.record_round(pl_module)
 
 
 def interval(config: Config) -> int:
@@ -221,7 +221,7 @@ def interval(config: Config) -> int:
     return max(wanted, ROUNDS * config.data.batch_size)
 
 
-def told(alert: Mapping[str, Any]) -> str:
+def alert_text(alert: Mapping[str, Any]) -> str:
     """An alert in one line."""
     evidence = alert["evidence"]
     if "signals" in evidence:

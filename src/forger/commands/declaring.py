@@ -72,13 +72,13 @@ class Arguments:
     """What was typed after a command.
 
     Args:
-        words: what is neither an option nor a place.
+        positionals: what is neither an option nor a place.
         options: the values of the options that were given, by name: True for a flag, a list for a repeatable one.
         places: the reader's folders and runs, by key of the config.
         typed: all of it, as it was.
     """
 
-    words: list[str]
+    positionals: list[str]
     options: dict[str, Any]
     places: dict[str, str]
     typed: list[str]
@@ -151,7 +151,7 @@ class Command:
             if sign and name in keys:
                 given.places[name] = text
             elif not argument.startswith("-"):
-                given.words.append(argument)
+                given.positionals.append(argument)
             elif option is None:
                 long = [f"--{each.name}" for each in self.options]
                 raise ConfigError(f"{self.name} {argument}: no such option; {closest(name, long)}")
@@ -175,16 +175,16 @@ class Command:
         """Refuse words that are missing, unknown or too many, and options without what they go with."""
         named = self.arguments.split()
         for place, name in enumerate(named):
-            choices, word = name.split("|"), given.words[place] if place < len(given.words) else None
+            choices, word = name.split("|"), given.positionals[place] if place < len(given.positionals) else None
             if word is None and not name.startswith("["):
                 usage = f"forger {self.name} {self.arguments}"
                 raise ConfigError(f"{self.name}: which {name.partition('=')[0].lower()}? {usage} (--help says more)")
             if len(choices) > 1 and word not in choices:
                 raise ConfigError(f"{self.name} {word}: no such action; {closest(str(word), choices)}")
-        if len(given.words) > len(named) and not self.arguments.endswith("...]"):
-            extra = given.words[len(named)]
+        if len(given.positionals) > len(named) and not self.arguments.endswith("...]"):
+            extra = given.positionals[len(named)]
             raise ConfigError(f"{self.name} {extra}: one argument too many (forger {self.name} --help)")
-        there = {*given.words[:1], *(f"--{name}" for name in given.options)}
+        there = {*given.positionals[:1], *(f"--{name}" for name in given.options)}
         for option in self.options:
             if option.name in given.options and option.goes_with and option.goes_with not in there:
                 raise ConfigError(f"{self.name} --{option.name}: goes with {option.goes_with}")

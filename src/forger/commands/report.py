@@ -11,7 +11,7 @@ from forger.files import write_atomically
 
 
 def _run(given: Arguments) -> int:
-    folders, options = given.words or ["runs"], given.options
+    folders, options = given.positionals or ["runs"], given.options
     if "serve" in options and "wandb" in options:
         raise ConfigError("report: --serve or --wandb, not both")
     if "output" in options and {"serve", "wandb"} & {*options}:

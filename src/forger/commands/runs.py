@@ -18,7 +18,7 @@ Moment = Literal["best", "final"]
 Key = tuple[int, Moment, str]
 
 
-class Apart(NamedTuple):
+class Incomparable(NamedTuple):
     """Why a score stands apart from the largest group of those that compare.
 
     `turn` tells groups with equal reasons, which don't compare with each other either, from each other.
@@ -29,7 +29,7 @@ class Apart(NamedTuple):
 
 
 def _run(given: Arguments) -> int:
-    folder = given.words[0] if given.words else None
+    folder = given.positionals[0] if given.positionals else None
     if folder is not None and not Path(folder).is_dir():
         raise ConfigError(f"{folder}: no such folder")
     entries = list_runs(folder or "runs") if folder or Path("runs").is_dir() else []
@@ -57,7 +57,7 @@ def _run(given: Arguments) -> int:
     return 0
 
 
-def not_comparable(entries: Sequence[Entry]) -> dict[Key, Apart]:
+def not_comparable(entries: Sequence[Entry]) -> dict[Key, Incomparable]:
     """The scores whose passports differ from those of the largest group of the same score, and why."""
     groups: dict[tuple[Moment, str], list[tuple[Mapping[str, Any], list[int]]]] = {}
     for index, entry in enumerate(entries):
@@ -77,7 +77,7 @@ def not_comparable(entries: Sequence[Entry]) -> dict[Key, Apart]:
         seen: list[str] = []
         for passport, members in others:
             reason = difference(standard, passport) or ""
-            apart |= {(index, moment, name): Apart(reason, seen.count(reason)) for index in members}
+            apart |= {(index, moment, name): Incomparable(reason, seen.count(reason)) for index in members}
             seen.append(reason)
     return apart
 
@@ -87,7 +87,7 @@ def not_comparable(entries: Sequence[Entry]) -> dict[Key, Apart]:
 _STYLES = {"finished": "green", "running": "bold", "broken": "dim red", "diverged": "red", "failed": "red"}
 
 
-def _print_table(entries: list[Entry], apart: Mapping[Key, Apart]) -> None:
+def _print_table(entries: list[Entry], apart: Mapping[Key, Incomparable]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -118,7 +118,7 @@ def _cells(index: int, entry: Entry, marked: Mapping[Key, str]) -> list[str]:
     if record is None:
         return [entry.path.parent.name, entry.path.name, "broken", "", "", "", str(entry.problem), "", ""]
 
-    def told(moment: Moment, name: str) -> str:
+    def score_cell(moment: Moment, name: str) -> str:
         mark = marked.get((index, moment, name))
         score = record.scores[moment][name]
         error = f" ± {found:.2g}" if (found := score.get("error")) is not None else ""
@@ -135,8 +135,8 @@ def _cells(index: int, entry: Entry, marked: Mapping[Key, str]) -> list[str]:
         entry.status,
         str(record.seed),
         f"{record.images:,}",
-        "" if chosen is None else f"{told('best', chosen)} at {best[chosen].get('images', 0):,}",
-        ", ".join(told("final", name) for name in record.scores["final"]),
+        "" if chosen is None else f"{score_cell('best', chosen)} at {best[chosen].get('images', 0):,}",
+        ", ".join(score_cell("final", name) for name in record.scores["final"]),
         f"{record.seconds / 60:.1f}",
         f"{device.get('accelerator', '')}{several}",
     ]

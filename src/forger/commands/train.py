@@ -73,11 +73,11 @@ def _configs(given: Arguments, stack: ExitStack) -> tuple[Path, list[Path], list
     own, origin = own_folders(given.options.get("config-dir", ())), given.options.get("from")
     if origin is None:
         stack.enter_context(in_front(own))
-        return conf_folder(), own, given.words
+        return conf_folder(), own, given.positionals
     from forger.commands.forking import fork
 
     groups, trust = [*own, conf_folder()], "trust" in given.options
-    main, overrides = stack.enter_context(fork(origin, given.words, groups, trust=trust))
+    main, overrides = stack.enter_context(fork(origin, given.positionals, groups, trust=trust))
     return main, own, overrides
 
 

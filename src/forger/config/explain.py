@@ -137,16 +137,16 @@ def _unresolved(error: BaseException) -> str:
 def _unknown_key(error: Any, message: str, groups: list[str]) -> str:
     key = error.full_key or error.key
     override = re.search(r"use \+(\S.*)$", message)
-    told = override[1] if override and override[1].startswith(key) else key
+    named = override[1] if override and override[1].startswith(key) else key
     parent = error.parent_node
     valid = {name for name in map(str, parent or ()) if not name.startswith("_")} - {"hydra"}
     if (target := _target(parent)) is not None and error.key in target[1]:
-        return one_line(f"{told}: this config leaves it out, though {target[0]} takes it; +{told} adds it")
+        return one_line(f"{named}: this config leaves it out, though {target[0]} takes it; +{named} adds it")
     if "." not in key:
         valid |= set(groups)
     if not valid:
-        return one_line(f"{told}: no such key")
-    return one_line(f"{told}: no such key; {closest(str(error.key), valid)}")
+        return one_line(f"{named}: no such key")
+    return one_line(f"{named}: no such key; {closest(str(error.key), valid)}")
 
 
 def _target(node: Any) -> tuple[str, Iterable[str]] | None:
@@ -190,8 +190,8 @@ def _instantiation(error: BaseException, groups: Iterable[str]) -> tuple[str, in
     if error.__cause__ is None:
         return one_line(prefix + re.sub(r"full_key: \S+", "", str(error))), ConfigError.exit_code
     line, code = explain(error.__cause__, groups)
-    told = isinstance(error.__cause__, ForgerError) and "=" in line.partition(": ")[0]  # with its own key
-    return (line if told else prefix + line), code
+    has_key = isinstance(error.__cause__, ForgerError) and "=" in line.partition(": ")[0]  # with its own key
+    return (line if has_key else prefix + line), code
 
 
 def _first_line(error: BaseException) -> str:

@@ -24,13 +24,13 @@ class Node(dict[str, Any]):
     """As an annotation: a group of keys with `_target_`, which stays a plain mapping."""
 
 
-class Parameter(NamedTuple):
+class TargetParameter(NamedTuple):
     annotation: Any
     required: bool
 
 
 class Signature(NamedTuple):
-    parameters: dict[str, Parameter]
+    parameters: dict[str, TargetParameter]
     takes_any: bool
 
 
@@ -103,8 +103,8 @@ def checked_arguments(
     places = {name: place for place, name in enumerate(parameters)}
     for name, value in sorted(arguments.items(), key=lambda item: places.get(item[0], -1)):
         if name not in parameters and not signature.takes_any:
-            told = f"{join(key, name)}={short(value)}"
-            raise ConfigError(f"{told}: no such key of {owner}; {closest(str(name), parameters)}")
+            shown = f"{join(key, name)}={short(value)}"
+            raise ConfigError(f"{shown}: no such key of {owner}; {closest(str(name), parameters)}")
         annotation = parameters[name].annotation if name in parameters else Any
         result[name] = checked(value, annotation, join(key, name), untrusted=untrusted)
     if given is not None:
@@ -149,12 +149,12 @@ def _refuse_names(path: str, arguments: Mapping[str, Any], key: str) -> None:
     Those of the data are asked for when they are needed (`forger.runs.ownership`).
     """
     for name, value in arguments.items():
-        told = f"{join(key, name)}={short(value)}"
+        shown = f"{join(key, name)}={short(value)}"
         if is_place(name, value) and key != "data.source":
-            raise ConfigError(f"{told}: a file's name is not allowed in a config that is not your own")
+            raise ConfigError(f"{shown}: a file's name is not allowed in a config that is not your own")
         extractor = path.startswith("forger.metrics.") and name == "extractor" and isinstance(value, str)
         if extractor and value not in EXTRACTORS:
-            raise ConfigError(f"{told}: not allowed in a config that is not your own")
+            raise ConfigError(f"{shown}: not allowed in a config that is not your own")
 
 
 # Names ------------------------------------------------------------------------------------------------------
@@ -226,10 +226,10 @@ def _signature(target: Any) -> Signature:
             continue
         raw = Any if isinstance(parameter.annotation, str) else parameter.annotation
         annotation = hints.get(name, Any if raw is parameter.empty else raw)
-        result[name] = Parameter(annotation, parameter.default is parameter.empty)
+        result[name] = TargetParameter(annotation, parameter.default is parameter.empty)
     if _is_optimizer(target):
         result |= {
-            name: Parameter(annotation, result[name].required)
+            name: TargetParameter(annotation, result[name].required)
             for name, annotation in _OPTIMIZER_RANGES.items()
             if name in result
         }

@@ -123,11 +123,11 @@ def _reason(error: ValidationError, value: Any) -> str:
     absent = [detail for detail in details if detail["type"] == "missing"]
     if absent:
         return f"too short a list; item {absent[0]['loc'][-1]} (counted from 0) is missing"
-    told: dict[str, list[str]] = {}
+    phrases_at: dict[str, list[str]] = {}
     for place, phrase in _phrases(details):
-        if phrase not in told.setdefault(place, []):
-            told[place].append(phrase)
-    return ", or ".join(f"{place}must {' or '.join(phrases)}" for place, phrases in told.items())
+        if phrase not in phrases_at.setdefault(place, []):
+            phrases_at[place].append(phrase)
+    return ", or ".join(f"{place}must {' or '.join(phrases)}" for place, phrases in phrases_at.items())
 
 
 def _phrases(details: Any) -> Iterator[tuple[str, str]]:

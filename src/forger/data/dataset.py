@@ -99,6 +99,6 @@ class Data:
         else:
             facts = {"size": self.shape[-1], "channels": self.shape[0], "classes": self.classes}
         for key, truth in facts.items():
-            told = declared.get(key, truth)
-            if told != truth and not (key == "classes" and told == 0):
-                raise ValueError(f"data.{key}={told}, but the data set {self.name} has {key} {truth}")
+            value = declared.get(key, truth)
+            if value != truth and not (key == "classes" and value == 0):
+                raise ValueError(f"data.{key}={value}, but the data set {self.name} has {key} {truth}")

@@ -94,7 +94,7 @@ def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, 
 def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
     """Picture files as uint8 (n, channels, size, size); one line in the log says what was converted."""
     result, notes = decode_noting(paths, channels, size)
-    told(notes, len(paths), paths[0].parent)
+    log_conversions(notes, len(paths), paths[0].parent)
     return result
 
 
@@ -108,7 +108,7 @@ def decode_noting(paths: Sequence[Path], channels: int, size: int) -> tuple[Tens
     return result, notes
 
 
-def told(notes: Mapping[str, int], n: int, folder: Path) -> None:
+def log_conversions(notes: Mapping[str, int], n: int, folder: Path) -> None:
     """Say what was converted, in one line of the log."""
     if notes:
         done = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))

@@ -25,8 +25,8 @@ def gaussian_1d(
     points to train on, 10,000 each for validation and test.
     """
     if len({len(means), len(stds), len(weights or means)}) > 1:
-        told = f"{len(means)} means, {len(stds)} stds" + (f", {len(weights)} weights" if weights else "")
-        raise ValueError(f"a mixture needs as many means as stds and weights, got {told}")
+        counts = f"{len(means)} means, {len(stds)} stds" + (f", {len(weights)} weights" if weights else "")
+        raise ValueError(f"a mixture needs as many means as stds and weights, got {counts}")
     share = torch.tensor(list(weights or [1.0] * len(means)))
     density = Mixture(torch.tensor(list(means)).reshape(-1, 1), torch.tensor(list(stds)), share / share.sum())
     return _drawn("gaussian_1d", density, n, labels=False)

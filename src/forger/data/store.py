@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from forger.console import console
-from forger.data.decoding import decode_each, decode_noting, told
+from forger.data.decoding import decode_each, decode_noting, log_conversions
 from forger.files import append_row, atomic_file, read_rows, write_atomically
 from forger.locking import locked
 
@@ -65,7 +65,7 @@ def decoded(root: Path, paths: Sequence[Path], channels: int, size: int) -> Tens
     made = kept(
         root, paths, ("squares", channels, size), lambda: decode_noting([root / p for p in paths], channels, size)
     )
-    told(made[1], len(paths), (root / paths[0]).parent)
+    log_conversions(made[1], len(paths), (root / paths[0]).parent)
     return made[0]
 
 
@@ -203,7 +203,7 @@ def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, .
     notes = Counter[str]()
     for row in done.values():
         notes.update(row["notes"])
-    told(notes, len(paths), (root / paths[0]).parent)
+    log_conversions(notes, len(paths), (root / paths[0]).parent)
     digest = _digest([done[shard]["sha256"] for shard in range(len(shards))])
     write_atomically(manifest, json.dumps({"sha256": digest, "shape": shape}))
     return digest

@@ -12,7 +12,7 @@ from forger.augmentation.base import Augmentation
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.inference import Decay
 from forger.losses.adversarial import boundary, is_paired
-from forger.losses.penalty import Encounter, Penalty
+from forger.losses.penalty import Penalty, PenaltyInputs
 from forger.partials import plain
 from forger.randomness import Noise
 
@@ -71,7 +71,7 @@ class AdversarialGame(Game):
     def prepared(self, batch: Batch) -> Batch:
         """Adds the round's fakes: shared by both players, with a graph only if the generator moves."""
         batch = super().prepared(batch)
-        z = self.mine(self.latents(len(batch["image"]) * self.world, self.stream("latents")))
+        z = self.rank_share(self.latents(len(batch["image"]) * self.world, self.stream("latents")))
         with torch.set_grad_enabled("generator" in self.round()):
             batch["fake"] = self.generator(z, batch.get("label"))
         return batch
@@ -88,7 +88,7 @@ class AdversarialGame(Game):
             if self.iteration % penalty.every == 0:
                 judge = partial(self._judge_again, labels=labels, noise=self.noise(f"augment/{name}"))
                 noise = self.noise(name)
-                terms[name] = penalty(Encounter(real, fake, real_logits, fake_logits, judge, noise, self.shown))
+                terms[name] = penalty(PenaltyInputs(real, fake, real_logits, fake_logits, judge, noise, self.shown))
         self._learn(real_logits.detach(), fake_logits.detach())
         return terms
 

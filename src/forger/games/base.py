@@ -15,7 +15,7 @@ from forger.data.ranges import to_float
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
-from forger.games.numbers import copied, refuse_faults, relative_change
+from forger.games.tensor_checks import copied, refuse_faults, relative_change
 from forger.partials import plain
 from forger.randomness import Noise, derived_seed, generator, seed_layers
 
@@ -183,7 +183,7 @@ class Game(Descent, Inference):
         """This round's random numbers for a purpose, of which every rank draws its own samples' share."""
         return Noise(lambda: self.stream(purpose), self.rank, self.world)
 
-    def mine(self, shared: Tensor) -> Tensor:
+    def rank_share(self, shared: Tensor) -> Tensor:
         """This rank's share of a tensor drawn for the global batch, laid out as the loader deals batches."""
         return shared[self.rank :: self.world]
 

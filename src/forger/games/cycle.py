@@ -85,7 +85,7 @@ class CycleGame(Game):
         terms = {}
         for domain, real, judge in self._judges(batch):
             stream = generator(self.seed, "pool", domain, self.iteration)
-            fake = self.mine(self.pools[domain].exchange(self._gathered(batch[f"fake_{domain}"]), stream))
+            fake = self.rank_share(self.pools[domain].exchange(self._gathered(batch[f"fake_{domain}"]), stream))
             for name, term in self.loss("discriminator", judge(real).float(), judge(fake).float()).items():
                 terms[f"{name}_{domain}"] = term
         return terms

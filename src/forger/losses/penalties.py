@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from forger.losses.penalty import Discriminator, Encounter, Every, Penalty, Weight, per_image
+from forger.losses.penalty import Discriminator, Every, Penalty, PenaltyInputs, Weight, per_image
 from forger.randomness import Noise
 
 
@@ -21,8 +21,8 @@ class R1(Penalty):
     def __init__(self, weight: Weight = 1.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
-        return 0.5 * squared_norms(input_gradients(encounter.discriminator, encounter.real))
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
+        return 0.5 * squared_norms(input_gradients(inputs.discriminator, inputs.real))
 
 
 class R2(Penalty):
@@ -31,8 +31,8 @@ class R2(Penalty):
     def __init__(self, weight: Weight = 1.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
-        return 0.5 * squared_norms(input_gradients(encounter.discriminator, encounter.fake))
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
+        return 0.5 * squared_norms(input_gradients(inputs.discriminator, inputs.fake))
 
 
 class GradientPenalty(Penalty):
@@ -41,8 +41,8 @@ class GradientPenalty(Penalty):
     def __init__(self, weight: Weight = 10.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
-        return (norms(between(encounter)) - 1).square()
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
+        return (norms(between(inputs)) - 1).square()
 
 
 class ZeroCentered(Penalty):
@@ -51,8 +51,8 @@ class ZeroCentered(Penalty):
     def __init__(self, weight: Weight = 10.0, every: Every = 1):
         super().__init__(weight, every)
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
-        return squared_norms(between(encounter))
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
+        return squared_norms(between(inputs))
 
 
 class DRAGAN(Penalty):
@@ -66,16 +66,16 @@ class DRAGAN(Penalty):
         super().__init__(weight, every)
         self.deviation = deviation
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
-        real = encounter.real.detach()
-        around = real + self.deviation * encounter.noise.normal(real.shape).to(real.device)
-        return (norms(input_gradients(encounter.discriminator, around)) - 1).square()
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
+        real = inputs.real.detach()
+        around = real + self.deviation * inputs.noise.normal(real.shape).to(real.device)
+        return (norms(input_gradients(inputs.discriminator, around)) - 1).square()
 
 
-def between(encounter: Encounter) -> Tensor:
+def between(inputs: PenaltyInputs) -> Tensor:
     """∇D at a random point between each real and its fake, (N, features)."""
-    points = interpolates(encounter.real, encounter.fake, encounter.noise)
-    return input_gradients(encounter.discriminator, points)
+    points = interpolates(inputs.real, inputs.fake, inputs.noise)
+    return input_gradients(inputs.discriminator, points)
 
 
 def interpolates(real: Tensor, fake: Tensor, noise: Noise) -> Tensor:

@@ -16,7 +16,7 @@ Every = Annotated[int, Ge(1)]
 
 
 @dataclass(frozen=True)
-class Encounter:
+class PenaltyInputs:
     """One turn of the discriminator: what it was shown and what it said.
 
     Attributes:
@@ -51,11 +51,11 @@ class Penalty(nn.Module, ABC):
         self.every = every
 
     @abstractmethod
-    def per_sample(self, encounter: Encounter) -> Tensor:
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
         """Unweighted penalties, shape (N,)."""
 
-    def forward(self, encounter: Encounter) -> Tensor:
-        return self.weight * self.every * self.per_sample(encounter).mean()
+    def forward(self, inputs: PenaltyInputs) -> Tensor:
+        return self.weight * self.every * self.per_sample(inputs).mean()
 
 
 def per_image(logits: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 
 from forger.augmentation.base import Augmentation
-from forger.losses.penalty import Encounter, Every, Penalty, Weight, per_image
+from forger.losses.penalty import Every, Penalty, PenaltyInputs, Weight, per_image
 
 
 class LeCam(Penalty):
@@ -41,19 +41,19 @@ class LeCam(Penalty):
         for name in ("real_mean", "fake_mean", "begun"):
             self.register_buffer(name, torch.zeros(()))
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
         # Copies, since the backward pass comes when the averages have moved on.
         real_mean, fake_mean, begun = self.real_mean.clone(), self.fake_mean.clone(), self.begun.clone()
-        on_reals = (per_image(encounter.real_logits) - fake_mean).square()
-        on_fakes = (per_image(encounter.fake_logits) - real_mean).square()
-        return begun * (encounter.shown >= self.start) * (on_reals + on_fakes)
+        on_reals = (per_image(inputs.real_logits) - fake_mean).square()
+        on_fakes = (per_image(inputs.fake_logits) - real_mean).square()
+        return begun * (inputs.shown >= self.start) * (on_reals + on_fakes)
 
-    def forward(self, encounter: Encounter) -> Tensor:
-        value = super().forward(encounter)
+    def forward(self, inputs: PenaltyInputs) -> Tensor:
+        value = super().forward(inputs)
         # Linear in the batch's means, so that averaging the buffers over ranks gives those of the whole batch.
-        share = 1 - self.decay * self.begun * (encounter.shown >= self.start)
-        self.real_mean.lerp_(encounter.real_logits.detach().mean(), share)
-        self.fake_mean.lerp_(encounter.fake_logits.detach().mean(), share)
+        share = 1 - self.decay * self.begun * (inputs.shown >= self.start)
+        self.real_mean.lerp_(inputs.real_logits.detach().mean(), share)
+        self.fake_mean.lerp_(inputs.fake_logits.detach().mean(), share)
         self.begun.fill_(1)
         return value
 
@@ -74,11 +74,11 @@ class BalancedConsistency(Penalty):
         super().__init__(weight, every)
         self.augmentation = augmentation
 
-    def per_sample(self, encounter: Encounter) -> Tensor:
-        return self._moved(encounter, encounter.real, encounter.real_logits) + self._moved(
-            encounter, encounter.fake, encounter.fake_logits
+    def per_sample(self, inputs: PenaltyInputs) -> Tensor:
+        return self._moved(inputs, inputs.real, inputs.real_logits) + self._moved(
+            inputs, inputs.fake, inputs.fake_logits
         )
 
-    def _moved(self, encounter: Encounter, images: Tensor, logits: Tensor) -> Tensor:
-        augmented = self.augmentation(images.detach(), encounter.noise, encounter.shown)
-        return per_image((encounter.discriminator(augmented) - logits).square())
+    def _moved(self, inputs: PenaltyInputs, images: Tensor, logits: Tensor) -> Tensor:
+        augmented = self.augmentation(images.detach(), inputs.noise, inputs.shown)
+        return per_image((inputs.discriminator(augmented) - logits).square())

@@ -16,7 +16,7 @@ from forger.metrics.evaluations.autoencoding import chosen_rows, pixel_error, wi
 from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied
 from forger.metrics.evaluations.linear import PrincipalComponents, WienerFilter, training_pixels
 from forger.metrics.functional.image_quality import decibels
-from forger.pictures.files import tiles
+from forger.pictures.image_files import tiles
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request
 from forger.randomness import generator
@@ -59,8 +59,8 @@ def codes(game: Reconstructs, data: Data, request: Request) -> list[Image.Image]
         changed, amounts = applied(factor, to_float(images), generator(request.seed, "codes", factor))
         marks = axes.scatter(*plane.points(changed), c=amounts, s=7, cmap="viridis")
         figure.colorbar(marks, ax=axes, label=_UNITS[factor])
-        told, rival = (round(known[f"r2_{factor}{name}"], 2) + 0.0 for name in ("", "_pca"))  # + 0.0: no -0.00
-        axes.set_title(f"{factor}: R² {told:.2f} from the code, {rival:.2f} from PCA", fontsize=10)
+        explained, rival = (round(known[f"r2_{factor}{name}"], 2) + 0.0 for name in ("", "_pca"))  # + 0.0: no -0.00
+        axes.set_title(f"{factor}: R² {explained:.2f} from the code, {rival:.2f} from PCA", fontsize=10)
     for axes in (first, *others):
         axes.set(xlabel=plane.names[0], ylabel=plane.names[1])
     canvas = FigureCanvasAgg(figure)

@@ -9,7 +9,7 @@ from forger.data.ranges import to_float, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
 from forger.metrics.evaluations.enlargement import compared
-from forger.pictures.files import tiles
+from forger.pictures.image_files import tiles
 from forger.pictures.layout import captioned
 from forger.pictures.request import Request
 
@@ -27,12 +27,12 @@ def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Ima
     rows = {name: to_uint8(row) for name, row in _methods(game, images, request).items()}
     detail = tiles(torch.stack(list(rows.values()), 1).flatten(0, 1), len(rows))
     scores = compared(game, images)
-    told = ", ".join(
+    scores = ", ".join(
         f"{name} {scores[f'psnr{key}']:.2f} dB / {scores[f'ssim{key}']:.3f}"
         for name, key in (("bicubic", "_bicubic"), ("first stage", "_first"), ("second stage", ""))
     )
     picture = detail.resize((detail.width * _ZOOM, detail.height * _ZOOM), Image.Resampling.NEAREST)
-    return [captioned(picture, f"{game.scale} times, PSNR / SSIM of the luma: {told}", columns=list(rows))]
+    return [captioned(picture, f"{game.scale} times, PSNR / SSIM of the luma: {scores}", columns=list(rows))]
 
 
 def enlarged(game: Enlarges, picture: Tensor) -> Tensor:

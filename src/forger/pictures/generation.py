@@ -9,7 +9,7 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents
 from forger.metrics.evaluations.autoencoding import chosen
-from forger.pictures.files import tiles
+from forger.pictures.image_files import tiles
 from forger.pictures.latents import asked_labels, decoded, places, samples
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request

@@ -8,7 +8,7 @@ from forger.data.dataset import Data
 from forger.games.abilities import Translates
 from forger.metrics.evaluations.translation import translated
 from forger.metrics.functional.image_quality import psnr
-from forger.pictures.files import tiles
+from forger.pictures.image_files import tiles
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from forger.metrics.passport import difference as passport_difference
 from forger.report.reading import Run
-from forger.report.statistics import Difference, Summary, difference, holm, summary
+from forger.report.significance import Difference, Summary, difference, holm, summary
 from forger.report.variants import Variant
 
 #: Most variants of a score that are tested against each other, best first; the number of pairs grows with the square.
@@ -49,7 +49,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Apart:
+class Unranked:
     """Variants whose score comes from elsewhere, and why it can't be ranked with the others."""
 
     standings: list[Standing]
@@ -64,7 +64,7 @@ class Comparison:
     higher_is_better: bool
     standings: list[Standing]
     pairs: list[Pair]
-    apart: list[Apart]
+    apart: list[Unranked]
     without: list[int]
     partners: dict[tuple[int, int], Pair] = field(default_factory=dict, repr=False)
 
@@ -102,7 +102,7 @@ def compare(found: Sequence[Variant], score: str) -> Comparison:
     placed = [_standings(members, score, higher) for _, members in groups]
     ranked = placed[0] if placed else []
     apart = [
-        Apart(standings, passport_difference(groups[0][0], passport) or "")
+        Unranked(standings, passport_difference(groups[0][0], passport) or "")
         for standings, (passport, _) in zip(placed[1:], groups[1:], strict=True)
     ]
     scored = {standing.variant for standings in placed for standing in standings}

@@ -103,8 +103,8 @@ def checkpoint_of(folder: RunFolder, name: str | None = None) -> tuple[Path, dic
     there = [file for file in files if file.is_file()]
     if not there:
         others = ", ".join(sorted(file.stem for file in folder.checkpoints.glob("[!.]*.ckpt")))
-        told = f"no {name}.ckpt" if name else "no checkpoint yet"
-        raise ConfigError(f"{folder.checkpoints}: {told}" + (f"; there are {others}" if others else ""))
+        missing = f"no {name}.ckpt" if name else "no checkpoint yet"
+        raise ConfigError(f"{folder.checkpoints}: {missing}" + (f"; there are {others}" if others else ""))
     for file, next_file in pairwise(there):
         try:
             return file, VerifiedCheckpointIO().load_checkpoint(file)

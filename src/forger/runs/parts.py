@@ -16,9 +16,9 @@ from forger.callbacks.journal import Journal
 from forger.callbacks.onlookers import check_onlookers
 from forger.callbacks.profiling import Profiling
 from forger.callbacks.progress import ProgressBar
-from forger.callbacks.samples import Samples
+from forger.callbacks.samples import SamplePictures
 from forger.callbacks.scoring import Scoring
-from forger.callbacks.watching import Feed, Watching
+from forger.callbacks.watching import HistoryUpdate, Watching
 from forger.config.building import built_callbacks, built_loggers, built_trainer
 from forger.config.schema import Config
 from forger.data.dataset import Data
@@ -51,10 +51,10 @@ def build_callbacks(config: Config, data: Data, folder: RunFolder, game: Game, i
     when = (metrics.every_images, metrics.n, metrics.best, metrics.seed)
     scoring = Scoring(evaluations, data, journal, checkpoints, *when)
     watching = Watching(config, data, folder, journal, scoring, checkpoints, **vars(config.watch))
-    samples = Samples(data, folder.samples, journal, **vars(config.samples))
+    samples = SamplePictures(data, folder.samples, journal, **vars(config.samples))
     bar = ProgressBar(budget, journal, watching.alarms)
     profiling = [Profiling(folder.path / "profile")] if config.trainer.profile else []
-    members = [journal, Feed(watching), bar, budget, *profiling]
+    members = [journal, HistoryUpdate(watching), bar, budget, *profiling]
     chain = CallbackChain(members, interruption, checkpoints, observers=[scoring, watching, samples])
     onlookers = build_onlookers(config, scoring)
     game.hooked = bool(onlookers)

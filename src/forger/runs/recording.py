@@ -97,11 +97,11 @@ def begin(
 
 def counted(data: Data) -> str:
     """A line with how many samples each split has, those of a second domain beside those of the first."""
-    told = []
+    parts = []
     for name, split in data.splits.items():
         others = "".join(f" and {len(array):,}" for key, array in split.independent.items() if key == "target")
-        told.append(f"{name} {len(split):,}{others}")
-    return f"  {'points' if data.kind == 'points' else 'pictures'} of {data.name}: {', '.join(told)}"
+        parts.append(f"{name} {len(split):,}{others}")
+    return f"  {'points' if data.kind == 'points' else 'pictures'} of {data.name}: {', '.join(parts)}"
 
 
 def former_record(folder: RunFolder) -> Record | None:
@@ -158,8 +158,8 @@ def _cut_back(folder: RunFolder, saved: SavedState) -> dict[str, Any]:
     """Bring rows and alerts back to the moment of a saved state; the fields of the record that say what they are."""
     lost = folder.cut_back(saved.iteration, metrics=saved.rows, last=saved.last_row, alerts=saved.alerts)
     if lost:
-        told = "%s: %s of the %s rows that the checkpoint knows of are gone; the record says so (lost_rows)"
-        logger.warning(told, folder.metrics_file, f"{lost:,}", f"{saved.rows:,}")
+        line = "%s: %s of the %s rows that the checkpoint knows of are gone; the record says so (lost_rows)"
+        logger.warning(line, folder.metrics_file, f"{lost:,}", f"{saved.rows:,}")
     return {"alerts": saved.alerts, "lost_rows": lost}
 
 

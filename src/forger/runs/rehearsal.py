@@ -28,8 +28,8 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
     processes = _processes(config.trainer)
     batch_size, rest = divmod(config.data.batch_size, processes)
     if rest or not batch_size:
-        told = config.data.batch_size
-        raise ConfigError(f"data.batch_size={told}: can't be shared equally by {processes} processes; take a multiple")
+        size = config.data.batch_size
+        raise ConfigError(f"data.batch_size={size}: can't be shared equally by {processes} processes; take a multiple")
     _check_batch_norm(game, batch_size)
     few, last = min(_FEW, batch_size), config.budget.images or 0
     try:

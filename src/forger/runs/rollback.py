@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from forger.callbacks.checkpoint_files import SavedState, VerifiedCheckpointIO, callback_states
-from forger.callbacks.watching import told
+from forger.callbacks.watching import alert_text
 from forger.config.schema import Config
 from forger.games.base import Game
 from forger.records import Record
@@ -49,7 +49,7 @@ def stopped_by(record: Record | None, saved: SavedState | None) -> str | None:
     if record is None or record.status != "stopped" or saved is None:
         return None
     verdict = saved.verdict
-    return told(verdict) if verdict and verdict["action"] == "stop" else None
+    return alert_text(verdict) if verdict and verdict["action"] == "stop" else None
 
 
 def roll_back(

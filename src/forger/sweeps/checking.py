@@ -22,7 +22,7 @@ def check(definition: Definition) -> None:
     placed: list[TrainerConfig] = []
     with configs(definition.config_folders) as composed:
 
-        def config(overrides: list[str], told: str) -> "Config":
+        def config(overrides: list[str], place: str) -> "Config":
             try:
                 found = validate(composed("train", [*definition.overrides, *overrides]))
                 if found.trainer not in placed:
@@ -31,7 +31,7 @@ def check(definition: Definition) -> None:
                 return found
             except Exception as error:
                 line, _ = explain(error)
-                raise ConfigError(f"{told}: {line}") from None
+                raise ConfigError(f"{place}: {line}") from None
 
         # All parameters together, since a choice can add the keys that another parameter sets.
         first = {p.name: p.override(p.bounds[0]) for p in definition.space}
@@ -39,8 +39,8 @@ def check(definition: Definition) -> None:
         for parameter in definition.space:
             others = [text for name, text in first.items() if name != parameter.name]
             for value in parameter.bounds[1:]:
-                told = f"sweep.space.{parameter.name}"
-                config(_in_order(definition, parameter.name, others, parameter.override(value)), told)
+                place = f"sweep.space.{parameter.name}"
+                config(_in_order(definition, parameter.name, others, parameter.override(value)), place)
     rungs = definition.rungs
     every = base.metrics.every_images
     if every is None:

@@ -18,7 +18,7 @@ from forger.config.targets import checked
 from forger.errors import ConfigError
 from forger.redaction import redacted
 from forger.sweeps.composing import configs, parsed_override
-from forger.sweeps.space import Parameter, parsed
+from forger.sweeps.space import SearchParameter, parsed
 
 #: One folder below `run.root`; what is in it are trials.
 Folder = Annotated[Name, StringConstraints(pattern=r"^[^/]*$")]
@@ -76,7 +76,7 @@ class Definition:
     name: str
     sweep: Sweep
     launcher: Launcher
-    space: tuple[Parameter, ...]
+    space: tuple[SearchParameter, ...]
     overrides: tuple[str, ...]
     config_folders: tuple[str, ...]
 
@@ -141,7 +141,7 @@ class Definition:
         """Direction by the score's name."""
         return dict(self.sweep.objective)
 
-    def essence(self) -> dict[str, Any]:
+    def fixed_settings(self) -> dict[str, Any]:
         """Settings that must agree between the trials of one study; secrets, which may change, are hidden."""
         sweep = asdict(self.sweep)
         kept = ("objective", "sampler", "pruner", "seeds", "rungs", "threads", "seed")

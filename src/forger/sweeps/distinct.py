@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from forger.sweeps.space import Parameter
+from forger.sweeps.space import SearchParameter
 
 #: How often a sampler may propose what is known before a candidate is drawn from the others.
 _PROPOSALS = 5
@@ -32,7 +32,7 @@ class Distinct(BaseSampler):
     """
 
     def __init__(
-        self, sampler: BaseSampler, space: Sequence[Parameter], rows: Callable[[], list[FrozenTrial]], seed: int
+        self, sampler: BaseSampler, space: Sequence[SearchParameter], rows: Callable[[], list[FrozenTrial]], seed: int
     ) -> None:
         self._sampler = sampler
         self._space = {parameter.name: parameter for parameter in space}

@@ -102,7 +102,7 @@ class Cluster:
         self.ray: Any = ray
         self.definition = definition
         address = definition.launcher.address or os.environ.get("RAY_ADDRESS") or "auto"
-        _knock(address)
+        _check_reachable(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (Exception, SystemExit) as error:  # by now it is Ray's, of whatever kind
@@ -130,7 +130,7 @@ class Cluster:
         self.ray.shutdown()
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Refuse an address that does not answer; Ray itself would retry for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():

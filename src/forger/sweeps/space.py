@@ -26,7 +26,7 @@ _TAGS = ("log", "int")
 
 
 @dataclass(frozen=True)
-class Parameter:
+class SearchParameter:
     """One key of the config that a sweep varies.
 
     Either ``values`` are all it can take, each beside the text of its override, or it lies in
@@ -108,37 +108,37 @@ class Parameter:
         return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
 
 
-def parsed(key: str, text: str) -> Parameter:
+def parsed(key: str, text: str) -> SearchParameter:
     """The parameter behind ``key=text``.
 
     Raises:
         ConfigError: not Hydra's syntax, nothing to vary, or an empty range.
     """
-    told = f"sweep.space.{key}={text}"
+    place = f"sweep.space.{key}={text}"
     try:
         override: Override = OverridesParser.create().parse_override(f"{key}={text}")
         value = override.value()
     except HydraException as error:
         line = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise ConfigError(one_line(f"{told}: not Hydra's syntax ({line})")) from None
+        raise ConfigError(one_line(f"{place}: not Hydra's syntax ({line})")) from None
     if override.is_delete() or not override.is_sweep_override() or isinstance(value, Glob):
-        raise ConfigError(f"{told}: nothing to vary; write choice(a, b), range(1, 9), interval(0.1, 1) or tag(log, …)")
+        raise ConfigError(f"{place}: nothing to vary; write choice(a, b), range(1, 9), interval(0.1, 1) or tag(log, …)")
     full_key = override.get_key_element()
     assert isinstance(value, ChoiceSweep | RangeSweep | IntervalSweep)
     for tag in value.tags:
         if tag not in _TAGS:
-            raise ConfigError(f"{told}: no such tag '{tag}'; {closest(str(tag), _TAGS)}")
+            raise ConfigError(f"{place}: no such tag '{tag}'; {closest(str(tag), _TAGS)}")
     if isinstance(value, ChoiceSweep):
-        return Parameter(full_key, values=_choices(override, told))
+        return SearchParameter(full_key, values=_choices(override, place))
     if isinstance(value, RangeSweep):
-        return _from_range(full_key, value, told)
-    return _from_interval(full_key, value, told)
+        return _from_range(full_key, value, place)
+    return _from_interval(full_key, value, place)
 
 
-def _choices(override: Override, told: str) -> tuple[tuple[Any, str], ...]:
+def _choices(override: Override, place: str) -> tuple[tuple[Any, str], ...]:
     choices = [_choice(value) for value in override.sweep_iterator(transformer=Transformer.identity)]
     if len({(type(value), value) for value, _ in choices}) < len(choices):
-        raise ConfigError(f"{told}: the same choice twice")
+        raise ConfigError(f"{place}: the same choice twice")
     return tuple(choices)
 
 
@@ -156,27 +156,27 @@ def _choice(value: Any) -> tuple[Any, str]:
     return plain, plain if bare else QuotedString(plain, Quote.double).with_quotes()
 
 
-def _from_range(key: str, value: RangeSweep, told: str) -> Parameter:
+def _from_range(key: str, value: RangeSweep, place: str) -> SearchParameter:
     numbers: Sequence[Any] = list(value.range())
     if not numbers:
-        raise ConfigError(f"{told}: an empty range")
+        raise ConfigError(f"{place}: an empty range")
     low, high = min(numbers), max(numbers)
     log = "log" in value.tags
     if log and (low <= 0 or abs(value.step) != 1 or not isinstance(low, int)):
-        raise ConfigError(f"{told}: a logarithmic range has whole numbers from 1 up, in steps of 1")
-    return Parameter(key, low=low, high=high, step=abs(value.step), log=log)
+        raise ConfigError(f"{place}: a logarithmic range has whole numbers from 1 up, in steps of 1")
+    return SearchParameter(key, low=low, high=high, step=abs(value.step), log=log)
 
 
-def _from_interval(key: str, value: IntervalSweep, told: str) -> Parameter:
+def _from_interval(key: str, value: IntervalSweep, place: str) -> SearchParameter:
     low, high = value.start, value.end
     assert low is not None
     assert high is not None
     if not low < high:
-        raise ConfigError(f"{told}: an empty interval")
+        raise ConfigError(f"{place}: an empty interval")
     log = "log" in value.tags
     if log and low <= 0:
-        raise ConfigError(f"{told}: a logarithmic interval begins above 0")
+        raise ConfigError(f"{place}: a logarithmic interval begins above 0")
     if "int" in value.tags:
         low, high = int(low), int(high)
     step = 1 if isinstance(low, int) and isinstance(high, int) else None
-    return Parameter(key, low=low, high=high, step=step, log=log)
+    return SearchParameter(key, low=low, high=high, step=step, log=log)

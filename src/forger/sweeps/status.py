@@ -12,13 +12,13 @@ from rich.text import Text
 from forger.standard_streams import printable
 from forger.sweeps import seeds
 from forger.sweeps.definition import Definition
-from forger.sweeps.study import Slots, slot
+from forger.sweeps.study import TrialQueue, slot
 
 
-def snapshot(slots: Slots) -> dict[str, Any]:
+def snapshot(queue: TrialQueue) -> dict[str, Any]:
     """Numbers of a sweep at this moment, as `forger sweep status --json` prints them."""
-    definition = slots.definition
-    rows = [row for row in slots.trials() if slot(row) < definition.trials]
+    definition = queue.definition
+    rows = [row for row in queue.trials() if slot(row) < definition.trials]
     ended = [row for row in rows if row.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     status = [row.user_attrs.get("status") for row in ended]
     running = [row for row in rows if row.state == TrialState.RUNNING]
@@ -35,18 +35,18 @@ def snapshot(slots: Slots) -> dict[str, Any]:
         "diverged": bad,
         "failed": len(failed),
         "running": len(running),
-        "best": [_told(row, definition) for row in best(slots)],
+        "best": [_trial_summary(row, definition) for row in best(queue)],
         "seconds_left": _seconds_left(definition, ended, len(running)),
         "workers": [_at_work(row) for row in running],
         "failures": [{"trial": row.number, "reason": row.user_attrs.get("reason", "")} for row in failed],
     }
 
 
-def best(slots: Slots) -> list[FrozenTrial]:
+def best(queue: TrialQueue) -> list[FrozenTrial]:
     """The best trial; with several objectives those that none other beats in all of them."""
-    finished = [r for r in slots.trials() if r.user_attrs.get("status") == "finished"]
+    finished = [r for r in queue.trials() if r.user_attrs.get("status") == "finished"]
     finished = [r for r in finished if r.state == TrialState.COMPLETE]
-    signs = [1 if direction == "minimize" else -1 for direction in slots.definition.objective.values()]
+    signs = [1 if direction == "minimize" else -1 for direction in queue.definition.objective.values()]
     costs = {r.number: [s * v for s, v in zip(signs, r.values, strict=True)] for r in finished}
     if len(signs) == 1:
         return sorted(finished, key=lambda r: costs[r.number])[:1]
@@ -57,7 +57,7 @@ def _dominates(a: list[float], b: list[float]) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
 
 
-def _told(row: FrozenTrial, definition: Definition) -> dict[str, Any]:
+def _trial_summary(row: FrozenTrial, definition: Definition) -> dict[str, Any]:
     by_seed = list(row.user_attrs.get("seeds", {}).values())
     spreads = [seeds.mean_and_spread(values)[1] for values in zip(*by_seed, strict=True)]
     return {
@@ -126,11 +126,11 @@ def best_line(found: dict[str, Any]) -> str:
     return f"trial {found['trial']}: {values}{of}; {_parameters(found['parameters'])}; {found['folder']}"
 
 
-def show(slots: Slots, *, as_json: bool) -> None:
+def show(queue: TrialQueue, *, as_json: bool) -> None:
     """Print the sweep."""
     from rich.console import Console
 
-    now = snapshot(slots)
+    now = snapshot(queue)
     if as_json:
         print(json.dumps(now, indent=2))
         return

@@ -116,9 +116,9 @@ def _reason(error: Exception, url: str) -> str:
 def _storage(definition: Definition) -> RDBStorage:
     url = definition.storage
     if not _is_url(url):
-        told = redacted(url) if "://" in url or "@" not in url else HIDDEN
+        shown = redacted(url) if "://" in url or "@" not in url else HIDDEN
         raise ConfigError(
-            f"sweep.storage={told}: must be a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+            f"sweep.storage={shown}: must be a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
     arguments: dict[str, Any] = {"pool_pre_ping": True}
     if url.startswith("sqlite"):
@@ -145,14 +145,14 @@ def _opened(definition: Definition, storage: RDBStorage, create: bool, only_look
             pruner=pruner_of(definition),
             load_if_exists=True,
         )
-    essence = definition.essence()
+    fixed = definition.fixed_settings()
     before = study.user_attrs.get("definition")
     if before is None:
-        study.set_user_attr("definition", essence)
+        study.set_user_attr("definition", fixed)
         with quiet():
             study.set_metric_names(list(sweep.objective))
-    elif before != essence and not only_look:
-        changed = ", ".join(sorted(key for key in essence if before.get(key) != essence[key]))
+    elif before != fixed and not only_look:
+        changed = ", ".join(sorted(key for key in fixed if before.get(key) != fixed[key]))
         raise ConfigError(
             f"sweep {definition.name}: was begun with other settings ({changed}); sweep.name=OTHER begins another one"
         )

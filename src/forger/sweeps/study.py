@@ -27,7 +27,7 @@ from forger.sweeps.storage import alone, open_study, patiently, quiet, sampler_o
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-class Slots:
+class TrialQueue:
     """The study of a definition: created or taken up again.
 
     Args:

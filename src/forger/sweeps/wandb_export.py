@@ -10,7 +10,7 @@ from forger.errors import ConfigError
 from forger.redaction import redacted
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import Definition
-from forger.sweeps.space import Parameter
+from forger.sweeps.space import SearchParameter
 
 
 def export(definition: Definition, out: str | None) -> int:
@@ -96,7 +96,7 @@ def _variable(override: str) -> str:
     return re.sub(r"\W+", "_", _key(override)).strip("_").upper()
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _parameter(parameter: SearchParameter) -> dict[str, Any]:
     if parameter.values:
         return {"values": [value if isinstance(value, int | float) else text for value, text in parameter.values]}
     bounds = {"min": parameter.low, "max": parameter.high}

@@ -15,10 +15,11 @@ from forger.config.former_names import present_name
 from forger.config.placement import is_distributed
 from forger.console import say
 from forger.endings import asking
-from forger.sweeps.attempt import Attempt, Lost, Stopped
 from forger.sweeps.definition import Definition
-from forger.sweeps.processes import Starter, WarmStarter, bury
-from forger.sweeps.study import Slots
+from forger.sweeps.processes import Starter, reap_adopted
+from forger.sweeps.study import TrialQueue
+from forger.sweeps.trial_runner import Lost, TrialRunner, WorkerStopping
+from forger.sweeps.warm_starter import WarmStarter
 from forger.trial import follow_parent
 
 _POLL = 1.0
@@ -31,7 +32,7 @@ def work(definition: Definition) -> int:
     of this worker waits for another one.
     """
     follow_parent()
-    slots = Slots(definition)
+    queue = TrialQueue(definition)
     minutes = definition.sweep.minutes
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
     with _signal() as received, closing(starter_of(definition)) as starter:
@@ -39,19 +40,19 @@ def work(definition: Definition) -> int:
         def stopping() -> bool:
             return bool(received) or time.monotonic() > deadline
 
-        while not stopping() and slots.ended() < definition.trials:
-            if slots.given_up:
+        while not stopping() and queue.ended() < definition.trials:
+            if queue.given_up:
                 say(f"sweep {definition.name}: too many trials failed; `forger sweep status` says why")
                 return 1
-            bury(starter.pids)
+            reap_adopted(starter.pids)
             starter.prepare()  # before there is a trial whose heart must beat
-            trial = slots.claim()
+            trial = queue.claim()
             if trial is None:
                 _wait(_POLL, stopping)
                 continue
             try:
-                Attempt(slots, trial, starter, stopping).perform()
-            except Stopped:
+                TrialRunner(queue, trial, starter, stopping).run()
+            except WorkerStopping:
                 break
             except (Lost, UpdateFinishedTrialError):
                 continue

@@ -6,7 +6,7 @@ from forger.commands.declaring import TRUST, Arguments, Command, Option, local
 def _run(given: Arguments) -> int:
     from forger.commands.evaluate.execution import evaluate
 
-    return evaluate(local(given.words[0]), given.options, given.places)
+    return evaluate(local(given.positionals[0]), given.options, given.places)
 
 
 COMMAND = Command(

@@ -6,7 +6,7 @@ from forger.commands.declaring import CONFIG_DIR, Arguments, Command, Option
 def _run(given: Arguments) -> int:
     from forger.commands.extractor.execution import make_extractor
 
-    return make_extractor(given.words, given.options)
+    return make_extractor(given.positionals, given.options)
 
 
 COMMAND = Command(

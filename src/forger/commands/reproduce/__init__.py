@@ -6,7 +6,7 @@ from forger.commands.declaring import TRUST, Arguments, Command
 def _run(given: Arguments) -> int:
     from forger.commands.reproduce.execution import reproduce
 
-    return reproduce(given.words[0], trust="trust" in given.options, places=given.places)
+    return reproduce(given.positionals[0], trust="trust" in given.options, places=given.places)
 
 
 COMMAND = Command(

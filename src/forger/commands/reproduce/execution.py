@@ -134,11 +134,11 @@ def _reasons(run: RunFolder, config: Config, record: Record) -> str:
         )
     then, now = record.device, device_state(record.device["accelerator"], record.device["devices"])
     changed = differences(record, replace(record, device=now, versions=versions(), git=git_state()))
-    told = f"not as it was: {', '.join(changed)}" if changed else ""
+    text = f"not as it was: {', '.join(changed)}" if changed else ""
     for moment in then.get("changed", []):
-        told += f"{'; ' if told else ''}the run changed its own conditions at {moment['images']:,} images: "
-        told += ", ".join(moment["what"])
-    return told
+        text += f"{'; ' if text else ''}the run changed its own conditions at {moment['images']:,} images: "
+        text += ", ".join(moment["what"])
+    return text
 
 
 def first_difference(one: RunFolder, other: RunFolder) -> str | None:

@@ -6,7 +6,7 @@ from forger.commands.declaring import TRUST, Arguments, Command, Option, local
 def _run(given: Arguments) -> int:
     from forger.commands.sample.execution import sample
 
-    return sample(local(given.words[0]), given.options, given.places)
+    return sample(local(given.positionals[0]), given.options, given.places)
 
 
 COMMAND = Command(

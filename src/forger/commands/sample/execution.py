@@ -18,8 +18,8 @@ from forger.files import write_atomically
 from forger.games.abilities import Samples
 from forger.games.base import Game
 from forger.pictures import draw, drawable
-from forger.pictures.files import save_picture, training_frames
 from forger.pictures.handed import MAKERS, handed, made
+from forger.pictures.image_files import save_picture, training_frames
 from forger.pictures.latents import asked_labels, samples
 from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request

@@ -9,7 +9,7 @@ def _run(given: Arguments) -> int:
 
     if given.typed[0] == "worker":
         given = COMMAND.parse(["worker", *revealed(given.typed[1:])])
-    action, name, *overrides = given.words
+    action, name, *overrides = given.positionals
     return sweep(action, name, overrides, given.options)
 
 

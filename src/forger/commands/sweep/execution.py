@@ -10,13 +10,13 @@ from forger.console import say, show_lines
 from forger.errors import ConfigError
 from forger.sweeps import status
 from forger.sweeps.concealing import concealed
-from forger.sweeps.crew import Crew, Worker, local_worker
 from forger.sweeps.definition import Definition, load
 from forger.sweeps.devices import devices_of_workers
 from forger.sweeps.processes import adopt_orphans
 from forger.sweeps.storage import check_there, diagnosed
-from forger.sweeps.study import Slots
+from forger.sweeps.study import TrialQueue
 from forger.sweeps.worker import work
+from forger.sweeps.worker_pool import Worker, WorkerPool, local_worker
 
 
 def sweep(action: str, name: str, overrides: Sequence[str], options: Mapping[str, Any]) -> int:
@@ -39,14 +39,14 @@ def sweep(action: str, name: str, overrides: Sequence[str], options: Mapping[str
         return export(definition, options.get("out"))
     with diagnosed(definition):
         if action == "status":
-            status.show(Slots(definition, create=False, only_look=True), as_json="json" in options)
+            status.show(TrialQueue(definition, create=False, only_look=True), as_json="json" in options)
             return 0
         return _performed(action, definition, [name, *overrides], options)
 
 
 def _performed(action: str, definition: Definition, typed: list[str], options: Mapping[str, Any]) -> int:
     """Begin the sweep or take it up, as a worker or with workers; the exit code."""
-    slots = _begun(definition)
+    queue = _begun(definition)
     # The storage may be elsewhere.
     definition.root.mkdir(parents=True, exist_ok=True)
     typed += definition.config_flags
@@ -60,46 +60,46 @@ def _performed(action: str, definition: Definition, typed: list[str], options: M
 
         os.environ.update(hidden)  # Slurm hands the environment on to the jobs
         return submit(definition, typed, workers or 1)
-    return _run(slots, typed, hidden, workers)
+    return _run(queue, typed, hidden, workers)
 
 
-def _begun(definition: Definition) -> Slots:
+def _begun(definition: Definition) -> TrialQueue:
     """The study, whose definition has been checked if it is new."""
     try:
-        slots = Slots(definition, create=False)
-        if slots.study.user_attrs.get("checked"):
-            return slots
+        queue = TrialQueue(definition, create=False)
+        if queue.study.user_attrs.get("checked"):
+            return queue
     except ConfigError as error:
         if "not begun yet" not in str(error):
             raise
     from forger.sweeps.checking import check
 
     check(definition)
-    slots = Slots(definition)
-    slots.study.set_user_attr("checked", True)
-    slots.fill()
-    return slots
+    queue = TrialQueue(definition)
+    queue.study.set_user_attr("checked", True)
+    queue.fill()
+    return queue
 
 
-def _run(slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | None) -> int:
+def _run(queue: TrialQueue, typed: list[str], hidden: dict[str, str], wanted: int | None) -> int:
     """Workers that this command looks after, a table of what they do, and the exit code."""
-    definition, code = slots.definition, 0
+    definition, code = queue.definition, 0
     if definition.trials < (definition.sweep.trials or 0):
         say(f"sweep {definition.name}: the space has {definition.trials} candidates, and none is tried twice")
-    open_trials = definition.trials - slots.ended()
+    open_trials = definition.trials - queue.ended()
     if open_trials:
         with ExitStack() as stack:
-            starts = _starts(slots, typed, hidden, wanted, stack)[:open_trials]
+            starts = _starts(queue, typed, hidden, wanted, stack)[:open_trials]
             several = "" if len(starts) == 1 else "s"
             where = "on the Ray cluster, " if definition.launcher.kind == "ray" else ""
             say(
                 f"sweep {definition.name}: {open_trials} trials to go, {len(starts)} worker{several}, "
                 f"{where}{definition.root}"
             )
-            code = Crew(slots, starts).attend()
+            code = WorkerPool(queue, starts).supervise()
     if code == 1:
         check_there(definition)
-    now = status.snapshot(slots)
+    now = status.snapshot(queue)
     say(status.line(now))
     for found in now["best"]:
         say(f"  best: {status.best_line(found)}")
@@ -115,14 +115,14 @@ def _run(slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | N
 
 
 def _starts(
-    slots: Slots, typed: list[str], hidden: dict[str, str], wanted: int | None, stack: ExitStack
+    queue: TrialQueue, typed: list[str], hidden: dict[str, str], wanted: int | None, stack: ExitStack
 ) -> list[Callable[[], Worker]]:
     """What starts each worker."""
-    definition = slots.definition
+    definition = queue.definition
     if definition.launcher.kind == "ray":
         from forger.sweeps.on_ray import Cluster, RayWorker
 
         cluster = stack.enter_context(closing(Cluster(definition)))
         return [partial(RayWorker, cluster, typed, hidden)] * cluster.places(wanted)
     places = devices_of_workers(definition, wanted)
-    return [partial(local_worker, slots, typed, {**hidden, **place}) for place in places]
+    return [partial(local_worker, queue, typed, {**hidden, **place}) for place in places]

@@ -3,8 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
@@ -13,18 +11,19 @@ from forger.records import BrokenRecord
 from forger.run_folder import RunFolder
 from forger.sweeps import processes, seeds
 from forger.sweeps.definition import Definition
-from forger.sweeps.rows import Rows, last_value
-from forger.sweeps.study import Slots
+from forger.sweeps.outcome import Outcome, outcome_of
+from forger.sweeps.rows import Rows
+from forger.sweeps.study import TrialQueue
 from forger.trial import Membership
 
 _POLL = 0.1
 #: How often the worker writes a trial's progress where others can read it, in seconds.
 _PROGRESS = 2.0
 #: How often in a row a run may be killed before it reaches its next checkpoint; it may be too large for this machine.
-_IN_VAIN = 5
+_KILLS_WITHOUT_PROGRESS = 5
 
 
-class Stopped(Exception):
+class WorkerStopping(Exception):
     """The worker has to end; the trial was saved and handed back."""
 
 
@@ -32,43 +31,34 @@ class Lost(Exception):
     """The trial no longer belongs to this worker."""
 
 
-@dataclass
-class Outcome:
-    """How the run of one seed ended: finished, pruned, diverged, stopped, failed or killed."""
-
-    status: str
-    values: list[float] = field(default_factory=list)
-    reason: str = ""
-    #: Ends that a second attempt would repeat.
-    hopeless: bool = False
-
-
-class Attempt:
+class TrialRunner:
     """What a worker does with a trial it holds.
 
     Args:
-        slots: the study.
+        queue: the study.
         trial: that this process claimed.
         starter: of its runs.
         stopping: tells whether the worker is to end.
     """
 
-    def __init__(self, slots: Slots, trial: Trial, starter: processes.Starter, stopping: Callable[[], bool]) -> None:
-        self.slots = slots
+    def __init__(
+        self, queue: TrialQueue, trial: Trial, starter: processes.Starter, stopping: Callable[[], bool]
+    ) -> None:
+        self.queue = queue
         self.trial = trial
-        self.definition: Definition = slots.definition
+        self.definition: Definition = queue.definition
         self.starter = starter
         self.stopping = stopping
         self.folder = self.definition.root / str(trial.user_attrs["folder"])
         self.parameters = {p.name: p.suggest(trial) for p in self.definition.space}
-        self.reported: set[int] = set(slots.study._storage.get_trial(trial._trial_id).intermediate_values)
-        self._beaten = self._told = 0.0
+        self.reported: set[int] = set(queue.study._storage.get_trial(trial._trial_id).intermediate_values)
+        self._last_beat = self._noted = 0.0
 
-    def perform(self) -> None:
+    def run(self) -> None:
         """Run the seeds that can still win and report the result to the study.
 
         Raises:
-            Stopped: the worker was asked to end; the trial waits for another one.
+            WorkerStopping: the worker was asked to end; the trial waits for another one.
             Lost: another worker has the trial now.
         """
         results: dict[str, list[float]] = dict(self.trial.user_attrs.get("seeds", {}))
@@ -76,35 +66,35 @@ class Attempt:
             for number in range(self.definition.sweep.seeds):
                 if str(number) in results:
                     continue
-                outcome = self._twice(number)
+                outcome = self._run_seed(number)
                 if outcome.status != "finished":
                     return self._end(outcome)
                 results[str(number)] = outcome.values
-                self.slots.note(self.trial, "seeds", results)
+                self.queue.note(self.trial, "seeds", results)
                 if not self._worthwhile(list(results.values())):
                     # Its value is the mean so far; further seeds would not have made it the best.
                     if self.definition.budget not in self.reported:
                         self.trial.report(self._means(results)[0], self.definition.budget)
-                    return self.slots.prune(self.trial, "outrun")
+                    return self.queue.prune(self.trial, "outrun")
         except UpdateFinishedTrialError:
             raise Lost from None
         except Lost:
             raise
-        except Exception:  # among them Stopped: whatever it was, another worker can go on at once
-            self.slots.hand_back(self.trial)
+        except Exception:  # among them WorkerStopping: whatever it was, another worker can go on at once
+            self.queue.hand_back(self.trial)
             raise
-        return self.slots.complete(self.trial, self._means(results))
+        return self.queue.complete(self.trial, self._means(results))
 
     def _means(self, results: Mapping[str, list[float]]) -> list[float]:
         return [seeds.mean_and_spread(values)[0] for values in zip(*results.values(), strict=True)]
 
     def _end(self, outcome: Outcome) -> None:
         if outcome.status == "pruned":
-            self.slots.prune(self.trial)
+            self.queue.prune(self.trial)
         elif outcome.status in ("diverged", "stopped"):
             self._end_badly(outcome.status)
         else:
-            self.slots.set_aside(self.trial, outcome.reason)
+            self.queue.set_aside(self.trial, outcome.reason)
 
     def _end_badly(self, status: str) -> None:
         """A bad value, so that the sampler learns to stay away."""
@@ -113,15 +103,15 @@ class Attempt:
             # TPE ranks pruned trials after finished ones, and those without a value last.
             step = max(self.reported, default=0) + 1
             self.trial.report(math.nan, step)
-            return self.slots.prune(self.trial, status)
+            return self.queue.prune(self.trial, status)
         # The Gaussian process and NSGA-II use finished trials only.
-        done = [row for row in self.slots.trials() if row.state == TrialState.COMPLETE]
+        done = [row for row in self.queue.trials() if row.state == TrialState.COMPLETE]
         bad = []
         for index, direction in enumerate(sweep.objective.values()):
             values = [row.values[index] for row in done] or [0.0]
             reach = max(max(values) - min(values), 1.0)
             bad.append(max(values) + reach if direction == "minimize" else min(values) - reach)
-        return self.slots.complete(self.trial, bad, status)
+        return self.queue.complete(self.trial, bad, status)
 
     def _worthwhile(self, values: list[list[float]]) -> bool:
         """Whether this candidate's next seed could still make it the best (of one objective)."""
@@ -130,7 +120,7 @@ class Attempt:
             return True
         (direction,) = self.definition.objective.values()
         higher = direction == "maximize"
-        rows = [r for r in self.slots.trials() if r.user_attrs.get("seeds")]
+        rows = [r for r in self.queue.trials() if r.user_attrs.get("seeds")]
         groups = [[value for value, *_ in r.user_attrs["seeds"].values()] for r in rows]
         ended = [r.value for r in rows if r.state == TrialState.COMPLETE and r.value is not None]
         best = (max if higher else min)(ended) if ended else None
@@ -139,17 +129,17 @@ class Attempt:
 
     # One run ------------------------------------------------------------------------------------------------------
 
-    def _twice(self, seed: int) -> Outcome:
+    def _run_seed(self, seed: int) -> Outcome:
         """The run of a seed: tried once more if it failed, continued if it was killed as long as it makes progress."""
         failures, in_vain, reached = 0, 0, -1
         while True:
             outcome = self._run(seed)
-            if outcome.status not in ("failed", "killed") or outcome.hopeless:
+            if outcome.status not in ("failed", "killed") or outcome.repeats:
                 return outcome
             images = self._images(seed)
             failures += outcome.status == "failed"
             in_vain = 0 if images > reached else in_vain + 1
-            if failures > 1 or in_vain >= _IN_VAIN:
+            if failures > 1 or in_vain >= _KILLS_WITHOUT_PROGRESS:
                 return outcome
             reached = max(images, reached)
 
@@ -167,7 +157,7 @@ class Attempt:
             while process.poll() is None:
                 time.sleep(_POLL)
                 self._tend(seed)
-                if seed == 0 and self._hopeless(rows):
+                if seed == 0 and self._should_prune(rows):
                     about.prune_file.touch()
                     pruned = True
                     break
@@ -177,7 +167,7 @@ class Attempt:
         code = processes.stop(process, self._beat) if pruned else process.wait()
         if pruned and code in (143, -15):
             return Outcome("pruned")
-        return self._outcome(code, seed, output, begins)
+        return outcome_of(code, self._run_folder(seed), list(self.definition.objective), output.read_bytes()[begins:])
 
     def arguments(self, seed: int) -> list[str]:
         """What a run is started with after ``forger train``."""
@@ -192,21 +182,21 @@ class Attempt:
     def _tend(self, seed: int) -> None:
         """Heartbeat and progress of the trial, written while a run goes on."""
         if self.stopping():
-            raise Stopped
+            raise WorkerStopping
         if not self._beat():
             raise Lost
         now = time.monotonic()
-        if now - self._told > _PROGRESS:
-            self._told = now
-            processes.bury(self.starter.pids)
-            self.slots.note(self.trial, "progress", {"seed": seed, "images": self._images(seed)})
+        if now - self._noted > _PROGRESS:
+            self._noted = now
+            processes.reap_adopted(self.starter.pids)
+            self.queue.note(self.trial, "progress", {"seed": seed, "images": self._images(seed)})
 
     def _beat(self) -> bool:
         """Write the trial's heartbeat when it is due; False if it no longer belongs to this worker."""
-        if (now := time.monotonic()) - self._beaten <= self.definition.sweep.heartbeat:
+        if (now := time.monotonic()) - self._last_beat <= self.definition.sweep.heartbeat:
             return True
-        self._beaten = now
-        return self.slots.beat(self.trial)
+        self._last_beat = now
+        return self.queue.beat(self.trial)
 
     def _await_lock(self, seed: int) -> None:
         """Wait until the run of a killed worker has saved its state and ended."""
@@ -214,7 +204,7 @@ class Attempt:
             self._tend(seed)
             time.sleep(_POLL)
 
-    def _hopeless(self, rows: "Rows") -> bool:
+    def _should_prune(self, rows: "Rows") -> bool:
         """Report the score at each rung that has been reached; whether the pruner gives the trial up."""
         rungs = self.definition.rungs
         if not rungs or all(rung in self.reported for rung in rungs):
@@ -231,21 +221,6 @@ class Attempt:
                     if self.trial.should_prune():
                         return True
         return False
-
-    def _outcome(self, code: int, seed: int, output: Path, begins: int) -> Outcome:
-        folder = self._run_folder(seed)
-        if code in (0, 3) and folder is not None:
-            values = [last_value(folder, f"score/{name}") for name in self.definition.objective]
-            finite = [value for value in values if value is not None and math.isfinite(value)]
-            if code == 0 and len(finite) == len(values):
-                return Outcome("finished", finite)
-            status = folder.read().status
-            return Outcome("stopped" if status == "stopped" else "diverged")
-        lines = output.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
-        said = lines[-1].removeprefix("forger: ") if lines else "no word"
-        if code < 0 or code > 128:  # it may have saved its state, which is more than was to be hoped for
-            return Outcome("killed", reason=f"killed by signal {-code if code < 0 else code - 128}")
-        return Outcome("failed", reason=f"exit code {code}: {said}", hopeless=code == 2)
 
     def _run_folder(self, seed: int) -> RunFolder | None:
         """The folder of a seed's run, once it is there."""

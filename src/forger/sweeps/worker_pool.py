@@ -14,8 +14,8 @@ from rich.live import Live
 from forger.console import console, say
 from forger.endings import asking, leave_terminal
 from forger.sweeps import status
-from forger.sweeps.processes import bury
-from forger.sweeps.study import Slots
+from forger.sweeps.processes import reap_adopted
+from forger.sweeps.study import TrialQueue
 from forger.trial import PARENT
 
 #: How often a killed worker is replaced.
@@ -34,9 +34,11 @@ class Worker(Protocol):
     def send_signal(self, sig: int) -> None: ...
 
 
-def local_worker(slots: Slots, arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+def local_worker(
+    queue: TrialQueue, arguments: Sequence[str], environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
     """`forger sweep worker ARGUMENTS` on this machine, its lines in ``workers.txt``."""
-    with (slots.definition.root / "workers.txt").open("ab") as file:
+    with (queue.definition.root / "workers.txt").open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "forger", "sweep", "worker", *arguments],
             env={**os.environ, **environment, PARENT: str(os.getpid())},
@@ -47,16 +49,16 @@ def local_worker(slots: Slots, arguments: Sequence[str], environment: Mapping[st
         )
 
 
-class Crew:
+class WorkerPool:
     """Workers that are followed, replaced where they were killed, and ended by the signals that ask for it.
 
     Args:
-        slots: the study.
+        queue: the study.
         starts: what starts each worker, at first and when it was killed.
     """
 
-    def __init__(self, slots: Slots, starts: Sequence[Callable[[], Worker]]) -> None:
-        self.slots = slots
+    def __init__(self, queue: TrialQueue, starts: Sequence[Callable[[], Worker]]) -> None:
+        self.queue = queue
         self.starts = list(starts)
         self.signal = 0
         self.replaced = 0
@@ -64,26 +66,26 @@ class Crew:
         self._said = -1
         self.workers = [start() for start in self.starts]
 
-    def attend(self) -> int:
+    def supervise(self) -> int:
         """Wait for the workers to end; the worst exit code."""
         former = {each: signal.signal(each, self._note) for each in asking()}
         try:
             if console.is_terminal:
                 with Live(console=console, refresh_per_second=4) as live:
-                    return self._attend(lambda: live.update(status.table(status.snapshot(self.slots))))
-            return self._attend(self._say_progress)
+                    return self._supervise(lambda: live.update(status.table(status.snapshot(self.queue))))
+            return self._supervise(self._say_progress)
         finally:
             for each, handler in former.items():
                 signal.signal(each, handler)
 
-    def _attend(self, show: Callable[[], None]) -> int:
+    def _supervise(self, show: Callable[[], None]) -> int:
         while self._at_work():
             show()
             deadline = time.monotonic() + 1
             while time.monotonic() < deadline and self._at_work():
                 self._forward()
                 time.sleep(0.05)
-            bury({worker.pid for worker in self.workers if isinstance(worker, subprocess.Popen)})
+            reap_adopted({worker.pid for worker in self.workers if isinstance(worker, subprocess.Popen)})
             for index, worker in enumerate(self.workers):
                 killed = (worker.poll() or 0) < 0
                 if killed and not self.signal and self.replaced < _REPLACEMENTS:
@@ -99,10 +101,10 @@ class Crew:
         return any(worker.poll() is None for worker in self.workers)
 
     def _say_progress(self) -> None:
-        ended = self.slots.ended()
-        if ended not in (self._said, self.slots.definition.trials):
+        ended = self.queue.ended()
+        if ended not in (self._said, self.queue.definition.trials):
             self._said = ended
-            say(status.line(status.snapshot(self.slots)))
+            say(status.line(status.snapshot(self.queue)))
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
