@@ -157,8 +157,8 @@ def test_a_checkpoint_is_read_hashed_and_loaded_once(tmp_path, monkeypatch):
 def test_other_conditions_are_said_and_refused_when_strict(tmp_path, capsys):
     run = interrupted(tmp_path)
     record = json.loads(run.record_file.read_text())
-    record.versions["torch"] = "1.0.0"
-    record.device |= {"threads": 2, "ATEN_CPU_CAPABILITY": "avx2"}
+    record["versions"]["torch"] = "1.0.0"
+    record["device"] |= {"threads": 2, "ATEN_CPU_CAPABILITY": "avx2"}
     run.record_file.write_text(json.dumps(record))
     overrides = [*SMALL, *NARROW, f"run.root={tmp_path}"]
     told = rf"torch 1\.0\.0 → {torch.__version__.split('+')[0]}.*threads 2 → 1.*ATEN_CPU_CAPABILITY avx2 → none"
