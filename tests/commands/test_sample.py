@@ -135,7 +135,7 @@ def test_points_are_drawn_as_a_density_and_written_as_floats(points, tmp_path, c
 
 def test_an_unfinished_run_is_drawn_from_its_last_checkpoint(copy, tmp_path, capsys):
     (copy.checkpoints / "final.ckpt").unlink()
-    copy.record_file.write_text(json.dumps(copy.read() | {"status": "running"}))
+    copy.record_file.write_text(json.dumps(copy.read().document() | {"status": "running"}))
     with copy.lock():
         sample(capsys, copy, "--out", tmp_path / "a.png")
     (copy.checkpoints / "last.ckpt").write_bytes(b"torn")

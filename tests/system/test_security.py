@@ -245,7 +245,7 @@ def test_no_secret_is_left_in_a_run_folder(
     secrets = (SECRET, "key-0123456789", "url-0123456789", "query-0123456789", "word-0123456789")
     assert {secret: files_with(run, secret) for secret in secrets} == {secret: [] for secret in secrets}
     record = json.loads((run / "record.json").read_text())
-    assert any("api_key: " + HIDDEN in override for override in record.overrides)
+    assert any("api_key: " + HIDDEN in override for override in record["overrides"])
     assert f"api_key: '{HIDDEN}'" in (run / "config.yaml").read_text()
 
 
@@ -326,8 +326,8 @@ def test_no_escape_sequence_reaches_the_terminal(run: Path, here: Path, capsys: 
     shutil.copytree(run, "runs/broken/b\x1b[31m")
     file = next(Path("runs").glob("a*/*/record.json"))
     record = json.loads(file.read_text())
-    record.name = record.device["accelerator"] = ESCAPES
-    record.scores["final"] = {ESCAPES: {"value": 1.0, "passport": {"split": ESCAPES}}}
+    record["name"] = record["device"]["accelerator"] = ESCAPES
+    record["scores"]["final"] = {ESCAPES: {"value": 1.0, "passport": {"split": ESCAPES}}}
     file.write_text(json.dumps(record))
     Path("runs/broken/b\x1b[31m/record.json").write_text(json.dumps({**record, "status": ESCAPES}))
     for arguments in (["runs"], ["sample", str(file.parent), "--checkpoint", ESCAPES], ["reproduce", f"no{ESCAPES}"]):

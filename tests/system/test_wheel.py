@@ -1,5 +1,6 @@
 """The built wheel in an environment of its own: configs inside, `forger train` in an empty folder."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -23,7 +24,7 @@ def test_the_wheel_holds_the_configs_and_the_weights(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"forger/{path.relative_to(REPOSITORY)}" for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert configs <= names
-    assert {"forger/metrics/digits.safetensors", "forger/record.schema.json"} <= names
+    assert {"forger/metrics/features/digits.safetensors", "forger/record.schema.json"} <= names
     assert not [name for name in names if name.startswith(("tests", "scripts"))]
 
 
@@ -38,12 +39,14 @@ def test_the_wheel_trains_in_an_empty_folder(wheel, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     python = environment / "bin" / "python"
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # there may be a checkout
     where = subprocess.run(
         [python, "-c", "import forger; print(forger.__file__)"],
         check=True,
         capture_output=True,
         text=True,
         cwd=empty,
+        env=variables,
     )
     assert str(site) in where.stdout
     line = [
@@ -55,7 +58,7 @@ def test_the_wheel_trains_in_an_empty_folder(wheel, tmp_path):
         "metrics.every_images=320",
         "trainer.threads=1",
     ]
-    done = subprocess.run(line, cwd=empty, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(line, cwd=empty, env=variables, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in empty.iterdir()] == ["runs"]
     assert len(list(empty.glob("runs/digits_cgan/*/samples/*.png"))) >= 1
