@@ -125,7 +125,7 @@ def test_an_autoencoder_of_colour_pictures(tmp_path, monkeypatch):
 def test_super_resolution_of_grey_pictures_in_both_stages(tmp_path, monkeypatch):
     (root := tmp_path / "files").mkdir()
     run = trained(tmp_path / "runs", *LITTLE, *fashion(root, monkeypatch), "model=srgan", *THIN, "budget.images=32")
-    assert {"psnr", "psnr_first", "psnr_bicubic", "ssim"} <= run.read()["scores"]["final"].keys()
+    assert {"psnr", "psnr_first", "psnr_bicubic", "ssim"} <= run.read().scores["final"].keys()
 
 
 @pytest.mark.parametrize(
