@@ -73,14 +73,14 @@ def test_fid_is_that_of_torch_fidelity(metrics, split, name, evaluation, statist
 def test_published_statistics_are_a_reference(evaluation, statistics, tmp_path):
     real = statistics(DATA.test.arrays["image"])
     numpy.savez(tmp_path / "noise.npz", mu=real["mu"], sigma=real["sigma"])
-    built = evaluation("fid", f"reference={tmp_path / 'noise.npz'}", "scores=[fid,is]", "splits=2")
+    built = evaluation("fid", f"file={tmp_path / 'noise.npz'}", "scores=[fid,is]", "splits=2")
     wanted = fid_statistics_to_metric(statistics(FAKES), real, verbose=False)["frechet_inception_distance"]
     assert built.estimate(Game(), DATA, "test", n=12, seed=0)["fid"].value == pytest.approx(wanted, rel=1e-5)
     assert built.evaluate(Game(), DATA, "test", n=12, seed=0)["fid"] == pytest.approx(wanted, rel=1e-5)
     passport = built.passport(Game(), DATA, "test", n=12, seed=0)
     assert (passport["split"], passport["n_real"]) == ("noise.npz", 0)
     with pytest.raises(Exception, match=r"kid needs the real images, of which noise\.npz has only mean and covariance"):
-        evaluation("fid", f"reference={tmp_path / 'noise.npz'}")
+        evaluation("fid", f"file={tmp_path / 'noise.npz'}")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_files_that_hold_no_statistics(arrays, said, tmp_path):
 
 def test_statistics_of_other_features(evaluation, tmp_path):
     numpy.savez(tmp_path / "other.npz", mu=numpy.zeros(64), sigma=numpy.eye(64))
-    built = evaluation("fid", f"reference={tmp_path / 'other.npz'}", "scores=[fid]")
+    built = evaluation("fid", f"file={tmp_path / 'other.npz'}", "scores=[fid]")
     with pytest.raises(ValueError, match=r"other\.npz has 64 features, the inception extractor 2048"):
         built.check(DATA)
 

@@ -45,7 +45,7 @@ def test_a_folder_of_ones_own_comes_first_and_reaches_the_runs(tmp_path):
     definition = load("mine", ["model=mine"], [str(tmp_path / "conf")])
     assert definition.run_config.model._target_ == "forger.games.adversarial.AdversarialGame"
     with configs([str(tmp_path / "conf")]) as composed:
-        assert composed("train", ["experiment=digits_gan"]).run.name == "digits_gan"
+        assert composed("train", ["experiment=digits_gan"]).budget.images == 120_000
     assert "stability" in config_groups()["sweep"]
     assert load("stability", [], [str(tmp_path / "conf")]).name == "stability"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, MinLen
 from torch import Tensor
@@ -42,8 +42,9 @@ class SampleQuality(Evaluation[Samples]):
         splits: of the Inception Score.
         preprocessing: of a module or exported program, as `ModuleExtractor` takes it (``size``, ``antialias``, …), or
             of Inception (``resize``, ``precision``).
-        reference: what fakes are compared with: the ``split`` that is scored, ``train``, or a file with published
-            statistics (`read_statistics`). By ``train`` the names of scores end in ``_train``, as ``fid_train``.
+        reference: what fakes are compared with: the ``split`` that is scored, or ``train``, by which the names of
+            scores end in ``_train``, as ``fid_train``.
+        file: published statistics to compare with instead (`read_statistics`).
 
     Raises:
         ValueError: extractor, scores and reference do not fit each other.
@@ -56,7 +57,8 @@ class SampleQuality(Evaluation[Samples]):
         weights: str | None = None,
         splits: Annotated[int, Ge(1)] = 1,
         preprocessing: Mapping[str, Any] | None = None,
-        reference: str = "split",
+        reference: Literal["split", "train"] = "split",
+        file: str | None = None,
     ) -> None:
         self.extractor = extractors.build(extractor, weights, **preprocessing or {})
         suffix = "_train" if reference == "train" else ""
@@ -64,7 +66,7 @@ class SampleQuality(Evaluation[Samples]):
         self.splits = splits
         self.reference = reference
         self._suffix = suffix
-        self._known = None if reference in ("split", "train") else read_statistics(Path(reference))
+        self._known = None if file is None else read_statistics(Path(file))
         if self._known is not None:
             refuse_without_images(self.names, self.extractor.name, self._known.name)
         if reference == "train" and memorises(self.names, self.extractor.name):
