@@ -50,6 +50,14 @@ def test_a_run_is_named_after_what_was_chosen(typed, name, monkeypatch):
     assert started == [name]
 
 
+def test_a_config_of_ones_own_without_groups_is_named_after_its_data(tmp_path, monkeypatch):
+    (tmp_path / "own.yaml").write_text("run: {name: null}\ndata: {name: mine}\n")
+    started = []
+    monkeypatch.setattr("forger.run.train", lambda config: started.append(config.run.name) or 0)
+    assert main(["train", "--config-path", str(tmp_path), "--config-name", "own"]) == 0
+    assert started == [None]  # which `validate` fills with the name of the data
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_can_do_without_scores(experiment):
     assert validate(composed(f"experiment={experiment}", "metrics=none")).metrics.evaluations == {}

@@ -128,13 +128,14 @@ def _job(config: Any, given: Arguments) -> int:
         return tell(error)
 
 
-def _run_name(choices: Mapping[str, str | None], typed: Sequence[str]) -> str:
+def _run_name(choices: Mapping[str, str | None], typed: Sequence[str]) -> str | None:
     """What was chosen: the experiment, or the data and the model where one of them was typed or no experiment was."""
     groups = {text.partition("=")[0].lstrip("+") for text in typed}
     experiment = choices.get("experiment")
     if experiment and not groups & {"data", "model"}:
         return experiment.replace("/", "_")
-    return f"{choices['data']}_{choices['model']}".replace("/", "_")
+    chosen = [option for group in ("data", "model") if (option := choices.get(group))]  # a config may have neither
+    return "_".join(chosen).replace("/", "_") or None
 
 
 def hide_secrets(folder: Path) -> None:
