@@ -51,6 +51,7 @@ def test_a_run_is_named_after_what_was_chosen(typed, name, monkeypatch):
 
 
 def test_a_config_of_ones_own_without_groups_is_named_after_its_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where Hydra keeps its log
     (tmp_path / "own.yaml").write_text("run: {name: null}\ndata: {name: mine}\n")
     started = []
     monkeypatch.setattr("forger.run.train", lambda config: started.append(config.run.name) or 0)
