@@ -42,7 +42,7 @@ class Score(TypedDict):
     gap: NotRequired[Annotated[Number, "in `best`, of the chosen score: how much worse the last value is"]]
 
 
-class Scores(TypedDict):
+class RecordedScores(TypedDict):
     """A run's scores by name."""
 
     final: Annotated[dict[str, Score], "of the final weights, on the test split"]
@@ -103,7 +103,7 @@ class Record:
     versions: Annotated[dict[str, str], "package to version; python too"]
     git: Annotated[GitState | None, "null where the code is no git checkout"]
     data: DataSummary
-    scores: Scores
+    scores: RecordedScores
     weights_sha256: Annotated[Sha256 | None, "over the final state dict: name-sorted, name, type, shape and raw bytes"]
     alerts: Annotated[list[dict[str, Any]], "what the watch saw"]
     parent: Annotated[Origin | None, "the run whose weights it started from"]

@@ -116,20 +116,20 @@ def fit(
             since = begin(config, data, folder, identity, accelerator, devices, saved, parent)
             if saved is not None:
                 tracking.go_on(loggers, since, read_rows(folder.metrics_file))
-        with closing(trainer, game, folder, callbacks) as outcome:
+        with closing(trainer, game, folder, callbacks) as end:
             batches = build_batches(remedied, data, game, trainer)
             # Callbacks of the user's are shown each batch.
             stream = batches if game.hooked else Stream(batches)
             trainer.fit(game, stream, ckpt_path=saved and saved.path, weights_only=True)
-            finish(trainer, game, callbacks, interruption, outcome)
+            finish(trainer, game, callbacks, interruption, end)
         verdict = callbacks.watching.verdict
-        if verdict is None or verdict["action"] != "rollback" or outcome.status not in ("stopped", "diverged"):
-            return summary(folder) or outcome.code if trainer.is_global_zero else outcome.code
+        if verdict is None or verdict["action"] != "rollback" or end.status not in ("stopped", "diverged"):
+            return summary(folder) or end.code if trainer.is_global_zero else end.code
         saved = roll_back(folder.checkpoints, remedied, build_game, verdict, callbacks.chain.state_dict())
 
 
 @dataclass
-class Outcome:
+class RunEnd:
     """How training ended: the status and the further fields of the record, and the exit code."""
 
     status: str = "failed"
@@ -138,23 +138,23 @@ class Outcome:
 
 
 @contextmanager
-def closing(trainer: pl.Trainer, game: Game, folder: RunFolder, callbacks: Callbacks) -> Iterator[Outcome]:
+def closing(trainer: pl.Trainer, game: Game, folder: RunFolder, callbacks: Callbacks) -> Iterator[RunEnd]:
     """Close the record and the loggers, whatever happens to the training inside.
 
     Raises:
         ForgerError: a file can't be written, or another process of the run has died.
     """
-    outcome, checkpoints = Outcome(), callbacks.checkpoints
+    end, checkpoints = RunEnd(), callbacks.checkpoints
     try:
-        yield outcome
-        outcome.status, outcome.code = "finished", 0
+        yield end
+        end.status, end.code = "finished", 0
     except Diverged as error:
-        outcome.status, outcome.code = "diverged", error.exit_code
+        end.status, end.code = "diverged", error.exit_code
         logger.error("%s; %s", error, checkpoints.kept)
     except StoppedByWatch as error:
-        outcome.status, outcome.code = "stopped", error.exit_code
+        end.status, end.code = "stopped", error.exit_code
     except Interrupted as error:
-        outcome.status, outcome.code = ending("interrupted"), error.exit_code
+        end.status, end.code = ending("interrupted"), error.exit_code
     except OSError as error:
         raise ForgerError(f"{error.strerror}: {error.filename}; {checkpoints.kept}") from error
     except RuntimeError as error:
@@ -166,13 +166,13 @@ def closing(trainer: pl.Trainer, game: Game, folder: RunFolder, callbacks: Callb
             seconds = round(callbacks.budget.seconds, 3)
             clock = {"images": game.shown, "iterations": game.iteration, "seconds": seconds}
             try:
-                folder.update(status=outcome.status, **clock, **outcome.results)
+                folder.update(status=end.status, **clock, **end.results)
             except (OSError, BrokenRecord) as error:
                 logger.error("the record could not be brought up to date: %s", error)
-            tracking.finish(trainer.loggers, outcome.code)
+            tracking.finish(trainer.loggers, end.code)
 
 
-def finish(trainer: pl.Trainer, game: Game, callbacks: Callbacks, interruption: Interruption, outcome: Outcome) -> None:
+def finish(trainer: pl.Trainer, game: Game, callbacks: Callbacks, interruption: Interruption, end: RunEnd) -> None:
     """Save the final state and compute the final scores, once training is over.
 
     Raises:
@@ -182,13 +182,13 @@ def finish(trainer: pl.Trainer, game: Game, callbacks: Callbacks, interruption: 
         raise Interrupted(interruption.signal_number)
     scoring, watching = callbacks.scoring, callbacks.watching
     if watching.verdict:
-        outcome.results = {"scores": {"final": {}, "best": scoring.closing()}}
+        end.results = {"scores": {"final": {}, "best": scoring.closing()}}
         raise StoppedByWatch(alert_text(watching.verdict))
     if not callbacks.budget.over:
         say(f"ended by a callback at {game.shown:,} images")
     callbacks.checkpoints.save(trainer, "final")
     final = scoring.published(game)
-    outcome.results = {"scores": {"final": final, "best": scoring.closing()}}
-    outcome.results["weights_sha256"] = weights_sha256(game.state_dict())
+    end.results = {"scores": {"final": final, "best": scoring.closing()}}
+    end.results["weights_sha256"] = weights_sha256(game.state_dict())
     values = {f"score/test/{name}": score["value"] for name, score in final.items()}
     callbacks.journal.write(trainer, game, values)

@@ -12,7 +12,7 @@ from forger.data.downloads import DEBIAN_FASHION_MNIST
 from forger.data.images import digits
 from forger.default_evaluations import with_evaluations
 from forger.runs.identity import determining
-from running import composed, trained, without
+from running import composed, trained, unprepared, without
 
 #: `sweep` and `launcher` belong to `forger sweep`; tests/sweeps loads them.
 OTHERS = ("experiment", "sweep", "launcher")
@@ -82,3 +82,9 @@ def test_every_experiment_trains(experiment, tmp_path):
 def test_the_default_is_its_experiment():
     default, experiment = validate(composed()), validate(composed("experiment=digits_cgan"))
     assert determining(asdict(with_evaluations(default, digits()))) == determining(asdict(experiment))
+
+
+def test_computed_values_are_shown_too(tmp_path):
+    """By a process that imports no more than the command needs."""
+    shown = unprepared("train", "model=vae", "data=fashion_mnist", "--cfg", "job", "--resolve", cwd=tmp_path)
+    assert "r_loss_factor: 12250.0\n" in shown.stdout, shown.stderr

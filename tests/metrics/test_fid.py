@@ -44,9 +44,7 @@ def statistics(weights):
 
 
 @pytest.fixture
-def evaluation(weights, tmp_path, monkeypatch):
-    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
-
+def evaluation(weights):
     def build(metrics, *overrides):
         place = "metrics.evaluations.quality"
         config = composed(f"metrics={metrics}", f"+{place}.weights={weights}", *(f"{place}.{o}" for o in overrides))
@@ -68,6 +66,8 @@ def test_fid_is_that_of_torch_fidelity(metrics, split, name, evaluation, statist
     passport = built.passport(Game(), DATA, "test", n=12, seed=0)
     assert (passport["split"], passport["n_real"]) == (f"noise/{split}", len(real))
     assert not built.higher_is_better(name)
+    # The training images are looked at once, whatever is scored.
+    assert (built._prepared(DATA, "test") is built._prepared(DATA, "validation")) == (split == "train")
 
 
 def test_published_statistics_are_a_reference(evaluation, statistics, tmp_path):
@@ -79,6 +79,10 @@ def test_published_statistics_are_a_reference(evaluation, statistics, tmp_path):
     assert built.evaluate(Game(), DATA, "test", n=12, seed=0)["fid"] == pytest.approx(wanted, rel=1e-5)
     passport = built.passport(Game(), DATA, "test", n=12, seed=0)
     assert (passport["split"], passport["n_real"]) == ("noise.npz", 0)
+    with pytest.raises(
+        Exception, match=r"vendi needs the real images, of which noise\.npz has only mean and covariance"
+    ):
+        evaluation("fid", f"file={tmp_path / 'noise.npz'}", "scores=[fid,vendi]")
     with pytest.raises(Exception, match=r"kid needs the real images, of which noise\.npz has only mean and covariance"):
         evaluation("fid", f"file={tmp_path / 'noise.npz'}")
 
@@ -108,8 +112,7 @@ def test_statistics_of_other_features(evaluation, tmp_path):
         built.check(DATA)
 
 
-def test_images_are_scored_against_published_statistics(weights, statistics, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
+def test_images_are_scored_against_published_statistics(weights, statistics, tmp_path, capsys):
     real = statistics(DATA.test.arrays["image"])
     numpy.savez(tmp_path / "noise.npz", mu=real["mu"], sigma=real["sigma"])
     numpy.savez(tmp_path / "fakes.npz", samples=FAKES.permute(0, 2, 3, 1).numpy())

@@ -12,6 +12,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, ListConfig
 
+from forger.config import resolvers as resolvers
 from forger.errors import ConfigError
 
 SCHEME = "layers"

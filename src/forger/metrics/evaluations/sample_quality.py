@@ -107,10 +107,9 @@ class SampleQuality(Evaluation[Samples]):
         return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()
 
     def _prepared(self, data: Data, split: str) -> Scores:
+        split = "train" if self.reference == "train" else split
         if split not in self._scores:
-            real = self._known
-            if real is None:
-                real = split_of(data, "train" if self.reference == "train" else split)
+            real = split_of(data, split) if self._known is None else self._known
             self._scores[split] = Scores.against(real, self.extractor, self.names, splits=self.splits)
         return self._scores[split]
 

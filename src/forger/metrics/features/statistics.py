@@ -1,5 +1,6 @@
 """Published statistics of real images: their mean and covariance in a feature space, without the images."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,11 @@ class Statistics:
 
 def holds_statistics(path: Path) -> bool:
     """Whether a file is an `.npz` with `mu` and `sigma`."""
-    return path.suffix.lower() == ".npz" and path.is_file() and {"mu", "sigma"} <= npz_arrays(path).keys()
+    try:
+        with zipfile.ZipFile(path) as archive:  # of images, which may be many, only the names are read
+            return path.suffix.lower() == ".npz" and {"mu.npy", "sigma.npy"} <= {*archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def read_statistics(path: Path) -> Statistics:

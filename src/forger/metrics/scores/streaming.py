@@ -62,6 +62,7 @@ class Vendi(FeatureMetric):
     """Friedman & Dieng 2023: effective number of different images, and its ratio to the reals'. Streaming."""
 
     names = ("vendi", "vendi_ratio")
+    of_real = "features"
     higher_is_better = True
     n: Tensor
     outer: Tensor
