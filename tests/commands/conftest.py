@@ -67,6 +67,6 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def trained(configs: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The configs that reached `forger.run.train`; it does what the test sets as `trained.append`'s kin."""
+    """The configs that reached `forger.run.train`, which trains nothing and returns 0."""
     seen: list[Any] = []
     return reaching(seen, monkeypatch, lambda config: 0)

@@ -1,6 +1,7 @@
 """Images to score in every form, and `forger evaluate` in one line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,6 +9,13 @@ from PIL import Image
 
 from forger import cli
 from forger.data.images import digits
+from forger.run_folder import RunFolder
+from running import trained
+
+
+def scored_run(root: Path) -> RunFolder:
+    """A small run with scores of its samples."""
+    return trained(root, "experiment=digits_cgan", "metrics=digits")
 
 
 def real(split: str = "train") -> np.ndarray:

@@ -8,7 +8,7 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from commands.evaluating import exported, npz, pictures, real, refused, scores
+from commands.evaluating import exported, npz, pictures, real, refused, scored_run, scores
 from forger import cli
 from forger.hashing import file_sha256
 from forger.run_folder import RunFolder
@@ -16,16 +16,9 @@ from metrics.doubles import random_inception
 from running import trained
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FORGER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> RunFolder:
-    return trained(tmp_path_factory.mktemp("runs"), "experiment=digits_cgan", "metrics=digits")
+    return scored_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

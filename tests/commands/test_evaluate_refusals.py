@@ -4,23 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands.evaluating import exported, npz, pictures, real, refused
+from commands.evaluating import exported, npz, pictures, real, refused, scored_run
 from forger.data.images import digits
 from forger.metrics.evaluations.base import Evaluation
 from forger.run_folder import RunFolder
-from running import SMALL, composed, trained
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FORGER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+from running import SMALL, composed
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> RunFolder:
-    return trained(tmp_path_factory.mktemp("runs"), "experiment=digits_cgan", "metrics=digits")
+    return scored_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,6 @@ class Game:
         return to_float(DATA.train.arrays["image"][rows[only]]) * 0.9
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("FORGER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 def quality(*names):
     return SampleQuality("digits", list(names))
 

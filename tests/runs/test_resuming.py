@@ -58,18 +58,20 @@ def test_scoring_that_is_broken_off_is_done_again(tmp_path, undisturbed, monkeyp
     assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
 
 
-def test_a_run_that_is_stopped_after_its_last_round_plays_no_further_one(tmp_path, undisturbed, monkeypatch):
+def stopped_after_its_last_round(root: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     with monkeypatch.context() as patch:
         patch.setattr(Scoring, "published", lambda *_: signal.raise_signal(signal.SIGINT))
-        run = trained(tmp_path, *NARROW, code=130)
+        return trained(root, *NARROW, code=130)
+
+
+def test_a_run_that_is_stopped_after_its_last_round_plays_no_further_one(tmp_path, undisturbed, monkeypatch):
+    run = stopped_after_its_last_round(tmp_path, monkeypatch)
     assert (run.read().status, run.read().iterations) == ("interrupted", 10)
     assert result(trained(tmp_path, *NARROW)) == result(undisturbed)
 
 
 def test_a_record_that_somebody_removed_costs_no_training(tmp_path, undisturbed, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(Scoring, "published", lambda *_: signal.raise_signal(signal.SIGINT))
-        run = trained(tmp_path, *NARROW, code=130)
+    run = stopped_after_its_last_round(tmp_path, monkeypatch)
     run.record_file.unlink()
     before = (run.checkpoints / "last.ckpt").stat().st_mtime_ns
     assert result(trained(tmp_path, *NARROW)) == result(undisturbed)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from forger import cli
 from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 
 TINY = (
@@ -24,6 +25,13 @@ PICTURES = ("data=image_folder", "data.size=8", "data.channels=1", "data.batch_s
 OWN = ("--config-dir", "conf", "experiment=own")
 ADAM = "model.players.discriminator.optimizer"
 RUN = "runs/digits_gan/0"
+
+
+def tiny_run(root: Path) -> Path:
+    """A small finished run."""
+    assert cli.main(["train", *TINY, f"run.root={root}"]) == 0
+    return next(root.glob("*/*"))
+
 
 Prepare = Callable[["Scene"], object]
 

@@ -14,15 +14,12 @@ from forger import cli, console
 from forger.run_folder import RunFolder
 from running import command, unprepared
 from system.bad_input import CASES, CHECKPOINT, CONFIG, DATA, ENVIRONMENT, HARDWARE, Case
-from system.scenes import RUN, TINY, Scene
+from system.scenes import RUN, TINY, Scene, tiny_run
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small finished run."""
-    root = tmp_path_factory.mktemp("finished")
-    assert cli.main(["train", *TINY, f"run.root={root}"]) == 0
-    return next(root.glob("*/*"))
+    return tiny_run(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture

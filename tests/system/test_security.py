@@ -21,7 +21,7 @@ from forger.data.downloads import cifar10
 from forger.errors import ConfigError
 from forger.redaction import HIDDEN, redacted
 from running import composed
-from system.scenes import TINY
+from system.scenes import TINY, tiny_run
 
 SECRET = "hush-0123456789abcdef"
 
@@ -29,9 +29,7 @@ SECRET = "hush-0123456789abcdef"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run, as a stranger might hand it over."""
-    root = tmp_path_factory.mktemp("stranger")
-    assert cli.main(["train", *TINY, f"run.root={root}"]) == 0
-    return next(root.glob("*/*"))
+    return tiny_run(tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ from running import SMALL, composed, trained
 PICTURES = ("model=gan", "data=image_folder", "data.size=8", "data.channels=1", "metrics=digits", "metrics.n=64")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FORGER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("data") / "threes"
