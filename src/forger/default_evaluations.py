@@ -7,21 +7,13 @@ from typing import Any
 from hydra.utils import get_object
 from torch import Tensor
 
-from forger.config.schema import Config, DataConfig
+from forger.config.schema import Config
 from forger.config.targets import Node
-from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
-from forger.metrics.features import extractors, inception
+from forger.metrics.features import extractors
 from forger.metrics.scores.names import score_name
 
-#: Data sets whose extractor forger ships, with the only shape that it takes.
-_SHIPPED = {
-    "digits": ("digits", (1, 8, 8)),
-    "digits_inverted": ("digits", (1, 8, 8)),
-    "digits_rotated": ("digits", (1, 8, 8)),
-    "fashion_mnist": ("fashion", (1, 28, 28)),
-}
 #: Networks so large that features of all training images, which memorisation needs, would take longer than training.
 _LARGE = ("inception", "dinov2")
 #: Values of training images (pixels × channels) up to which their features, which memorisation needs, cost seconds.
@@ -87,8 +79,10 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
         if config.model.get("sparsity"):
             found["sparsity"] = _node(f"{_AUTOENCODING}.Sparsity")
     if hasattr(game, "sample"):
-        name = _extractor(config.data, data)
-        label, classes = _told_apart(name, data.test.arrays["image"][:1])
+        image, name = data.test.arrays["image"][:1], config.data.extractor
+        if name == "auto":
+            name = extractors.suited(data.name, image, "data.extractor=auto")
+        label, classes = _told_apart(name, image)
         compared = name not in _LARGE and len(data.train) * prod(data.shape) <= _NEIGHBOURS
         scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
         found["quality"] = _node(
@@ -103,26 +97,6 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
 
 def _node(target: str, **arguments: Any) -> Node:
     return Node({"_target_": target, **arguments})
-
-
-def _extractor(config: DataConfig, data: Data) -> str:
-    """The extractor that the config names, or the best that is here, which one line tells."""
-    if config.extractor != "auto":
-        return config.extractor
-    own, shape = _SHIPPED.get(data.name, (None, None))
-    if own and data.shape == shape:
-        return own
-    if data.shape[0] in (1, 3) and inception.standard_file().is_file():
-        say(f"data.extractor=auto: inception, whose weights are here; forger ships no extractor for {_facts(data)}")
-        return "inception"
-    why = "Inception's weights are not here" if data.shape[0] in (1, 3) else "Inception takes grey or RGB"
-    say(f"data.extractor=auto: random, since forger ships no extractor for {_facts(data)}, and {why}")
-    return "random"
-
-
-def _facts(data: Data) -> str:
-    channels, height, width = data.shape
-    return f"{data.name} ({channels} x {height} x {width})"
 
 
 def _told_apart(name: str, image: Tensor) -> tuple[str, int]:

@@ -84,7 +84,7 @@ def test_grey_pictures_kept_as_rgb_are_grey(tmp_path, capsys):
     rgb = pictures(tmp_path / "rgb", real("test")[:40].repeat(3, axis=-1))
     (rgb / "one" / "more").mkdir(parents=True)
     (rgb / "0000.png").rename(rgb / "one" / "more" / "0000.png")
-    assert scores(capsys, rgb, "--reference", grey, "--scores", "fd")["fd_digits"]["value"] < 1e-6
+    assert scores(capsys, rgb, "--reference", grey, "--scores", "fd")["fd_random"]["value"] < 1e-6
     assert scores(capsys, npz(tmp_path, real("test").repeat(3, axis=-1)), "--reference", "digits", "--scores", "fd")
 
 
@@ -131,6 +131,28 @@ def test_inception_gives_the_names_of_the_literature(inception, tmp_path, capsys
     passport = found["fid"]["passport"]
     assert (passport["n_fake"], passport["n_real"], passport["weights_sha256"]) == (12, 14, file_sha256(inception))
     assert "299 without antialias" in passport["preprocessing"]
+
+
+def test_the_extractor_that_nobody_named_fits_the_reference(inception, tmp_path, capsys, monkeypatch):
+    """As `data.extractor=auto` chooses: the shipped one for its data, Inception where its weights are, or random."""
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path, other = npz(tmp_path, real("train")[:12]), npz(tmp_path, real("test")[:14], "real.npz")
+
+    def chosen(reference) -> tuple[str, str]:
+        assert cli.main(["evaluate", str(path), "--reference", str(reference), "--scores", "fd", "--json"]) == 0
+        printed = capsys.readouterr()
+        return ", ".join(json.loads(printed.out)["scores"]), printed.err
+
+    assert chosen("digits") == ("fd_digits", "")
+    facts = "forger ships no extractor for real.npz (1 x 8 x 8)"
+    name, line = chosen(other)
+    assert name == "fd_random"
+    assert f"--extractor: random, since {facts}, and Inception's weights are not here" in " ".join(line.split())
+    (cache / "weights-inception-2015-12-05-6726825d.pth").symlink_to(inception)
+    assert cli.main(["evaluate", str(path), "--reference", str(other)]) == 2  # chosen, and not the file it should be
+    assert f"--extractor: inception, whose weights are here; {facts}" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

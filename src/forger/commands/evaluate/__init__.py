@@ -28,8 +28,8 @@ Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array 
         Option(
             "--extractor E",
             "digits, fashion, inception, dinov2, random, a .safetensors file of forger extractor, or a torch.nn.Module "
-            "by import path (package.module.Class) or .pt2 file (default: the run's own; digits for grey 8×8 images, "
-            "else inception)",
+            "by import path (package.module.Class) or .pt2 file (default: the run's own; else one that forger "
+            "ships for the reference's data, inception if its weights are here, random)",
         ),
         Option("--weights FILE", "of the extractor"),
         Option(

@@ -76,7 +76,7 @@ def _scores(
     if isinstance(real, ImageSet):
         real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
         _same_kind(source, real, fake)
-    extractor = extractor or extractors.build("digits" if fake.images.shape[1:] == (1, 8, 8) else "inception")
+    extractor = extractor or extractors.build(_suited(real))
     names = plain_names(_names(source, options, extractor, fake.images[:1]), extractor, fake.images[:1])
     if isinstance(real, ImageSet):
         extractor.check(real.images)
@@ -111,6 +111,13 @@ def _early_extractor(source: Source, options: Mapping[str, Any]) -> Extractor | 
         return None
     preprocessing = _preprocessing(options["preprocess"]) if "preprocess" in options else {}
     return extractors.build(named, options.get("weights"), **preprocessing)
+
+
+def _suited(real: ImageSet | Statistics) -> str:
+    """The extractor that nobody named: as `data.extractor=auto` chooses; published statistics are of Inception's."""
+    if isinstance(real, Statistics):
+        return "inception"
+    return extractors.suited(real.name.partition("/")[0], real.images[:1], "--extractor")
 
 
 def _preprocessing(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from forger.config.trust import EXTRACTORS
+from forger.console import say
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
 from forger.importing import own_module
@@ -18,7 +20,7 @@ from forger.metrics.features.base import Extractor
 from forger.metrics.features.classifier import ClassifierExtractor, DigitsNetwork
 from forger.metrics.features.dinov2 import DINOv2Extractor
 from forger.metrics.features.exported import load_exported
-from forger.metrics.features.inception import InceptionExtractor
+from forger.metrics.features.inception import InceptionExtractor, standard_file
 from forger.metrics.features.untrained import RandomExtractor
 
 #: Names of forger's own extractors, which no other may have.
@@ -32,6 +34,8 @@ DIGITS_SHA256 = "7ad524e22796ba86894b27e6d5016cb0c578128548a47c368b3c0acc77066c5
 FASHION_SHA256 = "90f7e9fbac5299f9868a7213b85598c758ee0379415f8c0ba54ef7ae83df44e3"
 #: What forger ships: the file, and its SHA-256.
 SHIPPED = {"digits": (DIGITS_WEIGHTS, DIGITS_SHA256), "fashion": (FASHION_WEIGHTS, FASHION_SHA256)}
+#: Data sets on whose images, or on some like them, a shipped extractor was trained.
+_TRAINED_ON = {"digits": "digits", "digits_inverted": "digits", "digits_rotated": "digits", "fashion_mnist": "fashion"}
 
 
 class DigitsExtractor(Extractor):
@@ -144,6 +148,26 @@ class ModuleExtractor(Extractor):
         output = self.network((pixels - self.get_buffer("mean")) / self.get_buffer("std"))
         features, logits = output if isinstance(output, tuple | list) else (output, None)
         return features.flatten(1), logits
+
+
+def suited(data: str, images: Tensor, asked_by: str) -> str:
+    """The name of the extractor to score a data set by, of those that are here: its own, else Inception, else random.
+
+    ``images`` are some of it, uint8 (n, c, h, w). A line, which begins with ``asked_by``, says why it is not its own.
+    """
+    _, channels, height, width = images.shape
+    if own := _TRAINED_ON.get(data):
+        extractor = build(own)
+        with suppress(ValueError):  # images of another shape than it takes
+            extractor.check(images)
+            return own
+    facts = f"forger ships no extractor for {data} ({channels} x {height} x {width})"
+    if channels in (1, 3) and standard_file().is_file():
+        say(f"{asked_by}: inception, whose weights are here; {facts}")
+        return "inception"
+    why = "Inception's weights are not here" if channels in (1, 3) else "Inception takes grey or RGB"
+    say(f"{asked_by}: random, since {facts}, and {why}")
+    return "random"
 
 
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
