@@ -153,11 +153,11 @@ def test_an_updated_record_still_obeys_the_schema(tmp_path: Path) -> None:
     record = json.loads(run.record_file.read_text())
     jsonschema.validate(record, SCHEMA)
     assert record["status"] == "diverged"
-    told = run.read().scores["final"]["fd_digits"]
-    assert told["value"] is told["error"] is None
+    entry = run.read().scores["final"]["fd_digits"]
+    assert entry["value"] is entry["error"] is None
     for wrong in ({"error": -1}, {"error": "small"}, {"chosen": 1}, {"higher_is_better": None}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(record | {"scores": {"final": {"fd_digits": told | wrong}, "best": {}}}, SCHEMA)
+            jsonschema.validate(record | {"scores": {"final": {"fd_digits": entry | wrong}, "best": {}}}, SCHEMA)
 
 
 @pytest.mark.parametrize(

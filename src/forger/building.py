@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from forger.config.building import built
+from forger.config.instantiation import built
 from forger.config.schema import Config, DataConfig, MetricsConfig, TrainerConfig
 from forger.data.dataset import Data
 from forger.data.loader import Batches

@@ -82,7 +82,7 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
         image, name = data.test.arrays["image"][:1], config.data.extractor
         if name == "auto":
             name = extractors.suited(data.name, image, "data.extractor=auto")
-        label, classes = _told_apart(name, image)
+        label, classes = _label_and_classes(name, image)
         compared = name not in _LARGE and len(data.train) * prod(data.shape) <= _NEIGHBOURS
         scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
         found["quality"] = _node(
@@ -99,7 +99,7 @@ def _node(target: str, **arguments: Any) -> Node:
     return Node({"_target_": target, **arguments})
 
 
-def _told_apart(name: str, image: Tensor) -> tuple[str, int]:
+def _label_and_classes(name: str, image: Tensor) -> tuple[str, int]:
     """By which name an extractor's scores go, and how many classes it tells apart, 0 for none."""
     if name in _LARGE:  # known without loading them
         return name, 1008 if name == "inception" else 0

@@ -13,7 +13,7 @@ from forger.metrics.evaluations.base import DRAWS, Evaluation
 DATA = digits()
 
 
-class Told(Evaluation):
+class Scripted(Evaluation):
     """Scores that a list tells, one after the other; `up` is better when higher, `down` when lower."""
 
     def __init__(self, values):
@@ -33,8 +33,10 @@ def scoring(values, best="down", **options):
     saved = []
     journal = SimpleNamespace(write=lambda *_: None)
     checkpoints = SimpleNamespace(save=lambda trainer, name: saved.append(name))
-    evaluation = Told(values)
-    callback = Scoring({"told": evaluation}, DATA, journal, checkpoints, every_images=64, n=50, best=best, **options)
+    evaluation = Scripted(values)
+    callback = Scoring(
+        {"scripted": evaluation}, DATA, journal, checkpoints, every_images=64, n=50, best=best, **options
+    )
     return callback, evaluation, saved
 
 

@@ -156,20 +156,20 @@ def test_the_extractor_that_nobody_named_fits_the_reference(inception, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("extractor", "file", "told"),
+    ("extractor", "file", "hint"),
     [
         ("inception", "weights-inception-2015-12-05-6726825d.pth", "(sha256 6726825d…)"),
         ("dinov2", "dinov2_vitl14_pretrain.pth", "https://dl.fbaipublicfiles.com/dinov2"),
     ],
 )
-def test_one_line_says_which_file_to_put_where(extractor, file, told, tmp_path, capsys, monkeypatch):
+def test_one_line_says_which_file_to_put_where(extractor, file, hint, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("urllib.request.urlopen", Mock(side_effect=URLError("no network")))
     path = npz(tmp_path, real("test")[:12])
     assert cli.main(["evaluate", str(path), "--reference", "digits", "--extractor", extractor]) == 2
     line = capsys.readouterr().err.splitlines()[-1]  # after one that a download begins
     assert f"{tmp_path}/hub/checkpoints/{file}" in line
-    assert told in line
+    assert hint in line
 
 
 OWN = """

@@ -33,9 +33,9 @@ def run(tmp_path_factory) -> RunFolder:
 )
 def test_arrays_that_would_be_scored_wrong(change, said, tmp_path, capsys):
     path = npz(tmp_path, change(real("test")))
-    told = refused(capsys, path, "--reference", "digits")
-    assert said in told
-    assert "images.npz" in told
+    message = refused(capsys, path, "--reference", "digits")
+    assert said in message
+    assert "images.npz" in message
     refused(capsys, npz(tmp_path, real("test"), "good.npz"), "--reference", path)
 
 

@@ -175,18 +175,18 @@ def test_a_strangers_config_builds_nothing_foreign(copy, tmp_path, capsys, monke
     text = copy.config_file.read_text()
     copy.config_file.write_text(text.replace("forger.networks.mlp.Generator", "their_own_networks.Generator"))
     assert cli.main(["sample", str(copy)]) == 2
-    told = capsys.readouterr().err
-    assert "not your own; if it is, add --trust" in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "not your own; if it is, add --trust" in message
+    assert message.count("\n") == 1
     sample(capsys, copy, "--trust")
 
 
 def test_a_config_that_changed_does_not_fit_its_weights(copy, capsys):
     copy.config_file.write_text(copy.config_file.read_text().replace("width: 256", "width: 64"))
     assert cli.main(["sample", str(copy)]) == 2
-    told = capsys.readouterr().err
-    assert "weights don't fit the run's config" in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "weights don't fit the run's config" in message
+    assert message.count("\n") == 1
 
 
 # Nonsense ---------------------------------------------------------------------------------------------------

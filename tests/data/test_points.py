@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from forger.data.density import Mixture
+from forger.data.mixture import Mixture
 from forger.data.points import gaussian_1d, grid25, ring8
 
 

@@ -170,10 +170,10 @@ def asking(pictures: Path, log: Path, killed_after: int = -1) -> subprocess.Pope
 
 def test_two_that_ask_at_once_share_one_decoding(pictures, tmp_path):
     both = [asking(pictures, tmp_path / "log") for _ in range(2)]
-    told = [process.communicate(timeout=60) for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
     images, digest = stored(pictures, names(pictures), 3, 8)
-    assert {out for out, _ in told} == {f"{digest} {int(images.sum())}\n"}
+    assert {out for out, _ in outputs} == {f"{digest} {int(images.sum())}\n"}
     assert (tmp_path / "log").read_text().split() == [f"{index:03}.png" for index in range(30)]
 
 
@@ -202,9 +202,9 @@ def test_without_room_rows_are_decoded_when_asked_for(pictures, tmp_path, monkey
     else:
         monkeypatch.setattr(os, "posix_fallocate", refused)
     images, digest = stored(pictures, names(pictures), 3, 8)
-    (told,) = caplog.messages
-    assert re.search(r"decoding .*pictures while training, since .* can't keep its 0.0 GB \(", told)
-    assert {"disk full": "no space left", "quota": "quota exceeded"}.get(why, "") in told
+    (message,) = caplog.messages
+    assert re.search(r"decoding .*pictures while training, since .* can't keep its 0.0 GB \(", message)
+    assert {"disk full": "no space left", "quota": "quota exceeded"}.get(why, "") in message
     assert not any(file.stat().st_size for file in tmp_path.glob("cache/**/images.u8"))
     assert isinstance(images, Undecoded)
     assert digest == stored(pictures, names(pictures), 3, 8)[1]

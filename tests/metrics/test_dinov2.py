@@ -103,18 +103,18 @@ def test_one_line_says_what_is_missing(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(
         FileNotFoundError, match=rf"no DINOv2 weights at {tmp_path}/checkpoints/{FILE}: put https"
-    ) as told:
+    ) as refusal:
         build("dinov2")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
     registers = tmp_path / "registers.pth"
     torch.save(random_dinov2() | {"register_tokens": torch.ones(1, 4, WIDTH)}, registers)
     (tmp_path / "text.pth").write_text("hello")
     for path in (registers, tmp_path / "text.pth"):
         with pytest.raises(
             ValueError, match=r"holds no weights of a DINOv2 ViT-S, B or L/14 without registers"
-        ) as told:
+        ) as refusal:
             build("dinov2", path)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(refusal.value)
     monkeypatch.setitem(sys.modules, "timm.models.vision_transformer", None)
     with pytest.raises(ValueError, match=r"needs timm: pip install 'forger\[dinov2\]'"):
         build("dinov2", weights)

@@ -73,9 +73,9 @@ def test_evaluations_without_an_extractor_know_their_split_by_its_contents():
         for split in ("validation", "test")
     }
     assert difference(passports["digits", "test"], passports["copy", "test"]) is None
-    told = difference(passports["digits", "test"], passports["digits", "validation"])
-    assert told is not None
-    assert "different reference images: digits/test (" in told
+    reason = difference(passports["digits", "test"], passports["digits", "validation"])
+    assert reason is not None
+    assert "different reference images: digits/test (" in reason
     other = replace(data, test=Split({**data.test.arrays, "image": 255 - data.test.arrays["image"]}))
     assert difference(passports["digits", "test"], Sparsity().passport(None, other, "test", n=50, seed=0)) is not None
 

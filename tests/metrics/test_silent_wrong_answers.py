@@ -49,9 +49,9 @@ FAKES = DATA.validation.arrays["image"]
     ],
 )
 def test_no_other_range_or_type_gets_a_score(scores, images):
-    with pytest.raises(ValueError, match=r"takes uint8 images in \[0, 255\]") as told:
+    with pytest.raises(ValueError, match=r"takes uint8 images in \[0, 255\]") as refusal:
         value(scores, images)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_there_is_no_switch_that_rescales_uint8(extractor, scores):

@@ -28,11 +28,11 @@ def test_the_mean_has_its_textbook_error():
 def test_frechet_distance_far_from_and_near_its_floor(shift, low, high):
     real = torch.zeros(8), torch.eye(8)
     true = np.std([frechet_distance(*moments(draw(300, i, shift)), *real) for i in range(150)], ddof=1)
-    told = [
+    errors = [
         half_sample_error(lambda rows: frechet_distance(*moments(rows), *real), draw(300, i, shift), seed=i)
         for i in range(15)
     ]
-    assert low < np.mean(told) / true < high
+    assert low < np.mean(errors) / true < high
 
 
 def test_halves_are_halves_without_repetition():

@@ -260,7 +260,7 @@ def test_every_run_says_how_to_repeat_it(opened):
     tab = opened()
     run = tab.locator("details.run").first
     run.locator("summary").click()
-    told = run.inner_text()
+    text = run.inner_text()
     for part in (
         "forger train run.name=good seed=0",
         "commit 0123456789ab",
@@ -269,7 +269,7 @@ def test_every_run_says_how_to_repeat_it(opened):
         "torch" * 0,
         "python 3.11.7",
     ):
-        assert part in told
+        assert part in text
     assert "Left out" in tab.locator("#trust").inner_text()
     assert "not readable" in tab.locator("#trust ul").inner_text()
 

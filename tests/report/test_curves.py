@@ -80,7 +80,7 @@ def test_curves_of_a_page(tmp_path):
     for seed in (0, 1):
         write_run(tmp_path, "one", seed, 1.0, curve=(8.0 + 2 * seed, None, 2.0))
     found = variants(read([tmp_path]).runs)
-    told = page_curves(found, {run: number for number, run in enumerate(found[0].runs)})
-    assert told["bands"]["score/fd_digits"][0] == [[1000, 3000], [9.0, 2.0], [1.414, 0.0]]
-    assert told["seeds"]["score/fd_digits"][1] == [[1000, 2000, 3000], [10.0, None, 2.0]]
-    assert told["clocks"][0] == [[1000, 2000, 3000], [20.0, 40.0, 60.0]]
+    curves = page_curves(found, {run: number for number, run in enumerate(found[0].runs)})
+    assert curves["bands"]["score/fd_digits"][0] == [[1000, 3000], [9.0, 2.0], [1.414, 0.0]]
+    assert curves["seeds"]["score/fd_digits"][1] == [[1000, 2000, 3000], [10.0, None, 2.0]]
+    assert curves["clocks"][0] == [[1000, 2000, 3000], [20.0, 40.0, 60.0]]

@@ -26,8 +26,8 @@ def data_of(html: str) -> dict:
 
 def test_pictures_come_back_as_they_were(tmp_path):
     write_run(tmp_path, "one", 0, 1.0, frames=3)
-    told = page_data(read([tmp_path]))["pictures"]
-    frames = told["of"]["training"][0]
+    found = page_data(read([tmp_path]))["pictures"]
+    frames = found["of"]["training"][0]
     assert [frame["images"] for frame in frames] == [1000, 2000, 3000]
     image = Image.open(io.BytesIO(base64.b64decode(frames[1]["src"].partition(",")[2])))
     assert image.size == (60, 40)
@@ -40,11 +40,11 @@ def test_a_full_page_holds_one_picture_of_each_variant_first(tmp_path, monkeypat
             write_run(tmp_path, name, seed, 1.0, frames=5)
     monkeypatch.setattr(pictures, "MOST_PICTURES", 4)
     data = page_data(read([tmp_path]))
-    told = data["pictures"]
-    assert (told["shown"], told["wanted"]) == (4, 20)
+    found = data["pictures"]
+    assert (found["shown"], found["wanted"]) == (4, 20)
     # Of the seed that both have: the last moment, and the first.
-    assert {data["runs"][run]["seed"] for run in told["of"]["training"]} == {0}
-    assert [[f["images"] for f in frames] for frames in told["of"]["training"].values()] == [[1000, 5000]] * 2
+    assert {data["runs"][run]["seed"] for run in found["of"]["training"]} == {0}
+    assert [[f["images"] for f in frames] for frames in found["of"]["training"].values()] == [[1000, 5000]] * 2
 
 
 def test_other_pictures_have_their_kind(tmp_path):
@@ -58,9 +58,9 @@ def test_settings_that_change_together_are_one(tmp_path):
     for width in (64, 128):
         settings = {"generator": {"width": width}, "discriminator": {"width": width}, "same": 1}
         write_run(tmp_path, "one", 0, 1.0, overrides=[f"model.generator.width={width}"], settings=settings)
-    (told,) = parameters(variants(read([tmp_path]).runs))
-    assert (told["key"], told["also"]) == ("model.generator.width", ["model.discriminator.width"])
-    assert sorted(told["values"]) == [64, 128]
+    (parameter,) = parameters(variants(read([tmp_path]).runs))
+    assert (parameter["key"], parameter["also"]) == ("model.generator.width", ["model.discriminator.width"])
+    assert sorted(parameter["values"]) == [64, 128]
 
 
 def test_an_alarm_in_words():
@@ -132,8 +132,8 @@ def test_fifty_runs_weigh_less_than_15_megabytes(tmp_path):
                 noise.save(folder / "samples" / f"{frame:09d}.png")
     html = page([tmp_path])
     assert len(html.encode()) < 15e6
-    told = data_of(html)
-    assert told["pictures"]["shown"] < told["pictures"]["wanted"]
+    data = data_of(html)
+    assert data["pictures"]["shown"] < data["pictures"]["wanted"]
 
 
 def test_page_without_torch_and_from_the_command_line(tmp_path):
@@ -165,6 +165,6 @@ def test_what_is_wrong_is_one_line(arguments, line, tmp_path, monkeypatch, capsy
     write_run(tmp_path / "runs", "one", 0, 1.0)
     monkeypatch.chdir(tmp_path)
     assert main(["report", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert line in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert line in message
+    assert message.count("\n") == 1

@@ -11,9 +11,9 @@ values = st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=2, max
 
 
 def test_interval_by_hand():
-    told = summary([1.0, 2.0, 3.0])
-    assert (told.n, told.mean, told.sd) == (3, 2.0, 1.0)
-    assert told.half == pytest.approx(4.302652729911275 / 3**0.5)  # t quantile of 2 degrees, from a table
+    found = summary([1.0, 2.0, 3.0])
+    assert (found.n, found.mean, found.sd) == (3, 2.0, 1.0)
+    assert found.half == pytest.approx(4.302652729911275 / 3**0.5)  # t quantile of 2 degrees, from a table
 
 
 def test_one_seed_has_no_interval():
@@ -22,32 +22,32 @@ def test_one_seed_has_no_interval():
 
 @given(values)
 def test_interval_against_scipy(numbers):
-    told = summary(numbers)
+    found = summary(numbers)
     sem = stats.sem(numbers)
     if sem > 1e-6:
-        low, high = stats.t.interval(0.95, len(numbers) - 1, loc=told.mean, scale=sem)
-        assert (told.mean - told.half, told.mean + told.half) == pytest.approx((low, high))
+        low, high = stats.t.interval(0.95, len(numbers) - 1, loc=found.mean, scale=sem)
+        assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
 
 
 @given(values, values)
 def test_welch_against_scipy(one, other):
     # Seeds that don't coincide: no pairing.
-    told = difference(dict(enumerate(one)), dict(enumerate(other, 100)))
+    found = difference(dict(enumerate(one)), dict(enumerate(other, 100)))
     if min(stats.sem(one), stats.sem(other)) > 1e-6:
         reference = stats.ttest_ind(one, other, equal_var=False)
-        assert told.p == pytest.approx(reference.pvalue, abs=1e-12)
+        assert found.p == pytest.approx(reference.pvalue, abs=1e-12)
         interval = reference.confidence_interval()
-        assert (told.estimate - told.half, told.estimate + told.half) == pytest.approx(tuple(interval), abs=1e-9)
-        assert not told.paired
+        assert (found.estimate - found.half, found.estimate + found.half) == pytest.approx(tuple(interval), abs=1e-9)
+        assert not found.paired
 
 
 @given(st.lists(st.tuples(st.integers(-500, 500), st.integers(-500, 500)), min_size=2, max_size=8))
 def test_paired_against_scipy(pairs):
     one, other = ([value / 100 for value in side] for side in zip(*pairs, strict=True))
-    told = difference(dict(enumerate(one)), dict(enumerate(other)))
-    assert told.paired
+    found = difference(dict(enumerate(one)), dict(enumerate(other)))
+    assert found.paired
     if stats.sem([a - b for a, b in zip(one, other, strict=True)]) > 1e-9:
-        assert told.p == pytest.approx(stats.ttest_rel(one, other).pvalue, abs=1e-12)
+        assert found.p == pytest.approx(stats.ttest_rel(one, other).pvalue, abs=1e-12)
 
 
 def test_paired_goes_by_seed_and_not_by_order():

@@ -116,8 +116,8 @@ def test_lost_rows_are_said_and_marked(tmp_path, undisturbed, lost, capsys):
     whole = without_first_scores(undisturbed)
     assert rows(run) == (whole[:2] + whole[3:] if lost == 1 else whole[6:])
     assert result(run)[:2] == result(undisturbed)[:2]
-    (told,) = read([tmp_path]).runs
-    assert told.notes == (f"{lost} rows of metrics.jsonl were lost when the run was interrupted",)
+    (entry,) = read([tmp_path]).runs
+    assert entry.notes == (f"{lost} rows of metrics.jsonl were lost when the run was interrupted",)
 
 
 def interrupted(root: Path) -> RunFolder:
@@ -163,8 +163,8 @@ def test_other_conditions_are_said_and_refused_when_strict(tmp_path, capsys):
     record["device"] |= {"threads": 2, "ATEN_CPU_CAPABILITY": "avx2"}
     run.record_file.write_text(json.dumps(record))
     overrides = [*SMALL, *NARROW, f"run.root={tmp_path}"]
-    told = rf"torch 1\.0\.0 → {torch.__version__.split('+')[0]}.*threads 2 → 1.*ATEN_CPU_CAPABILITY avx2 → none"
-    with pytest.raises(ConfigError, match=f"run.strict=true, and going on would give other bits: {told}"):
+    changes = rf"torch 1\.0\.0 → {torch.__version__.split('+')[0]}.*threads 2 → 1.*ATEN_CPU_CAPABILITY avx2 → none"
+    with pytest.raises(ConfigError, match=f"run.strict=true, and going on would give other bits: {changes}"):
         train(composed(*overrides, "run.strict=true"))
     assert run.read().status == "interrupted"
     capsys.readouterr()

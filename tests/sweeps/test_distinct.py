@@ -18,13 +18,13 @@ CHOICES = (f"{LR}=choice(0.1,0.01,0.001)", "model/loss=choice(hinge,minimax)")
 def behave(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Have runs of this process be the stand-in's, which behave as told."""
 
-    def told(**how: Any) -> None:
+    def configure(**how: Any) -> None:
         for name in ("FORGER_TRAIN", "STAND_IN"):
             monkeypatch.setenv(name, environment(**how)[name])
 
     monkeypatch.setattr(worker, "starter_of", lambda definition: Instant({}))
-    told()
-    return told
+    configure()
+    return configure
 
 
 def candidates(rows: list[FrozenTrial]) -> list[tuple[Any, ...]]:

@@ -35,8 +35,8 @@ def test_a_study_and_its_files_hold_no_secret_and_nobody_sees_one(tmp_path):
     assert command.returncode == 0, said
     (record, _) = definition.root.glob("*/*/record.json")
     assert any("api_key" in text for text in json.loads(record.read_text())["overrides"])  # the runs got it
-    told = out + said + done("status", typed) + done("status", [*typed, "--json"])
-    assert SECRET not in told
+    printed = out + said + done("status", typed) + done("status", [*typed, "--json"])
+    assert SECRET not in printed
     kept = [path for path in definition.root.rglob("*") if path.is_file()]
     assert {definition.root / "study.db", definition.root / "workers.txt"} <= set(kept)
     assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] == []
@@ -77,10 +77,10 @@ def test_arguments_travel_hidden(monkeypatch):
 def test_a_password_is_in_no_message(storage, tmp_path, capsys):
     file = sweep_file(tmp_path)
     assert cli.main(["sweep", "status", file, f"run.root={tmp_path}/runs", f"sweep.storage='{storage}'"]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("forger: sweep.storage=")
-    assert "hush" not in told
-    assert len(told.splitlines()) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("forger: sweep.storage=")
+    assert "hush" not in message
+    assert len(message.splitlines()) == 1
 
 
 def test_an_exported_sweep_asks_the_environment_for_secrets(tmp_path):

@@ -73,17 +73,17 @@ def full_run(folder: Path) -> Path:
     return write_run(folder, "odd", 0, 1.0, alerts=[alarm], extra=extra)
 
 
-def check(root: Path, run: Path, capsys: pytest.CaptureFixture[str], told: str) -> None:
+def check(root: Path, run: Path, capsys: pytest.CaptureFixture[str], mutation: str) -> None:
     """Both commands work; a run that is left out has a reason, and the others are all there."""
     names, problems = shown(root)
     rows = listed(root, capsys)
-    assert "good" in names, told
+    assert "good" in names, mutation
     # What the record does not tell may still be missing from the report alone: config and rows.
-    assert all(row["problem"] for row in rows.values() if row["record"] is None), told
+    assert all(row["problem"] for row in rows.values() if row["record"] is None), mutation
     if rows[str(run)]["record"] is None:
-        assert problems[str(run)] == rows[str(run)]["problem"], told
-    assert (str(run) in problems) != (len(names) == 2 or "odd" in names), told
-    assert all(reason and "\n" not in reason for reason in problems.values()), told
+        assert problems[str(run)] == rows[str(run)]["problem"], mutation
+    assert (str(run) in problems) != (len(names) == 2 or "odd" in names), mutation
+    assert all(reason and "\n" not in reason for reason in problems.values()), mutation
 
 
 def test_one_odd_value_anywhere(tmp_path, capsys):

@@ -284,8 +284,8 @@ def test_values_of_the_environment_are_hidden_wherever_they_stand(monkeypatch: p
     monkeypatch.setenv("SOME_API_KEY", SECRET)
     monkeypatch.setenv("SHORT_TOKEN", "x")
     monkeypatch.setenv("HARMLESS", "harmless value")
-    told = {"a": [f"x {SECRET} y", 3, None], "b": "harmless value", "token": "z", "password": None, "secret": 3}
-    assert redacted(told) == {
+    values = {"a": [f"x {SECRET} y", 3, None], "b": "harmless value", "token": "z", "password": None, "secret": 3}
+    assert redacted(values) == {
         "a": [f"x {HIDDEN} y", 3, None], "b": "harmless value", "token": HIDDEN, "password": None, "secret": 3,
     }  # fmt: skip
 

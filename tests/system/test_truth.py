@@ -86,9 +86,9 @@ def test_other_data_in_their_place_are_refused_where_data_are_needed(run, pictur
     content = changed.read_bytes()
     Image.new("L", (8, 8), 7).save(changed)
     try:
-        told = refused(capsys, "evaluate", run, where)
-        assert f"{run}: the data at {pictures} are not those of the run (fingerprint " in told
-        assert "--reference" in told
+        message = refused(capsys, "evaluate", run, where)
+        assert f"{run}: the data at {pictures} are not those of the run (fingerprint " in message
+        assert "--reference" in message
         assert "not those of the run" in refused(capsys, "sample", run, "--what", "neighbours", where)
         assert "not those of the run" in refused(capsys, "evaluate", pictures / "Train", "--reference", run, where)
         assert cli.main(["sample", str(run), "--what", "grid", "--out", str(tmp_path / "grid.png")]) == 0
@@ -171,5 +171,5 @@ def test_what_is_handed_over_is_never_replaced(translating, folder, capsys):
 
 
 def test_a_game_that_takes_no_pictures_says_so(run, folder, capsys):
-    assert "--input" in (told := refused(capsys, "sample", run, "--input", folder))
-    assert "'grid' takes no pictures" in told
+    assert "--input" in (message := refused(capsys, "sample", run, "--input", folder))
+    assert "'grid' takes no pictures" in message

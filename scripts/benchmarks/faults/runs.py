@@ -177,8 +177,8 @@ class Trial:
         how = [spoil(folder / f"{each}.ckpt", self.chance) for each in (name, also) if each]
         self.log.write_text("")
         code = finish(self.config(root), self.log)
-        told = self.log.read_text()
-        named = f"{name}.ckpt: damaged" in told and (also is None or f"{also}.ckpt" in told)
+        log = self.log.read_text()
+        named = f"{name}.ckpt: damaged" in log and (also is None or f"{also}.ckpt" in log)
         if also:
             fine = code == 2 and named and (folder / f"{name}.ckpt").exists()
             outcome = "refused by name" if fine else "lost"
@@ -272,7 +272,7 @@ def dead_rank(work: Path) -> dict[str, Any]:
         began = time.monotonic()
         code = process.wait(timeout=120)
         seconds = time.monotonic() - began
-    told = [line for line in (work / "log.txt").read_text().splitlines() if line.startswith("forger: ")]
+    lines = [line for line in (work / "log.txt").read_text().splitlines() if line.startswith("forger: ")]
     run = folder_of(work / "runs")
     saved = VerifiedCheckpointIO().load_checkpoint(run.checkpoints / "last.ckpt")["clock"]["images"]
     again = subprocess.run([*line, "trainer=cpu"], cwd=work, capture_output=True, text=True, timeout=300)
@@ -280,7 +280,7 @@ def dead_rank(work: Path) -> dict[str, Any]:
     return {
         "code": code,
         "seconds": round(seconds, 1),
-        "line": told[-1][:160] if told else "",
+        "line": lines[-1][:160] if lines else "",
         "saved": saved,
         "status_after": run.read().status,
         "said_that_bits_differ": said,

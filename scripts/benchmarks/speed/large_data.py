@@ -90,16 +90,16 @@ def memory(few: Path, many: Path, repeats: int) -> list[Row]:
     """Tenfold the pictures: how many times the memory?"""
     rows = []
     for name, limit, goal in (("mapped from a file", 0, "≤ 1.05"), ("held in memory", 2**40, "")):
-        value, told = [], ""
+        value, note = [], ""
         for _ in range(repeats):
             (decoding_few, training_few), (decoding, training) = peaks(few, limit), peaks(many, limit)
             value.append(max(decoding, training) / max(decoding_few, training_few))
-            told = (
+            note = (
                 f"before training {decoding_few:.0f} and {decoding:.0f} MB, "
                 f"then {training_few:.0f} and {training:.0f} MB"
             )
         what = f"peak of anonymous memory, {MANY:,} pictures, {name}"
-        rows.append(Row(what, f"{FEW:,} pictures", goal, value, note=told))
+        rows.append(Row(what, f"{FEW:,} pictures", goal, value, note=note))
     return rows
 
 

@@ -24,7 +24,7 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
 from forger.building import prepare_torch
-from forger.config.building import built_trainer
+from forger.config.instantiation import built_trainer
 from forger.config.schema import TrainerConfig
 from forger.data.dataset import Split
 from forger.data.loader import Batches, Stream

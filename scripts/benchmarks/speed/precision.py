@@ -43,14 +43,14 @@ def rows(scores: dict[str, list[float]], costs: dict[str, list[Cost]]) -> list[R
     full, half = (scores[precision] for precision in PRECISIONS)
     difference = statistics.mean(half) - statistics.mean(full)
     spread = statistics.stdev(full)
-    told = "; ".join(f"{name} {', '.join(f'{score:.2f}' for score in scores[name])}" for name in PRECISIONS)
+    listed = "; ".join(f"{name} {', '.join(f'{score:.2f}' for score in scores[name])}" for name in PRECISIONS)
     return [
         Row(
             "fd_digits, bf16 − float32, in standard deviations of the seeds (absolute)",
             "float32, same seeds",
             "≤ 1",
             [abs(difference) / spread],
-            note=f"{told}; difference of the means {difference:+.2f}, spread {spread:.2f}",
+            note=f"{listed}; difference of the means {difference:+.2f}, spread {spread:.2f}",
         ),
         Row(
             "digits_dcgan in float32, whole runs",

@@ -24,9 +24,9 @@ def swept(name: str, workers: int, typed: list[str]) -> tuple[dict[str, Any], in
     forger = [sys.executable, "-m", "forger", "sweep"]
     subprocess.run([*forger, "run", *typed, f"sweep.name={name}", "-w", str(workers)], check=True)
     status = [*forger, "status", *typed, f"sweep.name={name}", "--json"]
-    told = json.loads(subprocess.run(status, check=True, capture_output=True, text=True).stdout)
-    rows = [read_rows(path) for path in Path(told["folder"]).glob("*/*/metrics.jsonl")]
-    return told["best"][0], sum(of[-1]["images"] for of in rows if of)
+    study = json.loads(subprocess.run(status, check=True, capture_output=True, text=True).stdout)
+    rows = [read_rows(path) for path in Path(study["folder"]).glob("*/*/metrics.jsonl")]
+    return study["best"][0], sum(of[-1]["images"] for of in rows if of)
 
 
 def spread(name: str, score: str, best: dict[str, Any], typed: list[str]) -> float:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-from forger.data.density import Mixture
 from forger.data.images import digits
+from forger.data.mixture import Mixture
 from forger.games.abilities import Samples
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference

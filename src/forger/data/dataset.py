@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from forger.data.density import Mixture
+from forger.data.mixture import Mixture
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, MinLen
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
-from forger.data.density import Mixture
+from forger.data.mixture import Mixture
 from forger.randomness import generator
 
 

@@ -19,7 +19,7 @@ from forger.callbacks.progress import ProgressBar
 from forger.callbacks.samples import SamplePictures
 from forger.callbacks.scoring import Scoring
 from forger.callbacks.watching import HistoryUpdate, Watching
-from forger.config.building import built_callbacks, built_loggers, built_trainer
+from forger.config.instantiation import built_callbacks, built_loggers, built_trainer
 from forger.config.schema import Config
 from forger.data.dataset import Data
 from forger.data.loader import Batches

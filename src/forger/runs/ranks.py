@@ -7,7 +7,7 @@ from typing import Any
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_only
 
-from forger.config.building import built_trainer
+from forger.config.instantiation import built_trainer
 from forger.config.schema import TrainerConfig
 
 #: Parts of the messages of gloo and NCCL when another process is gone.

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import nn
 
-from forger.config.building import built
+from forger.config.instantiation import built
 from forger.config.schema import validate
 from forger.console import console, say, show_lines
 from forger.data.dataset import Data, Split

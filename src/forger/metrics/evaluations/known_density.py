@@ -7,7 +7,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.density import Mixture
+from forger.data.mixture import Mixture
 from forger.games.abilities import Samples, SamplesAndDiscriminates
 from forger.metrics.evaluations.base import Evaluation
 from forger.metrics.evaluations.classes import of_both_weights

@@ -30,7 +30,7 @@ function draw(holder) {
     gridcolor: css("--line"), zeroline: false, linecolor: css("--line"), tickfont: { color: css("--soft"), size: 11 },
     title: { font: { color: css("--soft"), size: 11 }, standoff: 8 }, automargin: true, fixedrange: coarse.matches,
   };
-  const told = {
+  const fullLayout = {
     margin: { l: 8, r: 14, t: 10, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", color: css("--ink"), size: 12 }, showlegend: false, hovermode: "closest",
     hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--ink"), size: 12 }, align: "left" },
@@ -38,7 +38,7 @@ function draw(holder) {
     xaxis: { ...axis, ...layout.xaxis, title: { ...axis.title, text: layout.xaxis?.title || "" } },
     yaxis: { ...axis, ...layout.yaxis, title: { ...axis.title, text: layout.yaxis?.title || "" } },
   };
-  Plotly.newPlot(holder, traces, told, { displayModeBar: false, responsive: true, doubleClick: "reset" });
+  Plotly.newPlot(holder, traces, fullLayout, { displayModeBar: false, responsive: true, doubleClick: "reset" });
 }
 
 const coarse = matchMedia("(pointer: coarse)");

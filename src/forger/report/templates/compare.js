@@ -36,7 +36,7 @@ function scoreRow(name, a, b) {
   const score = { name, ...data.scores[name] };
   const [x, y] = [standing(a, score), standing(b, score)];
   if (!x && !y) return null;
-  const told = (row) => (row ? withHalfWidth(row.mean, row.half).filter(Boolean).join(" ± ") : "–");
+  const meanText = (row) => (row ? withHalfWidth(row.mean, row.half).filter(Boolean).join(" ± ") : "–");
   let difference = "–";
   let test = "";
   let better = 0;
@@ -51,15 +51,15 @@ function scoreRow(name, a, b) {
       test = `p ${equals(pair[4])}, corrected ${equals(pair[5])} (${pair[6] ? "paired" : "Welch"})`;
     } else test = x.single || y.single ? "single runs: no test" : a.index === b.index ? "" : "too few seeds";
   }
-  return cells([name], [told(x), `number${better < 0 ? " better" : ""}`], [told(y), `number${better > 0 ? " better" : ""}`],
+  return cells([name], [meanText(x), `number${better < 0 ? " better" : ""}`], [meanText(y), `number${better > 0 ? " better" : ""}`],
     [difference, "number difference"], [test, "small soft"]);
 }
 
 function differing(a, b) {
   const [x, y] = [data.configs[a.index], data.configs[b.index]];
   return [...new Set([...Object.keys(x), ...Object.keys(y)])].filter((key) => JSON.stringify(x[key]) !== JSON.stringify(y[key])).map((key) => {
-    const told = (value) => value === undefined ? el("span", { class: "soft" }, "not set") : el("code", {}, typeof value === "string" ? value : JSON.stringify(value));
-    return cells([el("code", {}, key)], [told(x[key])], [told(y[key])]);
+    const setting = (value) => value === undefined ? el("span", { class: "soft" }, "not set") : el("code", {}, typeof value === "string" ? value : JSON.stringify(value));
+    return cells([el("code", {}, key)], [setting(x[key])], [setting(y[key])]);
   });
 }
 

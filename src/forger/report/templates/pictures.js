@@ -34,10 +34,10 @@ parts.push({ on: ["query", "status", "show", "kind", "seed", "at"], draw() {
   choice($("kinds"), "kind", kinds.map((name) => [name, name === "training" ? "Through training" : name.replaceAll("-", " ")]));
   $("picture-seed").value = String(seed);
   const moving = kind === "training" && Object.values(of.training || {}).some((frames) => frames.length > 1);
-  $("moment-label").hidden = $("play").hidden = $("moment-told").hidden = !moving;
+  $("moment-label").hidden = $("play").hidden = $("moment-value").hidden = !moving;
   const at = moving ? Math.min(100, Math.max(0, Number(state.at) || 0)) : 100;
   $("moment").value = at;
-  $("moment-told").textContent = `${at}%`;
+  $("moment-value").textContent = `${at}%`;
   $("moment").setAttribute("aria-valuetext", `${at}% of training`);
   const there = shown().map((index) => [index, pictured(index, kind, seed)]).filter(([, run]) => run !== undefined);
   $("gallery").replaceChildren(...there.map(([index, run]) => framed(index, run, kind, at / 100)));

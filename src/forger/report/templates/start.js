@@ -19,8 +19,8 @@ const parts = [];
 
 function change(changes) {
   Object.assign(state, changes);
-  const told = Object.entries(state).filter(([key, value]) => value !== usual[key]);
-  const fragment = told.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
+  const changed = Object.entries(state).filter(([key, value]) => value !== usual[key]);
+  const fragment = changed.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
   history.replaceState(null, "", `#${fragment}`);
   update(Object.keys(changes));
 }

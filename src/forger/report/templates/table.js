@@ -76,7 +76,7 @@ function rankedRow(row, scale) {
   const variant = data.variants[row.variant];
   const [healthy, ended] = variant.healthy;
   const [mean, half] = withHalfWidth(row.mean, row.half);
-  const [told, clear] = meaning(row);
+  const [sentence, clear] = meaning(row);
   const values = row.values.map(([seed, value]) => `seed ${seed}: ${number(value, 4)}`).join(", ");
   const cell = (kind, label, ...content) => el("td", { class: kind, role: "cell", "data-label": label }, ...content);
   return el("tr", { role: "row", class: row.place === 0 ? "first" : null },
@@ -88,7 +88,7 @@ function rankedRow(row, scale) {
     cell("number", "end vs best", gapText(row)),
     cell("number", "images/s", number(variant.imagesPerSecond, 3)),
     cell("number", "minutes", number(variant.minutes, 2)),
-    cell(`meaning small${clear ? " clear" : ""}`, null, told));
+    cell(`meaning small${clear ? " clear" : ""}`, null, sentence));
 }
 
 function header([key, title, value, kind], scale) {

@@ -1,4 +1,4 @@
-"""Densities that are known exactly."""
+"""Mixtures of Gaussians, whose density is known exactly."""
 
 import math
 from dataclasses import dataclass
