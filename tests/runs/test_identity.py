@@ -23,7 +23,6 @@ from runs.configs import CONFIG, changed
         {"data__source__n": 4},
         {"data__root": "/elsewhere"},
         {"model__lr": 1},
-        {"progress": "off"},
     ],
 )
 def test_what_does_not_determine_the_result_is_no_part_of_the_identity(changes: dict[str, Any]) -> None:

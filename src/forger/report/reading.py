@@ -20,7 +20,7 @@ from forger.runs.stored_config import stored_config
 #: Rows are read once a file's size or time changes: `--serve` looks at the same folders again and again.
 _series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}
 #: Keys that only observe or place a run: two runs that differ in nothing else are of one variant.
-_OBSERVING = {"seed", "metrics", "samples", "log", "checkpoint", "progress"}
+_OBSERVING = {"seed", "metrics", "samples", "log", "checkpoint"}
 _PREFIXES = ("score/", "train/", "watch/")
 #: Alarms a page shows of one run.
 _MOST_ALARMS = 50

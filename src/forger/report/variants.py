@@ -10,7 +10,7 @@ from forger.report.reading import Run
 
 #: Overrides that do not name a variant, since every run of a comparison may have them.
 _NOT_TELLING = ("seed", "run.", "trainer.", "logger", "hydra", "metrics", "samples", "log.", "checkpoint")
-_NOT_PARAMETERS = ("seed", "run.", "logger", "progress")
+_NOT_PARAMETERS = ("seed", "run.", "logger")
 #: Parts of a key that say nothing to a reader.
 _FILLING = {"model", "players", "optimizer", "penalties", "evaluations", "_target_"}
 _LONGEST_NAME = 80

@@ -10,11 +10,10 @@ from forger.config.former_names import former_name
 # Keys of the config that do not determine the result. The data's fingerprint stands for the options of their
 # source, such as paths; the evaluations name the extractor, and the budget stands in its own group.
 _NOT_IDENTITY = {
-    (): {"logger", "run", "progress"},
-    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "progress"},
+    (): {"logger", "run"},
+    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile"},
     ("data",): {"root", "source", "extractor", "budget"},
     ("metrics",): {"auto"},
-    ("callbacks",): {"progress"},
 }
 
 
@@ -23,9 +22,9 @@ def run_id(
 ) -> str:
     """The run's identity: 12 hexadecimal digits of what determines its result.
 
-    That is the resolved config less loggers, paths, progress display and placement (accelerator, devices,
-    nodes, strategy, threads; precision counts), the package's version, the data's fingerprint, and the hash of
-    the weights that it starts from, if those are another run's.
+    That is the resolved config less loggers, paths and placement (accelerator, devices, nodes, strategy, threads;
+    precision counts), the package's version, the data's fingerprint, and the hash of the weights that it starts from,
+    if those are another run's.
     ``1`` and ``1.0`` are the same value here, and so are the present and the former name of a class.
     """
     document = {
