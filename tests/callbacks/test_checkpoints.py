@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO, newest_checkpoint, set_aside
 from forger.callbacks.checkpoints import Checkpoints, refuse_divergence
 from forger.errors import ConfigError, Diverged
@@ -53,7 +54,7 @@ def trainer(tmp_path) -> Any:
 def checkpoints(tmp_path) -> Checkpoints:
     (tmp_path / "checkpoints").mkdir()
     record: Any = SimpleNamespace(metrics_rows=0, last_row="", update=lambda **_: None)
-    return Checkpoints(tmp_path / "checkpoints", record, every_images=100)
+    return Checkpoints(tmp_path / "checkpoints", record, Budget(None), every_images=100)
 
 
 def play(checkpoints, trainer, images=50):
@@ -202,7 +203,7 @@ def test_an_unwritable_folder_is_an_error(tmp_path, trainer):
     (tmp_path / "checkpoints").write_text("a file")
     record: Any = SimpleNamespace(metrics_rows=0, last_row="", update=lambda **_: None)
     with pytest.raises(OSError, match="checkpoints"):
-        play(Checkpoints(tmp_path / "checkpoints", record, every_images=1), trainer)
+        play(Checkpoints(tmp_path / "checkpoints", record, Budget(None), every_images=1), trainer)
 
 
 def test_the_folder_for_temporary_files_plays_no_part(checkpoints, trainer, monkeypatch):

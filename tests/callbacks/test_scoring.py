@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from forger.callbacks.budget import Budget
 from forger.callbacks.scoring import Scoring
 from forger.data.images import digits
 from forger.errors import ConfigError
@@ -34,9 +35,8 @@ def scoring(values, best="down", **options):
     journal = SimpleNamespace(write=lambda *_: None)
     checkpoints = SimpleNamespace(save=lambda trainer, name: saved.append(name))
     evaluation = Scripted(values)
-    callback = Scoring(
-        {"scripted": evaluation}, DATA, journal, checkpoints, every_images=64, n=50, best=best, **options
-    )
+    parts = ({"scripted": evaluation}, DATA, journal, checkpoints, Budget(None))
+    callback = Scoring(*parts, every_images=64, n=50, best=best, **options)
     return callback, evaluation, saved
 
 

@@ -7,11 +7,15 @@ from typing import Annotated, Any, cast
 from annotated_types import Ge
 from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import ScheduledCallback, due, next_due
+from forger.callbacks.budget import Budget
+from forger.callbacks.clock import ScheduledCallback, next_due
 from forger.errors import Diverged
 from forger.files import fsync_folder
 from forger.games.base import Game
 from forger.run_folder import RunFolder
+
+#: Checkpoints in a budget in minutes.
+PARTS = 10
 
 
 class Checkpoints(ScheduledCallback):
@@ -23,12 +27,16 @@ class Checkpoints(ScheduledCallback):
     Args:
         folder: the run's ``checkpoints`` folder.
         record: the run folder, whose counters are brought up to date at each save.
+        budget: its minutes, if it has any, make checkpoints due too.
         every_images: interval in real images shown.
     """
 
-    def __init__(self, folder: Path, record: RunFolder, every_images: Annotated[int, Ge(1)] | None) -> None:
+    def __init__(
+        self, folder: Path, record: RunFolder, budget: Budget, every_images: Annotated[int, Ge(1)] | None
+    ) -> None:
         self.folder = folder
         self.record = record
+        self.budget = budget
         self.every_images = every_images
         #: Whether training continued in a round that has not been observed yet.
         self.unobserved = False
@@ -46,7 +54,7 @@ class Checkpoints(ScheduledCallback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         self._now(pl_module, observed=False)
-        if trainer.should_stop or due(pl_module, self.every_images):
+        if trainer.should_stop or self.budget.due(pl_module, self.every_images, PARTS):
             self.save_last(trainer)
 
     def due_at(self, game: Game) -> float:

@@ -7,13 +7,17 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from pytorch_lightning import Trainer
 
-from forger.callbacks.clock import ScheduledCallback, due, next_due
+from forger.callbacks.budget import Budget
+from forger.callbacks.clock import ScheduledCallback, next_due
 from forger.callbacks.journal import Journal
 from forger.data.dataset import Data
 from forger.games.base import Game
 from forger.pictures import draw, drawable
 from forger.pictures.image_files import save_picture, training_frames
 from forger.pictures.request import COUNTS, Request
+
+#: Pictures in a budget in minutes.
+PARTS = 10
 
 
 class SamplePictures(ScheduledCallback):
@@ -23,6 +27,7 @@ class SamplePictures(ScheduledCallback):
         data: the data set, for games whose picture shows real images too.
         folder: the run's ``samples`` folder.
         journal: shows the pictures to the loggers.
+        budget: its minutes, if it has any, make pictures due too.
         every_images: interval in real images shown.
         n: number of samples in a picture.
         animate: put the pictures together as ``samples/training.gif`` at the end.
@@ -34,6 +39,7 @@ class SamplePictures(ScheduledCallback):
         data: Data,
         folder: Path,
         journal: Journal,
+        budget: Budget,
         every_images: Annotated[int, Ge(1)] | None,
         n: Annotated[int, Ge(1)] = 100,
         animate: bool = False,
@@ -42,20 +48,21 @@ class SamplePictures(ScheduledCallback):
         self.data = data
         self.folder = folder
         self.journal = journal
+        self.budget = budget
         self.every_images = every_images
         self.n = n
         self.animate = animate
         self.closing = list(closing)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
-        if due(pl_module, self.every_images):
+        if self.budget.due(pl_module, self.every_images, PARTS):
             self.draw(trainer, pl_module)
 
     def due_at(self, game: Game) -> float:
         return next_due(game, self.every_images)
 
     def on_train_end(self, trainer: Trainer, pl_module: Game) -> None:
-        if not due(pl_module, self.every_images):  # else it was drawn after this very round
+        if not self.budget.due(pl_module, self.every_images, PARTS):  # else it was drawn after this very round
             self.draw(trainer, pl_module)
         if trainer.is_global_zero:
             for name in self.closing:

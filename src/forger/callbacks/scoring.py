@@ -9,8 +9,9 @@ import torch
 from annotated_types import Ge
 from pytorch_lightning import Trainer
 
+from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints
-from forger.callbacks.clock import ScheduledCallback, due, next_due
+from forger.callbacks.clock import ScheduledCallback, next_due
 from forger.callbacks.journal import Journal
 from forger.data.dataset import Data
 from forger.errors import ConfigError, closest
@@ -19,6 +20,9 @@ from forger.metrics.evaluations.base import Evaluation, scores_of
 from forger.watch.signals import relative_gap
 
 logger = logging.getLogger(__name__)
+
+#: Scores in a budget in minutes.
+PARTS = 5
 
 
 class Scoring(ScheduledCallback):
@@ -31,6 +35,7 @@ class Scoring(ScheduledCallback):
         data: the data set; its validation and test splits are the references.
         journal: gets the scores.
         checkpoints: saves the best state.
+        budget: its minutes, if it has any, make scores due too.
         every_images: interval in real images shown.
         n: number of fakes.
         best: the score that chooses, by name; None keeps no best checkpoint.
@@ -43,6 +48,7 @@ class Scoring(ScheduledCallback):
         data: Data,
         journal: Journal,
         checkpoints: Checkpoints,
+        budget: Budget,
         every_images: Annotated[int, Ge(1)] | None,
         n: Annotated[int, Ge(10)],
         best: str | None,
@@ -52,6 +58,7 @@ class Scoring(ScheduledCallback):
         self.data = data
         self.journal = journal
         self.checkpoints = checkpoints
+        self.budget = budget
         self.every_images = every_images
         self.n = n
         self.best = best
@@ -68,7 +75,7 @@ class Scoring(ScheduledCallback):
         return None if None in names else [name for published in names for name in published or []]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
-        if self.evaluations and due(pl_module, self.every_images):
+        if self.evaluations and self.budget.due(pl_module, self.every_images, PARTS):
             self.score(trainer, pl_module)
 
     def due_at(self, game: Game) -> float:

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from pytorch_lightning import Trainer
 from torch import Tensor
 
+from forger.callbacks.budget import Budget
 from forger.callbacks.checkpoints import Checkpoints
 from forger.callbacks.clock import ScheduledCallback, due, next_due
 from forger.callbacks.journal import Journal
@@ -47,6 +48,7 @@ class Watching(ScheduledCallback):
         journal: has the rows of training, gets the signals.
         scoring: has the score whose trend is watched, and an extractor.
         checkpoints: saves ``healthy.ckpt``, where a rollback goes, while no alarm is near.
+        budget: its minutes, if it has any, make checks due too where ``every_images`` is None.
         action: what an alarm does besides warning; ``none`` checks nothing.
         every_images: interval between checks in real images shown; None divides the budget.
         n: fakes of a check, and reals.
@@ -62,6 +64,7 @@ class Watching(ScheduledCallback):
         journal: Journal,
         scoring: Scoring,
         checkpoints: Checkpoints,
+        budget: Budget,
         action: Action = "warn",
         every_images: Annotated[int, Ge(1)] | None = None,
         n: Annotated[int, Ge(16)] = 256,
@@ -73,8 +76,10 @@ class Watching(ScheduledCallback):
         self.journal = journal
         self.scoring = scoring
         self.checkpoints = checkpoints
+        self.budget = budget
         self.action = action
         self.every_images = None if action == "none" else every_images or interval(config)
+        self._by_minutes = action != "none" and every_images is None
         self.rollbacks = rollbacks
         extractors = [getattr(each, "extractor", None) for each in scoring.evaluations.values()]
         extractor = next((each for each in extractors if isinstance(each, Extractor)), None)
@@ -86,6 +91,8 @@ class Watching(ScheduledCallback):
         #: The alert that ends this attempt, if one does: its ``action`` is ``stop`` or ``rollback``.
         self.verdict: dict[str, Any] | None = None
         self._norms: dict[str, float] = {}
+        #: The iteration of the latest check.
+        self._checked = 0
         self._before: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: Game) -> None:
@@ -106,12 +113,16 @@ class Watching(ScheduledCallback):
             self.history.observe({name: self.journal.latest[name] for name in game.observed})
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
-        if due(pl_module, self.every_images):
+        if due(pl_module, self.every_images) or self._due_by_minutes(pl_module):
             self._before = copy.deepcopy(self._state())
             self.check(trainer, pl_module)
 
     def due_at(self, game: Game) -> float:
         return next_due(game, self.every_images)
+
+    def _due_by_minutes(self, game: Game) -> bool:
+        rested = game.iteration - self._checked >= ROUNDS
+        return self._by_minutes and rested and self.budget.crossed(CHECKS)
 
     def on_exception(self, trainer: Trainer, pl_module: Game, exception: BaseException) -> None:
         # Also without a watch, since it needs no check.
@@ -122,6 +133,7 @@ class Watching(ScheduledCallback):
 
     def check(self, trainer: Trainer, game: Game) -> None:
         """Measure, write the signals, and raise alarms."""
+        self._checked = game.iteration
         signals = self.measure(game)
         self.journal.write(trainer, game, signals)
         alarms = self.alarms.check(signals)
@@ -194,6 +206,7 @@ class Watching(ScheduledCallback):
             "alerts": self.alerts,
             "verdict": self.verdict,
             "norms": self._norms,
+            "checked": self._checked,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -202,6 +215,7 @@ class Watching(ScheduledCallback):
         self.alerts = list(state_dict["alerts"])
         self.verdict = state_dict["verdict"]
         self._norms = dict(state_dict["norms"])
+        self._checked = state_dict.get("checked", 0)
 
 
 class HistoryUpdate(ScheduledCallback):

@@ -46,12 +46,12 @@ def build_callbacks(config: Config, data: Data, folder: RunFolder, game: Game, i
     """The callbacks of a run; the game learns whether some are the user's."""
     budget = Budget(**vars(config.budget))
     journal = Journal(folder, budget, config.log.every)
-    checkpoints = Checkpoints(folder.checkpoints, folder, **vars(config.checkpoint))
+    checkpoints = Checkpoints(folder.checkpoints, folder, budget, **vars(config.checkpoint))
     metrics, evaluations = config.metrics, build_evaluations(config.metrics, data, game)
     when = (metrics.every_images, metrics.n, metrics.best, metrics.seed)
-    scoring = Scoring(evaluations, data, journal, checkpoints, *when)
-    watching = Watching(config, data, folder, journal, scoring, checkpoints, **vars(config.watch))
-    samples = SamplePictures(data, folder.samples, journal, **vars(config.samples))
+    scoring = Scoring(evaluations, data, journal, checkpoints, budget, *when)
+    watching = Watching(config, data, folder, journal, scoring, checkpoints, budget, **vars(config.watch))
+    samples = SamplePictures(data, folder.samples, journal, budget, **vars(config.samples))
     bar = ProgressBar(budget, journal, watching.alarms)
     profiling = [Profiling(folder.path / "profile")] if config.trainer.profile else []
     members = [journal, HistoryUpdate(watching), bar, budget, *profiling]

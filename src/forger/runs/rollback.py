@@ -16,9 +16,6 @@ from forger.watch.remedies import remedied
 
 logger = logging.getLogger(__name__)
 
-#: States kept from the abandoned part: its time, and its best score, which best.ckpt belongs to.
-_KEPT = ("Budget", "Scoring")
-
 
 def taken_up(
     config: Config, saved: SavedState | None, build: Callable[[Config], Game]
@@ -82,7 +79,9 @@ def roll_back(
         for group, wanted in zip(saved["param_groups"], optimizer.param_groups, strict=True):
             group |= {name: value for name, value in wanted.items() if name != "params"}
     states = callback_states(state)
-    states |= {name: abandoned[name] for name in _KEPT}
+    # The time of the abandoned part is spent, and best.ckpt may be of it.
+    states["Budget"] |= {"seconds": abandoned["Budget"]["seconds"]}
+    states["Scoring"] = abandoned["Scoring"]
     states["Journal"] |= {"logged": abandoned["Journal"].get("logged")}  # what comes now is new to W&B
     seen_at = {"images": verdict["images"], "iterations": verdict["iterations"]}
     here = {"images": clock["images"], "iterations": clock["iteration"], "seen_at": seen_at}

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Statuses at which a run would end again.
 _ENDED = ("finished", "diverged", "stopped")
+#: Columns of rows that are written at the same iterations whatever the clock says.
+_ANY_TIME = ("train/", "score/test/")
 
 
 def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {}) -> int:
@@ -54,6 +56,7 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
     if record.status not in _ENDED:
         raise ConfigError(f"{run}: {record.status}, so there is no end to compare; {record.command} continues it")
     again = RunFolder(run.path / "reproduction")
+    by_clock = config.budget.minutes is not None
     config = _as_it_was(config, record)
     check_placement(config.trainer)
     prepare_torch(config.trainer)
@@ -73,9 +76,9 @@ def reproduce(path: str, *, trust: bool = False, places: Mapping[str, str] = {})
     code = train(asdict(config), again)
     if code >= 128 or not first:
         return code
-    found = first_difference(run, again)
+    found = first_difference(run, again, by_clock=by_clock)
     if found is None:
-        rows = len(read_rows(run.metrics_file))
+        rows = len(_rows(run, by_clock))
         _mark(again).unlink()
         again.remove()
         say(f"identical: weights, {rows} rows and {len(record.scores['final'])} scores of {run}")
@@ -141,24 +144,28 @@ def _reasons(run: RunFolder, config: Config, record: Record) -> str:
     return text
 
 
-def first_difference(one: RunFolder, other: RunFolder) -> str | None:
+def first_difference(one: RunFolder, other: RunFolder, *, by_clock: bool = False) -> str | None:
     """The first difference of two runs, as a text; None if record, rows, scores and weights agree bit by bit.
 
     Rows are compared first, since the earliest one that differs shows when the difference began.
+
+    Args:
+        one, other: the run folders.
+        by_clock: when the run was scored and checked on the way hung on the clock, so that this is not compared.
     """
-    for number, (was, now) in enumerate(zip_longest(_rows(one), _rows(other)), start=1):
+    nothing: tuple[int, dict[str, Any] | None] = (0, None)
+    for (n, was), (m, now) in zip_longest(_rows(one, by_clock), _rows(other, by_clock), fillvalue=nothing):
         if was is None or now is None:
-            whose = one if now is None else other
-            return f"row {number} of metrics.jsonl is only in {whose}"
+            return f"row {n or m} of metrics.jsonl is only in {one if now is None else other}"
         for column in [*was, *(name for name in now if name not in was)]:
             if was.get(column) != now.get(column):
-                place = f"row {number} of metrics.jsonl (iteration {was.get('iterations')})"
+                place = f"row {n} of metrics.jsonl (iteration {was.get('iterations')})"
                 return f"{place}, {column}: {was.get(column)} → {now.get(column)}"
     was, now = one.read(), other.read()
     for field in ("status", "images", "iterations"):
         if getattr(was, field) != getattr(now, field):
             return f"{field}: {getattr(was, field)} → {getattr(now, field)}"
-    for moment in ("final", "best"):
+    for moment in ("final",) if by_clock else ("final", "best"):
         for name in dict.fromkeys([*was.scores[moment], *now.scores[moment]]):
             values = [record.scores[moment].get(name, {}).get("value") for record in (was, now)]
             if values[0] != values[1]:
@@ -168,5 +175,8 @@ def first_difference(one: RunFolder, other: RunFolder) -> str | None:
     return None
 
 
-def _rows(run: RunFolder) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k not in WALL_CLOCK} for row in read_rows(run.metrics_file)]
+def _rows(run: RunFolder, by_clock: bool) -> list[tuple[int, dict[str, Any]]]:
+    """Rows with their numbers, without what hangs on the clock."""
+    numbered = enumerate(read_rows(run.metrics_file), start=1)
+    kept = [(n, row) for n, row in numbered if not by_clock or any(name.startswith(_ANY_TIME) for name in row)]
+    return [(n, {name: value for name, value in row.items() if name not in WALL_CLOCK}) for n, row in kept]
