@@ -1,12 +1,15 @@
 """What `metrics.auto` and `data.extractor=auto` stand for: the evaluations that fit a model and its data."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
 
+import torch
 from hydra.utils import get_object
 from torch import Tensor
 
+from forger.config.explain import one_line
 from forger.config.schema import Config
 from forger.config.targets import Node
 from forger.data.dataset import Data
@@ -47,6 +50,25 @@ def with_evaluations(config: Config, data: Data) -> Config:
     return replace(
         config, metrics=replace(metrics, auto=False, n=n, best=best, evaluations=found | metrics.evaluations)
     )
+
+
+def check_extractor(config: Config) -> None:
+    """Refuse, before the data are read, an extractor that can't be had or takes no images as the config declares.
+
+    Raises:
+        ConfigError: which, and why.
+    """
+    name, data = config.data.extractor, config.data
+    scores_samples = config.metrics.auto and hasattr(get_object(config.model["_target_"]), "sample")
+    if name == "auto" or data.dimension is not None or not scores_samples:
+        return
+    try:
+        extractor = extractors.build(name)
+        if data.size is not None and data.channels is not None:
+            image = torch.zeros(1, data.channels, data.size, data.size, dtype=torch.uint8)
+            extractor.check(image) if name in _LARGE else extractor(image)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise _unfit(name, error, (data.channels, data.size, data.size)) from None
 
 
 def _of_points(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], str | None]:
@@ -106,6 +128,12 @@ def _label_and_classes(name: str, image: Tensor) -> tuple[str, int]:
     try:
         extractor = extractors.build(name)
         logits = extractor(image).logits
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"data.extractor={name}: {error}") from None
+    except (ValueError, RuntimeError, OSError) as error:
+        raise _unfit(name, error, image.shape[1:]) from None
     return extractor.name, 0 if logits is None else logits.shape[1]
+
+
+def _unfit(name: str, error: Exception, shape: Sequence[int | None]) -> ConfigError:
+    # A user's own module tells only torch's reason.
+    given = f"it takes no images of {' x '.join(map(str, shape))}: " if isinstance(error, RuntimeError) else ""
+    return ConfigError(f"data.extractor={name}: {given}{one_line(str(error), 400)}")

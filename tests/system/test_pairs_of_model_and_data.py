@@ -29,6 +29,13 @@ MODELS = (
     *("vae", "autoencoder", "denoising_autoencoder", "sparse_autoencoder", "stacked_autoencoder"),
 )
 CONDITIONAL = ("cgan", "cdcgan")
+#: A module of the user's that takes grey 8x8 images, in three channels.
+NARROW = """
+from torch import nn
+
+def Network():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+"""
 NEIGHBOURS = {"memorisation", "neighbour_ratio"}
 
 
@@ -132,13 +139,29 @@ def test_super_resolution_of_grey_pictures_in_both_stages(tmp_path, monkeypatch)
     ("overrides", "said"),
     [
         (("metrics=fid",), "no Inception weights|Inception weights are not here"),
+        (("data.extractor=inception",), "^data.extractor=inception: the Inception weights are not here"),
+        (("data.extractor=digits",), "^data.extractor=digits: the digits extractor takes grey 8x8 images"),
+        (
+            ("data.extractor=fashion", "model=vae"),
+            "^data.extractor=fashion: the fashion .* got RGB 32x32",
+        ),
+        (("data.extractor=nowhere.safetensors",), "^data.extractor=nowhere.safetensors: .*nowhere.safetensors"),
+        (
+            ("data.extractor=narrow.Network",),
+            "narrow.Network: it takes no images of 3 x 32 x 32: .*mat1",
+        ),
+        (("data.extractor=narrow.Wider",), "^data.extractor=narrow.Wider: .* can't be made"),
         (("metrics=digits",), "digits extractor takes grey 8x8 images, got 3 channels of 32x32"),
         (("metrics=conditional", "data.channels=1"), "digits extractor takes grey 8x8 images, got 1 channels of 32x32"),
     ],
 )
 def test_what_the_config_alone_tells_is_refused_before_the_data_are_read(overrides, said, tmp_path, monkeypatch):
+    (tmp_path / "narrow.py").write_text(NARROW)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("forger.metrics.features.inception.URL", "http://127.0.0.1:1/none")
     nowhere = ("model=dcgan", "data=cifar10", f"data.root={tmp_path / 'nowhere'}", "data.source.download=false")
-    with pytest.raises(Exception, match=said):
+    monkeypatch.setattr("forger.run.load_data", lambda config: pytest.fail("the data were read"))
+    with pytest.raises(Exception, match=said) as refusal:
         train(composed(*SMALL, f"run.root={tmp_path / 'runs'}", *nowhere, *overrides))
+    assert isinstance(refusal.value, ConfigError) or "metrics=fid" in overrides
     assert not (tmp_path / "runs").exists()
