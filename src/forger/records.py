@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from annotated_types import Ge, MinLen
 
@@ -17,7 +17,6 @@ from forger.json_schema import problem, schema_of
 SCHEMA = 1
 
 Status = Literal["running", "finished", "interrupted", "pruned", "stopped", "diverged", "failed"]
-STATUSES: tuple[str, ...] = get_args(Status)
 
 Count = Annotated[int, Ge(0)]
 #: NaN and infinity are null in a file.

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from data.pictures import deep_png, write
-from forger.data.decoding import decode, decode_all, listing, suffixes
+from forger.data.decoding import decode, decode_noting, listing, log_conversions, suffixes
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):
@@ -102,13 +102,13 @@ def test_a_damaged_picture_is_named(tmp_path, damage, suffix):
     if (damage, suffix) == ("flipped", "jpg"):
         return  # there the four bytes are a version and a density, of no consequence
     with pytest.raises(ValueError, match=rf"/b\.{suffix}: can't be read .*replace or remove it") as error:
-        decode_all(paths, 3, 16)
+        decode_noting(paths, 3, 16)
     assert "\n" not in str(error.value)
 
 
 def test_a_picture_that_is_gone_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone.png is missing"):
-        decode_all([tmp_path / "gone.png"], 3, 8)
+        decode_noting([tmp_path / "gone.png"], 3, 8)
 
 
 def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog):
@@ -116,7 +116,8 @@ def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog)
     Image.new("RGBA", (4, 4)).save(tmp_path / "x.png")
     paths = [*(tmp_path / f"{i}.png" for i in range(40)), tmp_path / "x.png"]
     with caplog.at_level(logging.INFO, "forger"):
-        images = decode_all(paths, 3, 8)
+        images, notes = decode_noting(paths, 3, 8)
+        log_conversions(notes, len(paths), tmp_path)
     assert np.array_equal(images[:40].permute(0, 2, 3, 1), np.stack(arrays))
     assert caplog.messages == [f"41 pictures from {tmp_path}: 1 enlarged to 8, 1 transparency composited on white"]
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from data.pictures import write
 from forger.data import decoding, folders, loader, pairs, store
 from forger.data.dataset import Split
-from forger.data.decoding import decode_all
+from forger.data.decoding import decode_noting
 from forger.data.folders import celeba, image_folder
 from forger.data.loader import Batches, by_blocks
 from forger.data.pairs import paired_folder, patches_of_folder, unpaired_folders
@@ -48,7 +48,7 @@ def names(root: Path) -> list[Path]:
 
 def test_map_has_the_pixels_of_decoding_in_memory(pictures):
     images, digest = stored(pictures, names(pictures), 3, 8)
-    assert torch.equal(images, decode_all([pictures / name for name in names(pictures)], 3, 8))
+    assert torch.equal(images, decode_noting([pictures / name for name in names(pictures)], 3, 8)[0])
     again, same = stored(pictures, names(pictures), 3, 8)
     assert torch.equal(images, again)
     assert digest == same
@@ -186,7 +186,7 @@ def test_goes_on_where_it_was_killed(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "decode_each", lambda paths, *more: decoded.extend(paths) or decode(paths, *more))
     images, _ = stored(pictures, names(pictures), 3, 8)
     assert [path.name for path in decoded] == [f"{index:03}.png" for index in range(16, 30)]
-    assert torch.equal(images, decode_all([pictures / name for name in names(pictures)], 3, 8))
+    assert torch.equal(images, decode_noting([pictures / name for name in names(pictures)], 3, 8)[0])
 
 
 @pytest.mark.parametrize("why", ["no folder", "disk full", "quota"])
@@ -208,7 +208,7 @@ def test_without_room_rows_are_decoded_when_asked_for(pictures, tmp_path, monkey
     assert not any(file.stat().st_size for file in tmp_path.glob("cache/**/images.u8"))
     assert isinstance(images, Undecoded)
     assert digest == stored(pictures, names(pictures), 3, 8)[1]
-    whole = decode_all([pictures / name for name in names(pictures)], 3, 8)
+    whole = decode_noting([pictures / name for name in names(pictures)], 3, 8)[0]
     assert torch.equal(images.index_select(0, torch.tensor([3, 29, 3])), whole[[3, 29, 3]])
     assert torch.equal(images[5:7], whole[5:7])
 
@@ -314,7 +314,7 @@ def test_pictures_are_decoded_by_several_threads_at_once(pictures, monkeypatch):
     monkeypatch.setattr(decoding, "decode", waiting)
     images, _ = stored(pictures, names(pictures), 3, 8)
     assert not together.broken
-    assert torch.equal(images[:3], decode_all([pictures / name for name in names(pictures)], 3, 8)[:3])
+    assert torch.equal(images[:3], decode_noting([pictures / name for name in names(pictures)], 3, 8)[0][:3])
 
 
 def test_batches_ahead_are_the_same_batches():

@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Split
-from forger.data.decoding import decode_all
+from forger.data.decoding import decode_noting
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.data.splitting import partition
@@ -109,7 +109,7 @@ def decoding(photographs: Path, repeats: int) -> Row:
 
     def decode(cores: int) -> Cost:
         with patch("os.cpu_count", return_value=cores):
-            return per(timed(lambda: decode_all(files, 3, SIZE)), len(files))
+            return per(timed(lambda: decode_noting(files, 3, SIZE)), len(files))
 
     cores = os.cpu_count() or 1
     costs = interleaved({"one thread": lambda: decode(1), f"{cores} threads": lambda: decode(cores)}, repeats)

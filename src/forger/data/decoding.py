@@ -91,13 +91,6 @@ def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, 
         raise ValueError(f"{path}: {' '.join(why.split())}") from error
 
 
-def decode_all(paths: Sequence[Path], channels: int, size: int) -> Tensor:
-    """Picture files as uint8 (n, channels, size, size); one line in the log says what was converted."""
-    result, notes = decode_noting(paths, channels, size)
-    log_conversions(notes, len(paths), paths[0].parent)
-    return result
-
-
 def decode_noting(paths: Sequence[Path], channels: int, size: int) -> tuple[Tensor, Counter[str]]:
     """Picture files as uint8 (n, channels, size, size), and what was converted in how many of them."""
     result = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)

@@ -61,7 +61,7 @@ class Undecoded:
 
 
 def decoded(root: Path, paths: Sequence[Path], channels: int, size: int) -> Tensor:
-    """`decode_all` of the picture files ``paths`` below ``root``, in memory; the second time from the cache."""
+    """The picture files ``paths`` below ``root``, decoded into memory; the second time from the cache."""
     made = kept(
         root, paths, ("squares", channels, size), lambda: decode_noting([root / p for p in paths], channels, size)
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -17,8 +17,6 @@ from forger.games.base import Game
 from forger.run_folder import RunFolder
 from forger.runs.finding import checkpoint_of, config_of, run_at
 from forger.runs.ownership import check_data
-
-Checkpoint = Literal["final", "last", "best"]
 
 
 @dataclass(frozen=True)

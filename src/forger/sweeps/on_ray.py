@@ -15,7 +15,7 @@ from forger.config.explain import one_line
 from forger.console import say
 from forger.errors import ConfigError
 from forger.sweeps.definition import Definition
-from forger.trial import PARENT
+from forger.sweeps.processes import started
 
 #: Seconds that the cluster gets to answer at its address.
 _TO_ANSWER = 10.0
@@ -35,16 +35,8 @@ class WorkerActor:
         """Work until every trial has ended; the worker's exit code."""
         if not Path(folder).is_dir():
             raise OSError(f"{folder} is not on {socket.gethostname()}: the nodes must share the folder of runs")
-        with Path(folder, log).open("ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "forger", "sweep", "worker", *arguments],
-                cwd=folder,
-                env={**os.environ, **environment, PARENT: str(os.getpid())},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                process_group=0,
-            )
+        command = [sys.executable, "-m", "forger", "sweep", "worker", *arguments]
+        self._process = started(command, {**os.environ, **environment}, Path(folder, log), folder)
         while self._process.poll() is None:
             time.sleep(0.1)
         return self._process.returncode

@@ -42,6 +42,25 @@ def reap_adopted(own: Collection[int]) -> None:
         os.waitpid(ended.si_pid, 0)
 
 
+def started(
+    command: Sequence[str], environment: Mapping[str, str], output: Path, folder: str | None = None
+) -> subprocess.Popen[bytes]:
+    """A child of this process that says its lines to the end of a file, and ends itself when this process is gone.
+
+    In a process group of its own, so that Ctrl-C in a terminal reaches it once: through its parent.
+    """
+    with output.open("ab") as file:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, PARENT: str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            process_group=0,
+        )
+
+
 class Process(Protocol):
     """What a worker needs of a running run."""
 
@@ -70,16 +89,7 @@ class Starter:
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Process:
         """A run with its lines in a file. FORGER_TRAIN, where set, is the command line to start in its place."""
         command = shlex.split(os.environ.get("FORGER_TRAIN", "")) or [sys.executable, "-m", "forger", "train"]
-        with output.open("ab") as file:
-            # A process group of its own, so that Ctrl-C in a terminal reaches the run once: through the worker.
-            process = subprocess.Popen(
-                [*command, *arguments],
-                env={**self.environment, **environment, PARENT: str(os.getpid())},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                process_group=0,
-            )
+        process = started([*command, *arguments], {**self.environment, **environment}, output)
         self._cold.append(process)
         return process
 

@@ -14,9 +14,8 @@ from rich.live import Live
 from forger.console import console, say
 from forger.endings import asking, leave_terminal
 from forger.sweeps import status
-from forger.sweeps.processes import reap_adopted
+from forger.sweeps.processes import reap_adopted, started
 from forger.sweeps.study import TrialQueue
-from forger.trial import PARENT
 
 #: How often a killed worker is replaced.
 _REPLACEMENTS = 10
@@ -38,15 +37,8 @@ def local_worker(
     queue: TrialQueue, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> "subprocess.Popen[bytes]":
     """`forger sweep worker ARGUMENTS` on this machine, its lines in ``workers.txt``."""
-    with (queue.definition.root / "workers.txt").open("ab") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "forger", "sweep", "worker", *arguments],
-            env={**os.environ, **environment, PARENT: str(os.getpid())},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            process_group=0,
-        )
+    command = [sys.executable, "-m", "forger", "sweep", "worker", *arguments]
+    return started(command, {**os.environ, **environment}, queue.definition.root / "workers.txt")
 
 
 class WorkerPool:
