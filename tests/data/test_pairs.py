@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from forger.data.images import digits
 from forger.data.pairs import (
     digits_inverted,
     digits_rotated,
+    inverted,
     paired_folder,
     patches_of_folder,
     photos,
@@ -44,6 +47,13 @@ def test_domains_come_from_disjoint_halves_and_the_truth_is_hidden(source, back)
     }
     for image, label in zip(b.contiguous(), data.train.independent["target_label"], strict=True):
         assert known[image.numpy().tobytes()] == label
+
+
+def test_any_labelled_pictures_may_be_inverted():
+    few = replace(digits(), name="few")
+    data = inverted(few)
+    assert (data.name, data.classes) == ("few_inverted", 10)
+    assert torch.equal(data.test.arrays["truth"], 255 - few.test.arrays["image"])
 
 
 def test_rotation_is_counter_clockwise():

@@ -89,3 +89,24 @@ def test_the_state_is_plain_and_goes_on_where_it_was():
         second.observe(each)
     assert second.derived({}, 3.0) == whole.derived({}, 3.0)
     assert second.state_dict() == whole.state_dict()
+
+
+def test_a_player_that_joins_begins_another_stage():
+    """SRGAN's generator has another loss, and gradients of another size, from the round in which its rival joins."""
+    history = SignalHistory()
+    for _ in range(40):
+        history.observe({"train/generator/pixel": 0.1, "watch/generator_gradient": 1e-3})
+    history.derived({})
+    history.observe({"train/generator/pixel": 0.1, "watch/generator_gradient": 1e-3})
+    for _ in range(2):
+        history.observe(
+            {
+                "train/discriminator/real": 1.0,
+                "train/generator/adversarial": 0.7,
+                "watch/generator_gradient": 1.0,
+                "watch/discriminator_gradient": 2.0,
+            }
+        )
+    assert "watch/gradient_growth" not in history.derived({})
+    history.observe({"train/generator/adversarial": 0.7, "watch/generator_gradient": 3.0})
+    assert history.derived({})["watch/gradient_growth"] == pytest.approx(3)

@@ -39,6 +39,8 @@ def test_the_override_gives_the_changed_config(model):
         ("mode_collapse", ["model=gan", "model.players.generator.optimizer.lr=0.02"], "optimizer.lr=0.005"),
         ("divergence", ["model=gan"], "model.players.generator.optimizer.lr=0.00025"),
         ("posterior_collapse", ["model=vae", "model.beta=100"], "model.beta=25.0"),
+        ("mode_collapse", ["model=vae"], "model.beta=0.25"),
+        ("oscillation", ["model=vae"], "model.players.autoencoder.optimizer.lr=0.0005"),
         ("oscillation", ["model=gan"], "+model.penalties.r1="),
     ],
 )

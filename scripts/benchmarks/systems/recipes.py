@@ -76,6 +76,13 @@ SYSTEMS = [
         train_on_fake="≥ 0.85",
         train_on_real="",
     ),
+    experiment(
+        "fashion_gan",
+        "GAN, MLPs with R3GAN's loss, 28×28",
+        fd_fashion="≤ 1.61, 50 Gaussians on 64 principal components",
+        is_fashion="",
+    ),
+    experiment("fashion_dcgan", "DCGAN with R1, 28×28", fd_fashion="≤ 0.963, aim 0.48", is_fashion=""),
     experiment("digits_ae", "Autoencoder, k = 8", mse_over_pca="≤ 0.50"),
     experiment(
         "digits_ae",
@@ -84,6 +91,7 @@ SYSTEMS = [
         as_name="digits_ae_k2",
         mse_over_pca="≤ 0.65",
     ),
+    experiment("fashion_ae", "Autoencoder, k = 16, 28×28", mse_over_pca="≤ 0.50"),
     experiment("digits_stacked_ae", "Stacked autoencoder, greedy, then fine-tuned", mse_over_pca="≤ 0.75"),
     experiment(
         "digits_stacked_ae",
@@ -91,6 +99,11 @@ SYSTEMS = [
         "model.pretraining=0",
         as_name="digits_stacked_ae_end_to_end",
         mse_over_pca="",
+    ),
+    experiment(
+        "fashion_stacked_ae",
+        "Stacked autoencoder, k = 16, greedy, then fine-tuned, 28×28",
+        mse_over_pca="≤ 0.75",
     ),
     experiment("digits_sparse_ae", "Sparse autoencoder", active="≤ 0.40", dead="< 0.15", mse=""),
     experiment(
@@ -100,10 +113,25 @@ SYSTEMS = [
         as_name="digits_sparse_ae_without",
         mse="at least half of the sparse one's",
     ),
+    experiment("fashion_sparse_ae", "Sparse autoencoder, 28×28", active="≤ 0.40", dead="", mse=""),
+    experiment(
+        "fashion_sparse_ae",
+        "The same net without the penalty",
+        "model.sparsity=0",
+        as_name="fashion_sparse_ae_without",
+        active="",
+        mse="at least half of the sparse one's",
+    ),
     experiment(
         "digits_denoising_ae",
         "Denoising autoencoder, σ = 0.25",
         gain_over_wiener="≥ 0.8 dB",
+        psnr_denoised="",
+    ),
+    experiment(
+        "fashion_denoising_ae",
+        "Denoising autoencoder, convolutional, σ = 0.25, 28×28",
+        gain_over_wiener="",
         psnr_denoised="",
     ),
     experiment(
@@ -125,7 +153,20 @@ SYSTEMS = [
         fd_digits="",
         is_digits="",
     ),
+    experiment(
+        "fashion_vae",
+        "VAE, k = 16, 28×28",
+        active_units="",
+        kl="nats",
+        elbo="nats",
+        mse_over_pca="",
+        fd_fashion="",
+        is_fashion="",
+    ),
     experiment("digits_cyclegan", "CycleGAN, digits ↔ inverted", psnr="≥ 25 dB", class_preserved="≥ 0.97"),
+    experiment(
+        "fashion_cyclegan", "CycleGAN, Fashion-MNIST ↔ inverted, 28×28", psnr="≥ 25 dB", class_preserved="≥ 0.85"
+    ),
     experiment(
         "digits_cyclegan_rotated",
         "CycleGAN, digits ↔ turned by 90°",
@@ -161,6 +202,17 @@ SYSTEMS = [
         psnr="first − 1.2 dB at most",
         high_frequencies_first="",
         high_frequencies="≥ 1.3 × first",
+    ),
+    experiment(
+        "fashion_srgan",
+        "SRGAN ×2, Fashion-MNIST, 14 → 28",
+        psnr_bicubic="",
+        psnr_first="bicubic + 0.3 dB",
+        psnr="first − 1.2 dB at most",
+        ssim_bicubic="",
+        ssim_first="bicubic + 0.02",
+        high_frequencies_first="",
+        high_frequencies="",
     ),
 ]
 

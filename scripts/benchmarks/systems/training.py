@@ -71,7 +71,7 @@ def summary(system: System, root: Path, pictures: str) -> dict[str, Any]:
         str(record.seed): {name: score["value"] for name, score in record.scores["final"].items()} for _, record in runs
     }
     minutes = statistics.median(record.seconds / 60 for _, record in runs) if runs else None
-    drawn = sorted((runs[0][0] / "samples").glob("*")) if runs else []
+    drawn = sorted((runs[0][0] / "samples").glob("[0-9]*")) if runs else []  # by images shown
     picture = None
     if drawn:
         picture = f"{pictures}/{system.name}{drawn[-1].suffix}"

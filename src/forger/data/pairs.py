@@ -19,21 +19,26 @@ from forger.randomness import generator
 
 def digits_inverted() -> Data:
     """Unpaired translation with a hidden truth: digits ↔ inverted digits (255 - x)."""
-    return _digits_and("digits_inverted", lambda images: 255 - images)
+    return inverted(digits())
 
 
 def digits_rotated() -> Data:
     """Unpaired translation with a hidden truth: digits ↔ digits turned by 90° counter-clockwise."""
-    return _digits_and("digits_rotated", lambda images: images.rot90(1, (2, 3)).contiguous())
+    return _and_translated(digits(), "rotated", lambda images: images.rot90(1, (2, 3)).contiguous())
 
 
-def _digits_and(name: str, translate: Callable[[Tensor], Tensor]) -> Data:
-    """Domain A is one half of the training digits, domain B the translated other half: no digit is in both.
+def inverted(of: Data) -> Data:
+    """Unpaired translation with a hidden truth: labelled pictures ↔ inverted pictures (255 - x)."""
+    return _and_translated(of, "inverted", lambda images: 255 - images)
+
+
+def _and_translated(source: Data, how: str, translate: Callable[[Tensor], Tensor]) -> Data:
+    """Domain A is one half of the training pictures, domain B the translated other half: no picture is in both.
 
     In validation and test "truth" is the right translation of each "image"; "target" are the same
     translations in another order.
     """
-    source = digits()
+    name = f"{source.name}_{how}"
     images, labels = source.train.arrays["image"], source.train.arrays["label"]
     a, b = (half.sort().values for half in stratified(labels, name).chunk(2))
 
@@ -52,7 +57,7 @@ def _digits_and(name: str, translate: Callable[[Tensor], Tensor]) -> Data:
         ),
         validation=with_truth(source.validation),
         test=with_truth(source.test),
-        classes=10,
+        classes=source.classes,
     )
 
 

@@ -29,14 +29,22 @@ class SignalHistory:
         self.scores: list[float] = []
 
     def observe(self, row: Mapping[str, float]) -> None:
-        """Take in a row of training: ``train/<player>/<term>``, ``watch/<player>_gradient``, ``watch/d_fake``."""
+        """Take in a row of training: ``train/<player>/<term>``, ``watch/<player>_gradient``, ``watch/d_fake``.
+
+        Where a player moves for the first time, another stage of the game begins (SRGAN's second), with other losses:
+        its losses and gradients compare with none before it.
+        """
         losses: dict[str, float] = {}
         for name, value in row.items():
             kind, _, rest = name.partition("/")
             if kind == "train":
                 player = rest.partition("/")[0]
                 losses[player] = losses.get(player, 0.0) + value
-            elif kind == "watch" and (rest.endswith("_gradient") or rest in ("d_fake", "d_real")):
+        if losses.keys() - self.losses.keys():
+            self.losses, self.recent, self.gradients = {}, {}, {}
+        for name, value in row.items():
+            kind, _, rest = name.partition("/")
+            if kind == "watch" and (rest.endswith("_gradient") or rest in ("d_fake", "d_real")):
                 self.recent.setdefault(rest, []).append(value)
         for player, value in losses.items():
             self.losses.setdefault(player, deque(maxlen=WINDOW)).append(value)

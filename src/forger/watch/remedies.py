@@ -61,7 +61,7 @@ def _ways(alarm: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]
     slower = "the steps are too large", _slower(model, 0.25)
     if alarm == "divergence":
         yield slower
-    elif alarm == "posterior_collapse":
+    elif alarm == "posterior_collapse" or (alarm == "mode_collapse" and "beta" in model):
         yield "the KL term outweighs the reconstruction", _scaled(model, "model.beta", 0.25)
     elif alarm == "vanishing_generator_gradient":
         yield "log(1 - D) is flat where D is sure", _other_loss(model, "minimax", "non_saturating")
@@ -73,6 +73,7 @@ def _ways(alarm: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]
     elif alarm == "oscillation":
         yield "momentum keeps the swing going", _less_momentum(model)
         yield from _milder_discriminator(model)
+        yield slower
     else:
         yield "momentum overshoots in a game", _less_momentum(model)
         yield from _milder_discriminator(model)
@@ -109,8 +110,10 @@ def _fastest(model: Mapping[str, Any]) -> float:
 
 
 def _less_momentum(model: Mapping[str, Any]) -> Changes:
-    """β₁ = 0 for the players whose Adam has more than 0.5."""
+    """β₁ = 0 for the players whose Adam has more than 0.5; only where there are rivals."""
     changes: Changes = {}
+    if len(model.get("players", {})) < 2:
+        return changes
     for player, node in model.get("players", {}).items():
         betas = node["optimizer"].get("betas")
         if betas and betas[0] > _ADAM:

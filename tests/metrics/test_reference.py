@@ -9,7 +9,8 @@ import torch
 from forger.hashing import weights_sha256
 from forger.metrics.features.reference import Reference, default_cache
 from forger.metrics.functional.frechet import moments
-from metrics.doubles import Projection, pictures
+
+from .doubles import Projection, pictures
 
 
 class Counting(Projection):

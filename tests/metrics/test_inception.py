@@ -17,7 +17,8 @@ from forger.metrics.features import extractors, inception
 from forger.metrics.features.inception import FILE, InceptionExtractor
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
-from metrics.doubles import pictures, random_inception
+
+from .doubles import pictures, random_inception
 
 
 @pytest.fixture(scope="module")

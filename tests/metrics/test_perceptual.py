@@ -9,7 +9,8 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from forger.metrics.features.extractors import DigitsExtractor
 from forger.metrics.features.perceptual import FILES, LPIPS, FeatureDistance, Perceptual, apart
 from forger.networks.content import PhotoFeatures
-from metrics.doubles import pictures
+
+from .doubles import pictures
 
 MODELS = {"alex": torchvision.models.alexnet, "vgg": torchvision.models.vgg16}
 
