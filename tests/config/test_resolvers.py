@@ -6,7 +6,9 @@ from omegaconf import OmegaConf
 from forger.config import resolvers
 
 
-@pytest.mark.parametrize(("size", "value"), [(4, "a"), (8, "a"), (27, "a"), (28, "b"), (32, "b"), (64, "c"), (256, "c")])
+@pytest.mark.parametrize(
+    ("size", "value"), [(4, "a"), (8, "a"), (27, "a"), (28, "b"), (32, "b"), (64, "c"), (256, "c")]
+)
 def test_the_largest_size_that_is_not_above_the_pictures_decides(size, value):
     assert resolvers.at_size(size, {64: "c", 8: "a", 28: "b"}) == value
 
