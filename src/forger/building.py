@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import torch
+from hydra.utils import get_object
 
 from forger.config.instantiation import built
 from forger.config.schema import Config, DataConfig, MetricsConfig, TrainerConfig
@@ -30,11 +31,19 @@ def prepare_torch(trainer: TrainerConfig) -> None:
 
 
 def check_declared(config: Config) -> None:
-    """Refuse, before the data are read, scores whose extractor can't be had or takes no images as the config declares.
+    """Refuse, before the data are read, what the config alone tells.
 
     Raises:
-        ConfigError: which, and why.
+        ConfigError: a translation of data that have one domain; scores whose extractor can't be had or takes no images
+            as the config declares.
     """
+    source = config.data.source["_target_"]
+    one_domain = source.startswith("forger.data.") and not source.startswith("forger.data.pairs.")
+    if one_domain and hasattr(get_object(config.model["_target_"]), "translate"):
+        raise ConfigError(
+            f"model: it translates between two domains, and data={config.data.name} has one; take "
+            "data=unpaired_folders, paired_folder, digits_inverted or digits_rotated"
+        )
     if config.data.size is None or config.data.channels is None:
         return
     image = torch.zeros(1, config.data.channels, config.data.size, config.data.size, dtype=torch.uint8)

@@ -15,7 +15,7 @@ from forger.data.images import digits
 from forger.data.ranges import to_float, to_uint8
 from forger.metrics.evaluations.autoencoding import Denoising, Reconstruction, Sparsity, Variational, chosen, with_noise
 from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied, read_out, rotated, scaled, thickened
-from forger.metrics.evaluations.linear import PrincipalComponents, WienerFilter, training_pixels
+from forger.metrics.evaluations.linear import PrincipalComponents, WienerFilter, training_pixels, wiener_filter
 from forger.randomness import generator
 
 ALL = {"n": 10_000, "seed": 0}
@@ -76,6 +76,23 @@ def test_the_wiener_filter_shrinks_by_signal_over_signal_and_noise():
     first, second = 0.12 / (0.12 + 0.25), 4 / 300 / (4 / 300 + 0.25)
     expected = torch.tensor([[0.2 * first, 0.4 * second], [1.0, -9 * second]]).double()
     torch.testing.assert_close(filtered, expected)
+
+
+def test_fewer_images_than_pixels_make_the_same_filter():
+    rows = training_pixels(digits())
+    few, images = rows[:30], to_float(digits().test.arrays["image"][:9])
+    twice = few.repeat(3, 1)  # the same mean, and a covariance of 29 / 30 · 90 / 89 times theirs
+    scale = (29 / 30) * (90 / 89)
+    torch.testing.assert_close(
+        WienerFilter(few, 0.25)(images), WienerFilter(twice, 0.25 * scale**0.5)(images), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_filter_is_made_once_for_a_training_split(monkeypatch):
+    data = digits()
+    assert wiener_filter(data, 0.25) is wiener_filter(data, 0.25)
+    assert wiener_filter(data, 0.25) is not wiener_filter(data, 0.5)
+    assert wiener_filter(digits(), 0.25) is not wiener_filter(data, 0.25)
 
 
 def test_no_linear_method_beats_the_wiener_filter_by_much():

@@ -7,6 +7,7 @@ import torch
 
 from forger.data.images import digits
 from forger.data.ranges import to_float
+from forger.metrics.evaluations import conditional as module
 from forger.metrics.evaluations.conditional import ConditionalAccuracy
 
 DATA = digits()
@@ -77,3 +78,15 @@ def test_what_can_not_be_judged_is_refused():
     assert scores(Unconditional()) == {}
     with pytest.raises(ValueError, match="does not tell 2 classes apart"):
         scores(Few())
+
+
+def test_what_real_images_teach_is_found_once_for_each_split(monkeypatch):
+    data, fits, judged = digits(), [], []
+    fit, judge = module.classifier, module.accuracy
+    monkeypatch.setattr(module, "classifier", lambda images, labels: fits.append(len(images)) or fit(images, labels))
+    monkeypatch.setattr(module, "accuracy", lambda fitted, real: judged.append(len(real)) or judge(fitted, real))
+    evaluation = ConditionalAccuracy(n=50)
+    found = [evaluation.evaluate(Copies(), data, split, n=7, seed=0) for split in ("validation", "test") * 2]
+    assert [score["train_on_real"] for score in found[:2]] == [score["train_on_real"] for score in found[2:]]
+    assert sorted(fits) == [50] * 4 + [1100]
+    assert sorted(judged) == [200] * 3 + [497] * 3

@@ -56,9 +56,11 @@ def test_data_without_the_picture_are_measured_on_test_patches(china):
     assert evaluation.evaluate(game(), china, "test", n=10, seed=0) != scores
 
 
-def test_pictures_that_ssim_can_not_look_at_are_refused():
-    with pytest.raises(ValueError, match="digits has pictures of 8x8, too small for SSIM's window"):
-        Enlargement().check(digits())
+def test_pictures_that_ssim_can_not_look_at_have_the_other_scores():
+    scores = Enlargement().evaluate(game(), digits(), "test", n=20, seed=0)
+    assert {f"{name}{key}" for name in ("psnr", "high_frequencies") for key in ("", "_first", "_bicubic")} == set(
+        scores
+    )
 
 
 def test_a_perceptual_distance_stands_beside_them(china):

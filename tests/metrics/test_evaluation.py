@@ -20,6 +20,7 @@ from forger.metrics.evaluations.base import DRAWS, Evaluation, halved, labels_to
 from forger.metrics.evaluations.classes import ClassCoverage
 from forger.metrics.evaluations.known_density import DensityMatch
 from forger.metrics.evaluations.sample_quality import SampleQuality, draw_fakes
+from forger.metrics.features.reference import Reference
 from forger.networks.autoencoders import MLP
 
 DATA = digits()
@@ -195,3 +196,17 @@ def test_modes_are_counted_among_classes_asked_for_as_often_as_they_are_trained_
     rows = (DATA.train.arrays["label"] < 2) | (torch.arange(1100) % 10 == 0)  # mostly zeros and ones
     data = replace(DATA, train=Split({name: array[rows] for name, array in DATA.train.arrays.items()}))
     assert ClassCoverage().evaluate(Conditional(), data, "test", n=400, seed=0)["kl_modes"] < 0.02
+
+
+def test_features_of_the_training_images_are_read_once(monkeypatch):
+    read, build = [], Reference.build
+
+    def counted(extractor, images, *, split, **options):
+        read.append(split)
+        return build(extractor, images, split=split, **options)
+
+    monkeypatch.setattr(Reference, "build", counted)
+    evaluation = quality("fd", "memorisation")
+    for split in ("validation", "test", "validation"):
+        evaluation.evaluate(Game(), DATA, split, n=20, seed=0)
+    assert sorted(read) == ["digits/test", "digits/train", "digits/validation"]

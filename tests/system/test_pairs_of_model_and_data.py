@@ -1,22 +1,15 @@
 """Any model on any data, with scores that nobody named: small files of the true formats, tiny networks, two rounds."""
 
-import gzip
-import hashlib
-import pickle
-import struct
-
-import numpy as np
 import pytest
 import torch
-from torchvision import datasets
 
-from data.pictures import write
 from forger.building import load_data
 from forger.config.schema import validate
 from forger.default_evaluations import with_evaluations
 from forger.errors import ConfigError
 from forger.run import train
 from running import SMALL, composed, trained
+from system.small_data import cifar, fashion, folder
 
 LITTLE = (
     *("budget.images=16", "metrics.every_images=8", "metrics.n=16", "samples.every_images=null"),
@@ -63,47 +56,12 @@ def scores(run, extractor, *plain):
     assert all(score["value"] is not None for score in run.read().scores["final"].values())
 
 
-def fashion(root, monkeypatch):
-    raw = root / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for part, n in (("train", 60), ("t10k", 24)):
-        for name, array in (
-            ("images-idx3", rng.integers(256, size=(n, 28, 28), dtype=np.uint8)),
-            ("labels-idx1", np.arange(n, dtype=np.uint8) % 10),
-        ):
-            header = struct.pack(f">{1 + array.ndim}I", 0x0800 | array.ndim, *array.shape)
-            (raw / f"{part}-{name}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
-    return ("data=fashion_mnist", f"data.root={root}", "data.source.download=false", "+data.source.validation=24")
-
-
-def cifar(root, monkeypatch):
-    folder, rng, sums = root / "cifar-10-batches-py", np.random.default_rng(0), {}
-    folder.mkdir()
-    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"]:
-        rows, labels = rng.integers(256, size=(24, 3072), dtype=np.uint8), rng.integers(10, size=24).tolist()
-        content = {"data": rows, "labels": labels, "label_names": list("abcdefghij")}
-        (folder / name).write_bytes(pickle.dumps(content))
-        sums[name] = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
-    meta = {"filename": "batches.meta", "key": "label_names", "md5": sums.pop("batches.meta")}
-    monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
-    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", sums.pop("test_batch")]])
-    monkeypatch.setattr(datasets.CIFAR10, "train_list", [list(item) for item in sums.items()])
-    return ("data=cifar10", f"data.root={root}", "data.source.download=false", "+data.source.validation=24")
-
-
-def folder(root, monkeypatch):
-    for i in range(150):
-        write(root / f"{i}.png", seed=i)
-    return ("data=image_folder", f"data.root={root}", "data.size=16")
-
-
 @pytest.mark.parametrize(
     ("data", "model", "extractor", "others"),
     [
         (fashion, ("model=dcgan", "data.size=32", *THIN), "random", ()),
         (cifar, ("model=dcgan", *THIN), "random", ()),
-        (cifar, ("model=vae",), "random", ("kl", "elbo", "active_units", "mse", "psnr")),
+        (cifar, ("model=vae",), "random", ("kl", "elbo", "active_units", "mse", "psnr", "mse_pca", "mse_over_pca")),
         (folder, ("model=r3gan", *THIN), "random", ()),
     ],
 )

@@ -1,5 +1,7 @@
 """Pictures of autoencoders: what is left of images, and where their codes lie."""
 
+from math import prod
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -14,7 +16,7 @@ from forger.data.ranges import to_float, to_uint8
 from forger.games.abilities import Reconstructs
 from forger.metrics.evaluations.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied
-from forger.metrics.evaluations.linear import PrincipalComponents, WienerFilter, training_pixels
+from forger.metrics.evaluations.linear import principal_components, wiener_filter
 from forger.metrics.functional.image_quality import decibels
 from forger.pictures.image_files import tiles
 from forger.pictures.layout import captioned, stacked
@@ -99,17 +101,16 @@ def _pictures(data: Data, request: Request) -> Tensor:
 
 def _reconstructed(game: Reconstructs, data: Data, images: Tensor, seed: int) -> tuple[dict[str, Tensor], str]:
     """Rows of a picture by name, and what it says above them."""
-    train = training_pixels(data)
     if game.input_noise:
         noisy = with_noise(images, game.input_noise, seed)
-        denoised, filtered = game.reconstruct(noisy).cpu(), WienerFilter(train, game.input_noise)(noisy)
+        denoised, filtered = game.reconstruct(noisy).cpu(), wiener_filter(data, game.input_noise)(noisy)
         ours, theirs = (decibels(pixel_error(row, images), 1) for row in (denoised, filtered))
         title = f"noise of {game.input_noise:g}: PSNR {ours:.1f} dB without it, {theirs:.1f} dB by a Wiener filter"
         return {"image": images, "noisy": noisy, "denoised": denoised, "Wiener": filtered}, title
     rows = {"image": images, "decoded": game.reconstruct(images).cpu()}
     title = f"images and what a code of {game.latent} keeps: error per pixel {pixel_error(rows['decoded'], images):.4f}"
-    if game.latent < min(train.shape):
-        rows["PCA"] = PrincipalComponents(train, game.latent).reconstruct(images)
+    if game.latent < min(len(data.train), prod(data.shape)):
+        rows["PCA"] = principal_components(data, game.latent).reconstruct(images)
         title += f", PCA {pixel_error(rows['PCA'], images):.4f}"
     return rows, title
 

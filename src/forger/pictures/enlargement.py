@@ -27,12 +27,14 @@ def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Ima
     rows = {name: to_uint8(row) for name, row in _methods(game, images, request).items()}
     detail = tiles(torch.stack(list(rows.values()), 1).flatten(0, 1), len(rows))
     scores = compared(game, images)
+    similar = "ssim" in scores  # pictures smaller than its window have none
     scores = ", ".join(
-        f"{name} {scores[f'psnr{key}']:.2f} dB / {scores[f'ssim{key}']:.3f}"
+        f"{name} {scores[f'psnr{key}']:.2f} dB" + (f" / {scores[f'ssim{key}']:.3f}" if similar else "")
         for name, key in (("bicubic", "_bicubic"), ("first stage", "_first"), ("second stage", ""))
     )
     picture = detail.resize((detail.width * _ZOOM, detail.height * _ZOOM), Image.Resampling.NEAREST)
-    return [captioned(picture, f"{game.scale} times, PSNR / SSIM of the luma: {scores}", columns=list(rows))]
+    measures = "PSNR / SSIM" if similar else "PSNR"
+    return [captioned(picture, f"{game.scale} times, {measures} of the luma: {scores}", columns=list(rows))]
 
 
 def enlarged(game: Enlarges, picture: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from forger.data.ranges import to_float
 from forger.games.abilities import InfersPosteriors, Reconstructs
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.metrics.evaluations.base import OfRealImages
-from forger.metrics.evaluations.linear import WienerFilter, principal_components, training_pixels
+from forger.metrics.evaluations.linear import principal_components, wiener_filter
 from forger.metrics.functional.image_quality import decibels
 from forger.randomness import generator
 
@@ -102,7 +102,7 @@ class Denoising(OfRealImages[Reconstructs]):
     def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         images = to_float(chosen(data, split, n, seed))
         noisy = with_noise(images, self.noise, seed)
-        wiener = WienerFilter(training_pixels(data), self.noise)
+        wiener = wiener_filter(data, self.noise)
         outputs = {"noisy": noisy, "denoised": game.reconstruct(noisy).cpu(), "wiener": wiener(noisy)}
         values = {f"psnr_{name}": decibels(pixel_error(output, images), 1) for name, output in outputs.items()}
         return {**values, "gain_over_wiener": values["psnr_denoised"] - values["psnr_wiener"]}

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from annotated_types import Ge
@@ -51,7 +52,7 @@ class ConditionalAccuracy(Evaluation[Samples]):
     ) -> None:
         self.extractor = extractors.build(extractor, weights, **preprocessing or {})
         self.n = n
-        self._of_real: Any = None
+        self._of_real: WeakKeyDictionary[Split, float] = WeakKeyDictionary()
         self._warned = False
 
     def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
@@ -65,13 +66,13 @@ class ConditionalAccuracy(Evaluation[Samples]):
         logits = extract(self.extractor, fakes).logits
         if logits is None or logits.shape[1] != game.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell {game.classes} classes apart")
-        if self._of_real is None:
-            train = data.train.arrays
-            self._of_real = classifier(train["image"], train["label"])
+        real = data.splits[split]
+        if real not in self._of_real:  # the same at each score
+            self._of_real[real] = accuracy(_trained_on_real(data.train), real)
         return {
             f"agreement_{self.extractor.name}": float((logits.argmax(1) == labels).double().mean()),
-            "train_on_fake": accuracy(classifier(fakes, labels), data.splits[split]),
-            "train_on_real": accuracy(self._of_real, data.splits[split]),
+            "train_on_fake": accuracy(classifier(fakes, labels), real),
+            "train_on_real": self._of_real[real],
         }
 
     def higher_is_better(self, name: str) -> bool:
@@ -91,6 +92,16 @@ class ConditionalAccuracy(Evaluation[Samples]):
             "weights_sha256": self.extractor.weights_sha256,
             "weights": weights_of(game),
         }
+
+
+#: Classifiers of real images trained already, for as long as their split is there.
+_TRAINED: WeakKeyDictionary[Split, Any] = WeakKeyDictionary()
+
+
+def _trained_on_real(train: Split) -> Any:
+    if train not in _TRAINED:
+        _TRAINED[train] = classifier(train.arrays["image"], train.arrays["label"])
+    return _TRAINED[train]
 
 
 def classifier(images: Tensor, labels: Tensor) -> Any:

@@ -16,8 +16,8 @@ from forger.metrics.features.perceptual import Distance
 from forger.metrics.functional.image_quality import decibels, energy_beyond, luma, ssim
 from forger.metrics.functional.standard_errors import Estimate, estimates
 
-#: Pixels of a side that SSIM's window of 11 needs, with the border that is cut off at the least scale.
-_LEAST = 15
+#: Pixels of a side that SSIM's window needs.
+_WINDOW = 11
 
 
 class Enlargement(OfRealImages[Enlarges]):
@@ -27,7 +27,8 @@ class Enlargement(OfRealImages[Enlarges]):
     Each has a score for the generator as it is (`psnr`), as it was at the end of the first stage
     (`psnr_first`) and for bicubic enlargement (`psnr_bicubic`):
 
-    - `psnr` in dB, `ssim`: nearness to the large picture (`luma`, `ssim`);
+    - `psnr` in dB, `ssim`: nearness to the large picture (`luma`, `ssim`); pictures that SSIM's window does not fit
+      into have no `ssim`;
     - `high_frequencies`: energy beyond what the small picture can hold, as a share of the large picture's. It
       measures how much texture there is, not whether it is the right one;
     - the `distance`, where one is given, under its name (`lpips_alex`, `distance_photo`): of the colours, lower is
@@ -64,10 +65,6 @@ class Enlargement(OfRealImages[Enlarges]):
     def check(self, data: Data) -> None:
         if data.kind != "images":
             raise ValueError(f"{data.name} are points, and only pictures are enlarged")
-        if min(data.shape[1:]) < _LEAST:
-            raise ValueError(
-                f"{data.name} has pictures of {data.shape[1]}x{data.shape[2]}, too small for SSIM's window"
-            )
         if self.distance is not None:
             self.distance.check(data.test.arrays["image"][:1])
 
@@ -106,7 +103,8 @@ def compared(game: Enlarges, images: Tensor, distance: Distance | None = None) -
         made = luma(pixels)
         error = float((made - truth).square().mean())
         scores[f"psnr{name}"] = decibels(error)
-        scores[f"ssim{name}"] = float(ssim(made[:, None], truth[:, None]).mean())
+        if min(truth.shape[1:]) >= _WINDOW:
+            scores[f"ssim{name}"] = float(ssim(made[:, None], truth[:, None]).mean())
         energies = [float(energy_beyond(x, 0.5 / scale).sum()) for x in (made, truth)]
         scores[f"high_frequencies{name}"] = energies[0] / energies[1]
         if distance is not None:

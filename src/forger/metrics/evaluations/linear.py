@@ -61,13 +61,34 @@ class WienerFilter:
 
     def __init__(self, rows: Tensor, noise: float) -> None:
         self._mean = rows.mean(0)
-        covariance = torch.cov(rows.T)
-        with_noise = covariance + noise**2 * torch.eye(len(covariance), dtype=covariance.dtype)
-        self._filter = torch.linalg.solve(with_noise, covariance)
+        n, pixels = rows.shape
+        if n < pixels:
+            # With X = rows − μ, C is XᵀX / (n − 1), and C (C + σ² 1)⁻¹ = Xᵀ (XXᵀ + (n − 1) σ² 1)⁻¹ X.
+            centred = rows - self._mean
+            gram = centred @ centred.T + (n - 1) * noise**2 * torch.eye(n, dtype=rows.dtype)
+            self._filter = [centred.T, torch.linalg.solve(gram, centred)]
+        else:
+            covariance = torch.cov(rows.T)
+            with_noise = covariance + noise**2 * torch.eye(pixels, dtype=rows.dtype)
+            self._filter = [torch.linalg.solve(with_noise, covariance)]
 
     def __call__(self, noisy: Tensor) -> Tensor:
-        rows = self._mean + (_pixels(noisy) - self._mean) @ self._filter
-        return _images(rows.clamp(0, 1), noisy)
+        rows = _pixels(noisy) - self._mean
+        for factor in self._filter:
+            rows = rows @ factor
+        return _images((self._mean + rows).clamp(0, 1), noisy)
+
+
+#: Filters made already, as `_FITTED`.
+_FILTERS: WeakKeyDictionary[Split, dict[float, WienerFilter]] = WeakKeyDictionary()
+
+
+def wiener_filter(data: Data, noise: float) -> WienerFilter:
+    """That of `training_pixels`, made once for each training split."""
+    made = _FILTERS.setdefault(data.train, {})
+    if noise not in made:
+        made[noise] = WienerFilter(training_pixels(data), noise)
+    return made[noise]
 
 
 def _pixels(images: Tensor) -> Tensor:

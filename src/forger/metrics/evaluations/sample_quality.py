@@ -110,7 +110,8 @@ class SampleQuality(Evaluation[Samples]):
         split = "train" if self.reference == "train" else split
         if split not in self._scores:
             real = split_of(data, split) if self._known is None else self._known
-            self._scores[split] = Scores.against(real, self.extractor, self.names, splits=self.splits)
+            train = next((known.train_reference for known in self._scores.values()), None)
+            self._scores[split] = Scores.against(real, self.extractor, self.names, splits=self.splits, train=train)
         return self._scores[split]
 
     def _named(self, values: Mapping[str, T]) -> dict[str, T]:

@@ -60,6 +60,7 @@ class Scores(nn.Module):
         kinds = dict.fromkeys(KINDS[plain_name(name, extractor.name)] for name in scores)
         if train is None and memorises(scores, extractor.name):
             raise ValueError("memorisation needs the training images beside the reference")
+        self.train_reference = train
         options = {"train": train, "splits": splits, "seed": seed}
         self.metrics = nn.ModuleList(
             kind(reference, **{name: options[name] for name in options_of(kind) & options.keys()}) for kind in kinds
@@ -75,15 +76,22 @@ class Scores(nn.Module):
         scores: Sequence[str],
         *,
         splits: Annotated[int, Ge(1)] = 1,
+        train: Reference | None = None,
     ) -> "Scores":
-        """Scores against real images, whose features are extracted, or read where they have been kept."""
+        """Scores against real images, whose features are extracted, or read where they have been kept.
+
+        `train`: those of the training images, where other scores have read them already.
+        """
         if isinstance(real, Statistics):
             return cls(extractor, Reference.of_statistics(extractor, real), scores, splits=splits)
 
         def reference(images: ImageSet) -> Reference:
             return Reference.build(extractor, images.images, split=images.name, cache=default_cache())
 
-        train = reference(real.train) if real.train is not None and memorises(scores, extractor.name) else None
+        if real.train is None or not memorises(scores, extractor.name):
+            train = None
+        elif train is None:
+            train = reference(real.train)
         return cls(extractor, reference(real), scores, train=train, splits=splits)
 
     def update(self, images: Tensor, labels: Tensor | None = None) -> None:
