@@ -8,11 +8,11 @@ from omegaconf import OmegaConf
 from forger.cli import main
 from forger.config.schema import validate
 from forger.config.shipped import config_groups
-from forger.data.downloads import DEBIAN_FASHION_MNIST
 from forger.data.images import digits
 from forger.default_evaluations import with_evaluations
 from forger.runs.identity import determining
-from running import composed, trained, unprepared, without
+from running import composed, trained, unprepared
+from system import small_data
 
 #: `sweep` and `launcher` belong to `forger sweep`; tests/sweeps loads them.
 OTHERS = ("experiment", "sweep", "launcher")
@@ -65,16 +65,22 @@ def test_every_experiment_can_do_without_scores(experiment):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_trains(experiment, tmp_path):
-    if experiment.startswith("fashion") and not DEBIAN_FASHION_MNIST.is_dir():
-        without("Fashion-MNIST", "dataset-fashion-mnist")
+def test_every_experiment_trains(experiment, tmp_path, monkeypatch):
+    files = ()
+    if experiment.startswith("fashion"):
+        _, *files = small_data.fashion(tmp_path / "files", monkeypatch)
+        if "of" in composed(f"experiment={experiment}").data.source:
+            files = [entry.replace("data.source.", "data.source.of.") for entry in files]
+    if experiment.startswith("emoji"):
+        small_data.emoji(tmp_path, monkeypatch)
     batch = composed(f"experiment={experiment}").data.batch_size
     length = (
         f"budget.images={8 * batch}",
         f"metrics.every_images={4 * batch}",
         f"samples.every_images={4 * batch}",
+        f"checkpoint.every_images={4 * batch}",
     )
-    record = trained(tmp_path, f"experiment={experiment}", *length, f"checkpoint.every_images={4 * batch}").read()
+    record = trained(tmp_path, f"experiment={experiment}", *files, *length, "metrics.n=100").read()
     assert (record.status, record.images) == ("finished", 8 * batch)
     assert record.scores["final"]
 
