@@ -17,7 +17,7 @@ from forger.metrics.scores.streaming import FrechetDistance
 from forking import serve
 
 from .doubles import Projection, pictures
-from .test_evaluation import DATA, Game
+from .evaluations.test_evaluation import DATA, Game
 
 COUNTS = (64, 51, 11)
 

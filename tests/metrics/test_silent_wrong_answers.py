@@ -17,7 +17,7 @@ from forger.metrics.scores.collection import Scores
 from running import SMALL, composed
 
 from .doubles import Projection, pictures
-from .test_evaluation import DATA, Game
+from .evaluations.test_evaluation import DATA, Game
 
 
 @pytest.fixture(scope="module")

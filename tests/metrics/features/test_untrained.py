@@ -12,8 +12,7 @@ from forger.metrics.features.damage import damage_table
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
-
-from .doubles import pictures
+from metrics.doubles import pictures
 
 #: Of the weights, whatever the versions of the packages: another hash is another extractor.
 SHA256 = "8d7ad4e649f13b434d15e9c547f216805c37fdde1361575e3532ca30e85d06f4"

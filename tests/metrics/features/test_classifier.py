@@ -17,9 +17,8 @@ from forger.metrics.features.base import extract
 from forger.metrics.features.classifier import FORMAT, ClassifierExtractor, ClassifierNetwork, Shape, write
 from forger.metrics.features.damage import damage_table
 from forger.metrics.features.extractors import FASHION_SHA256, FASHION_WEIGHTS, FashionExtractor, build
+from metrics.doubles import pictures
 from running import without
-
-from .doubles import pictures
 
 SMALL = Shape(channels=3, size=12, widths=(4, 6), features=5, classes=7)
 

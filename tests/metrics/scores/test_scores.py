@@ -17,8 +17,7 @@ from forger.metrics.scores.buffered import InceptionScore, KernelDistance, Preci
 from forger.metrics.scores.collection import Scores
 from forger.metrics.scores.names import KINDS, METRICS, higher_is_better, score_name
 from forger.metrics.scores.streaming import FrechetDistance, Vendi
-
-from .doubles import Projection, pictures
+from metrics.doubles import Projection, pictures
 
 ALL = list(KINDS)
 

@@ -14,9 +14,8 @@ from forger.data.dataset import Data, Split
 from forger.data.ranges import to_float
 from forger.errors import ConfigError
 from forger.metrics.features.statistics import read_statistics
+from metrics.doubles import pictures, random_inception
 from running import composed
-
-from .doubles import pictures, random_inception
 
 FAKES = pictures(12, (3, 8, 8), seed=1, high=200)
 SPLITS = [Split({"image": pictures(n, (3, 8, 8), seed=n)}) for n in (16, 12, 14)]

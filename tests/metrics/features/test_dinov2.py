@@ -10,8 +10,7 @@ from forger.metrics.features.dinov2 import DEVIATION, FILE, MEAN, DINOv2Extracto
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
-
-from .doubles import pictures
+from metrics.doubles import pictures
 
 WIDTH, DEPTH = 128, 2
 

@@ -9,8 +9,7 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from forger.metrics.features.extractors import DigitsExtractor
 from forger.metrics.features.perceptual import FILES, LPIPS, FeatureDistance, Perceptual, apart
 from forger.networks.content import PhotoFeatures
-
-from .doubles import pictures
+from metrics.doubles import pictures
 
 MODELS = {"alex": torchvision.models.alexnet, "vgg": torchvision.models.vgg16}
 

@@ -9,8 +9,7 @@ import torch
 from forger.hashing import weights_sha256
 from forger.metrics.features.reference import Reference, default_cache
 from forger.metrics.functional.frechet import moments
-
-from .doubles import Projection, pictures
+from metrics.doubles import Projection, pictures
 
 
 class Counting(Projection):

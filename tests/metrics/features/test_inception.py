@@ -17,8 +17,7 @@ from forger.metrics.features import extractors, inception
 from forger.metrics.features.inception import FILE, InceptionExtractor
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
-
-from .doubles import pictures, random_inception
+from metrics.doubles import pictures, random_inception
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from forger.data.images import digits
 from forger.metrics.features import extractors
 from forger.metrics.features.base import extract
 from forger.metrics.features.extractors import DigitsExtractor, ModuleExtractor, build
-
-from .doubles import Small, pictures
+from metrics.doubles import Small, pictures
 
 SMALL, RECORDER = "metrics.doubles.Small", "metrics.doubles.Recorder"
 
