@@ -35,6 +35,7 @@ def main() -> None:
     found = {
         system.name: summary(system, given.root, "systems") if system.name in chosen else former["systems"][system.name]
         for system in SYSTEMS
+        if system.name in {*chosen, *former["systems"]}
     }
     means = {
         loss: gradients(given.root / name) if name in chosen else former["gradients"][loss]

@@ -83,6 +83,22 @@ SYSTEMS = [
         is_fashion="",
     ),
     experiment("fashion_dcgan", "DCGAN with R1, 28×28", fd_fashion="≤ 0.963, aim 0.48", is_fashion=""),
+    experiment(
+        "emoji_dcgan",
+        "DCGAN with R1 and adaptive augmentation, 3,000 emoji, 32×32",
+        fd_random="real training emoji: 0.06",
+        memorisation_random="",
+        neighbour_ratio_random="",
+    ),
+    experiment(
+        "emoji_dcgan",
+        "The same without augmentation",
+        "~model.augmentations",
+        as_name="emoji_dcgan_without",
+        fd_random="",
+        memorisation_random="",
+        neighbour_ratio_random="",
+    ),
     experiment("digits_ae", "Autoencoder, k = 8", mse_over_pca="≤ 0.50"),
     experiment(
         "digits_ae",

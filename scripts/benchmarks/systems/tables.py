@@ -17,7 +17,8 @@ def systems(results: dict[str, Any]) -> str:
     """Every system's scores, what codes tell of known factors, and gradients where D runs ahead."""
     found = results["systems"]
     head = ("system", "experiment", "score (test)", "median ± spread", "goal", "minutes", "picture")
-    rows = [row for system in SYSTEMS for row in _lines(system, found[system.name], ("",))]
+    measured = [system for system in SYSTEMS if system.name in found]
+    rows = [row for system in measured for row in _lines(system, found[system.name], ("",))]
     gradients = [(loss, *(f"{mean:.2g}" for mean in results["gradients"][loss])) for loss in SATURATION]
     return f"""# Every system, measured
 
