@@ -13,7 +13,11 @@ from running import Begun, without
 REPOSITORY = Path(__file__).parents[2]
 #: The cheapest come first: what is damaged and starved.
 CHEAP = ["digits_sparse_ae", "digits_denoising_ae", "digits_gan_saturation", "digits_gan"]
-EXPERIMENTS = CHEAP + [name for name in config_groups()["experiment"] if name not in CHEAP]
+#: Fashion-MNIST and emoji are played by the games of the digits, and their scores would take most of the time.
+LONG = [
+    name for name in config_groups()["experiment"] if name.startswith(("fashion", "emoji")) and name != "fashion_cgan"
+]
+EXPERIMENTS = CHEAP + [name for name in config_groups()["experiment"] if name not in CHEAP + LONG]
 
 
 def lacking(experiment: str) -> bool:

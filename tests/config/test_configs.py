@@ -69,8 +69,6 @@ def test_every_experiment_trains(experiment, tmp_path, monkeypatch):
     files = ()
     if experiment.startswith("fashion"):
         _, *files = small_data.fashion(tmp_path / "files", monkeypatch)
-        if "of" in composed(f"experiment={experiment}").data.source:
-            files = [entry.replace("data.source.", "data.source.of.") for entry in files]
     if experiment.startswith("emoji"):
         small_data.emoji(tmp_path, monkeypatch)
     batch = composed(f"experiment={experiment}").data.batch_size

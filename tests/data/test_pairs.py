@@ -1,21 +1,21 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_sample_image
 
 from data.pictures import write
+from forger.data.downloads import fashion_mnist
 from forger.data.images import digits
 from forger.data.pairs import (
     digits_inverted,
     digits_rotated,
-    inverted,
+    fashion_inverted,
     paired_folder,
     patches_of_folder,
     photos,
     unpaired_folders,
 )
+from system import small_data
 
 
 def rows(images):
@@ -49,11 +49,12 @@ def test_domains_come_from_disjoint_halves_and_the_truth_is_hidden(source, back)
         assert known[image.numpy().tobytes()] == label
 
 
-def test_any_labelled_pictures_may_be_inverted():
-    few = replace(digits(), name="few")
-    data = inverted(few)
-    assert (data.name, data.classes) == ("few_inverted", 10)
-    assert torch.equal(data.test.arrays["truth"], 255 - few.test.arrays["image"])
+def test_garments_are_inverted_too(tmp_path, monkeypatch):
+    small_data.fashion(tmp_path, monkeypatch)
+    data = fashion_inverted(str(tmp_path), validation=24)
+    plain = fashion_mnist(str(tmp_path), validation=24)
+    assert (data.shape, data.classes, len(data.train)) == ((1, 28, 28), 10, 68)
+    assert torch.equal(data.test.arrays["truth"], 255 - plain.test.arrays["image"])
 
 
 def test_rotation_is_counter_clockwise():

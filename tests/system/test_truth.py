@@ -101,8 +101,8 @@ def test_other_data_in_their_place_are_refused_where_data_are_needed(run, pictur
 
 def test_a_run_as_reference_stands_for_its_test_split(run, pictures, capsys):
     found = scores(capsys, pictures / "Train", "--reference", run, f"data.root={pictures}")
-    assert found["fd_digits"]["passport"]["split"] == "threes/test"
-    assert found["fd_digits"]["passport"]["n_real"] == 20
+    assert found["fd_random"]["passport"]["split"] == "threes/test"
+    assert found["fd_random"]["passport"]["n_real"] == 20
     assert "name the data's folder yourself" in refused(capsys, "evaluate", pictures / "Train", "--reference", run)
 
 

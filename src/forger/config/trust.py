@@ -15,7 +15,8 @@ _FUNCTIONS = {
         "data.emoji": "emoji",
         "data.folders": "celeba huggingface image_folder",
         "data.images": "digits stacked_digits",
-        "data.pairs": "digits_inverted digits_rotated inverted paired_folder patches_of_folder photos unpaired_folders",
+        "data.pairs": "digits_inverted digits_rotated fashion_inverted paired_folder patches_of_folder photos "
+        "unpaired_folders",
         "data.points": "gaussian_1d grid25 ring8",
         "games.schedules": "cosine exponential linear",
         "games.super_resolution": "two_stages",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.data.decoding import Channels, decode, listing
+from forger.data.downloads import fashion_mnist
 from forger.data.images import digits, permutation, stratified
 from forger.data.splitting import SPLIT_NAMES, partition
 from forger.data.store import decoded, kept
@@ -19,7 +20,7 @@ from forger.randomness import generator
 
 def digits_inverted() -> Data:
     """Unpaired translation with a hidden truth: digits ↔ inverted digits (255 - x)."""
-    return inverted(digits())
+    return _and_inverted(digits())
 
 
 def digits_rotated() -> Data:
@@ -27,9 +28,18 @@ def digits_rotated() -> Data:
     return _and_translated(digits(), "rotated", lambda images: images.rot90(1, (2, 3)).contiguous())
 
 
-def inverted(of: Data) -> Data:
-    """Unpaired translation with a hidden truth: labelled pictures ↔ inverted pictures (255 - x)."""
-    return _and_translated(of, "inverted", lambda images: 255 - images)
+def fashion_inverted(
+    root: str,
+    size: Annotated[int, Ge(4)] = 28,
+    download: bool = True,
+    validation: Annotated[int, Ge(1)] = 5000,
+) -> Data:
+    """As `digits_inverted`, of Fashion-MNIST, whose parameters these are (`forger.data.downloads.fashion_mnist`)."""
+    return _and_inverted(fashion_mnist(root, size, download, validation))
+
+
+def _and_inverted(source: Data) -> Data:
+    return _and_translated(source, "inverted", lambda images: 255 - images)
 
 
 def _and_translated(source: Data, how: str, translate: Callable[[Tensor], Tensor]) -> Data:
