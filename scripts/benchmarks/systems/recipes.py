@@ -135,7 +135,6 @@ SYSTEMS = [
         "The same net without the penalty",
         "model.sparsity=0",
         as_name="fashion_sparse_ae_without",
-        active="",
         mse="at least half of the sparse one's",
     ),
     experiment(
