@@ -71,7 +71,7 @@ def check_extractor(config: Config) -> None:
         raise _unfit(name, error, (data.channels, data.size, data.size)) from None
 
 
-def _of_points(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], str | None]:
+def _of_points(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:
     if data.density is None or not hasattr(game, "sample"):
         return {}, None
     if data.shape == (1,) and hasattr(game, "discriminate"):
@@ -79,7 +79,7 @@ def _of_points(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
     return {"modes": _node(f"{_POINTS}.ModeCoverage")}, "modes"
 
 
-def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], str | None]:
+def _of_images(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:
     found: dict[str, Node] = {}
     best = None
     if hasattr(game, "translate"):
