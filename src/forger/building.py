@@ -42,7 +42,7 @@ def check_declared(config: Config) -> None:
     if one_domain and hasattr(get_object(config.model["_target_"]), "translate"):
         raise ConfigError(
             f"model: it translates between two domains, and data={config.data.name} has one; take "
-            "data=unpaired_folders, paired_folder, digits_inverted or digits_rotated"
+            "data=unpaired_folders, paired_folder, digits_inverted, digits_rotated or fashion_inverted"
         )
     if config.data.size is None or config.data.channels is None:
         return

@@ -8,6 +8,7 @@ from PIL import Image
 from data.pictures import write
 from forger.data import folders
 from forger.data.folders import celeba, huggingface, image_folder
+from system import small_data
 
 
 def test_a_folder_of_any_pictures(tmp_path):
@@ -136,22 +137,12 @@ def test_a_saved_hugging_face_set_is_read(tmp_path):
     assert swapped.classes == 0
 
 
-class Table:
-    """What is asked of a table of the package `datasets`."""
+class Table(small_data.Table):
+    """``n`` pictures of noise in three classes."""
 
     def __init__(self, n, seed=0):
         noise = np.random.default_rng(seed).integers(256, size=(n, 10, 12, 3), dtype=np.uint8)
-        self.columns = {"image": [Image.fromarray(pixels) for pixels in noise], "label": [i % 3 for i in range(n)]}
-        self.column_names = list(self.columns)
-
-    def __len__(self):
-        return len(self.columns["image"])
-
-    def __getitem__(self, key):
-        return self.columns[key] if isinstance(key, str) else {name: rows[key] for name, rows in self.columns.items()}
-
-    def select_columns(self, names):
-        return self
+        super().__init__({"image": [Image.fromarray(pixels) for pixels in noise], "label": [i % 3 for i in range(n)]})
 
 
 def test_a_hugging_face_set_that_grows_moves_no_row_and_names_its_splits_as_it_likes(monkeypatch):

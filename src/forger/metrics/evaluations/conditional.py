@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from annotated_types import Ge
@@ -12,6 +11,7 @@ from torch import Tensor
 from forger.data.dataset import Data, Split
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, weights_of
+from forger.metrics.evaluations.once import once_for
 from forger.metrics.features import extractors
 from forger.metrics.features.base import as_uint8, extract
 from forger.randomness import generator
@@ -52,7 +52,6 @@ class ConditionalAccuracy(Evaluation[Samples]):
     ) -> None:
         self.extractor = extractors.build(extractor, weights, **preprocessing or {})
         self.n = n
-        self._of_real: WeakKeyDictionary[Split, float] = WeakKeyDictionary()
         self._warned = False
 
     def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
@@ -67,12 +66,10 @@ class ConditionalAccuracy(Evaluation[Samples]):
         if logits is None or logits.shape[1] != game.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell {game.classes} classes apart")
         real = data.splits[split]
-        if real not in self._of_real:  # the same at each score
-            self._of_real[real] = accuracy(_trained_on_real(data.train), real)
         return {
             f"agreement_{self.extractor.name}": float((logits.argmax(1) == labels).double().mean()),
             "train_on_fake": accuracy(classifier(fakes, labels), real),
-            "train_on_real": self._of_real[real],
+            "train_on_real": once_for(real, "train_on_real", lambda: accuracy(_trained_on_real(data.train), real)),
         }
 
     def higher_is_better(self, name: str) -> bool:
@@ -94,14 +91,8 @@ class ConditionalAccuracy(Evaluation[Samples]):
         }
 
 
-#: Classifiers of real images trained already, for as long as their split is there.
-_TRAINED: WeakKeyDictionary[Split, Any] = WeakKeyDictionary()
-
-
 def _trained_on_real(train: Split) -> Any:
-    if train not in _TRAINED:
-        _TRAINED[train] = classifier(train.arrays["image"], train.arrays["label"])
-    return _TRAINED[train]
+    return once_for(train, "classifier", lambda: classifier(train.arrays["image"], train.arrays["label"]))
 
 
 def classifier(images: Tensor, labels: Tensor) -> Any:

@@ -1,13 +1,12 @@
 """Linear methods on the same images, which an autoencoder is compared with."""
 
-from weakref import WeakKeyDictionary
-
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from forger.data.dataset import Data, Split
+from forger.data.dataset import Data
+from forger.metrics.evaluations.once import once_for
 from forger.randomness import generator
 
 #: Training images used at most: more change a covariance too little to be worth their memory.
@@ -40,16 +39,9 @@ class PrincipalComponents:
         return _images(torch.from_numpy(np.asarray(rows)), images)
 
 
-#: Fitted already, for as long as their data are there.
-_FITTED: WeakKeyDictionary[Split, dict[int, PrincipalComponents]] = WeakKeyDictionary()
-
-
 def principal_components(data: Data, components: int) -> PrincipalComponents:
     """Those of `training_pixels`, fitted once for each training split: halves of a test split share them."""
-    fitted = _FITTED.setdefault(data.train, {})
-    if components not in fitted:
-        fitted[components] = PrincipalComponents(training_pixels(data), components)
-    return fitted[components]
+    return once_for(data.train, ("pca", components), lambda: PrincipalComponents(training_pixels(data), components))
 
 
 class WienerFilter:
@@ -79,16 +71,9 @@ class WienerFilter:
         return _images((self._mean + rows).clamp(0, 1), noisy)
 
 
-#: Filters made already, as `_FITTED`.
-_FILTERS: WeakKeyDictionary[Split, dict[float, WienerFilter]] = WeakKeyDictionary()
-
-
 def wiener_filter(data: Data, noise: float) -> WienerFilter:
     """That of `training_pixels`, made once for each training split."""
-    made = _FILTERS.setdefault(data.train, {})
-    if noise not in made:
-        made[noise] = WienerFilter(training_pixels(data), noise)
-    return made[noise]
+    return once_for(data.train, ("wiener", noise), lambda: WienerFilter(training_pixels(data), noise))
 
 
 def _pixels(images: Tensor) -> Tensor:
