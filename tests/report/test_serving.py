@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from forger.report.serving import Server, _Handler
 from report.folders import write_run
@@ -112,8 +113,9 @@ def test_a_browser_follows_and_keeps_its_state(server, tmp_path, browser):
         pass
     write_run(tmp_path, "two", 0, 4.0)
     tab.get_by_text("one is ahead of two").wait_for(timeout=15_000)
-    assert tab.locator("#score").input_value() == "is_digits"
-    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    # The headline is in the page that was sent; the state is set by the script that runs after it.
+    expect(tab.locator("#score")).to_have_value("is_digits", timeout=15_000)
+    expect(tab.locator("html")).to_have_attribute("data-theme", "dark", timeout=15_000)
     assert heard == []
     context.close()
 
