@@ -172,6 +172,7 @@ def sustained(checks: list[dict[str, float]], signal: str, below: bool, skip: in
 #: Signals and the side on which trouble is expected.
 SIGNALS = {
     "vendi_ratio": True, "distance_ratio": True, "class_entropy": True, "mode_entropy": True, "active_units": True,
+    "sharpness_ratio": True,
     "held_out_accuracy": False, "held_out_gap": False, "held_out_auc": False, "memory_auc": False,
     "gradient_ratio": False, "gradient_growth": False, "gradient_left": True, "fooled": True, "weight_growth": False,
     "spectral_peak": False, "score_gap": False,
@@ -205,15 +206,23 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=pages.REPOSITORY / "runs" / "watch")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="", help="train recipes whose names begin like this, and write no page")
     parser.add_argument("--table-only", action="store_true")
     options = parser.parse_args()
     if not options.table_only:
         done = {(recipe.name, record.seed) for recipe, _, record in finished(options.root)}
-        every = [(recipe, seed, str(options.root)) for seed in options.seeds for recipe in RECIPES]
+        every = [
+            (recipe, seed, str(options.root))
+            for seed in options.seeds
+            for recipe in RECIPES
+            if recipe.name.startswith(options.only)
+        ]
         tasks = [task for task in every if (task[0].name, task[1]) not in done]
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             for _ in pool.imap_unordered(train_one, tasks):
                 pass
+    if options.only:
+        return
     found = list(collected(options.root))
     runs = [run for run, _ in found]
     result = {

@@ -43,6 +43,16 @@ _RING = (*_POINTS, "data=ring8", *_budget(200_000))
 _GRID = (*_POINTS, "data=grid25", *_budget(250_000))
 _LINE = ("model=gan_1d", "data=gaussian", "metrics=density", "metrics.n=4_000", "log.every=5", *_budget(160_000))
 _BOTH = "+model/penalties=r1_r2"
+_FASHION = ("data=fashion_mnist", "metrics.n=2_000", "log.every=10")
+_STEADY = ("model.players.discriminator.schedule=null", "model.players.generator.schedule=null")
+_LONG = ("budget.images=120_000", "metrics.every_images=20_000", *_STEADY)
+_BRIEF = ("budget.images=40_000", "metrics.every_images=5_000")
+_FMLP = (*_FASHION, *_LONG, "model=rpgan")
+_FR1 = (*_FASHION, *_LONG, "model=gan_r1")
+_FCONV = (*_FASHION, "budget.images=64_000", "metrics.every_images=16_000", "data.batch_size=32")
+_FVAE = (*_FASHION, "budget.images=100_000", "metrics.every_images=12_500", "model=vae", "data.batch_size=128")
+_PLAIN = (*_FASHION, *_BRIEF, "model=gan")
+_BLIND = "metrics=none"
 
 
 def _rates(discriminator: float, generator: float | None = None) -> tuple[str, str]:
@@ -62,6 +72,10 @@ def _tiny(size: int, images: int) -> tuple[str, ...]:
 
 def _few(n: int) -> tuple[str, str]:
     return "data.source._target_=scripts.benchmarks.watch.data.few_digits", f"+data.source.n={n}"
+
+
+def _few_fashion(n: int) -> tuple[str, str]:
+    return "data.source._target_=scripts.benchmarks.watch.data.few_fashion", f"+data.source.n={n}"
 
 
 _WELL: dict[str, tuple[str, ...]] = {
@@ -95,6 +109,30 @@ _WELL: dict[str, tuple[str, ...]] = {
     "digits VAE k 4": (*_VAE, "model.autoencoder.latent=4"),
     "digits VAE beta 0.5": (*_VAE, "model.beta=0.5"),
     "digits VAE k 16": (*_VAE, "model.autoencoder.latent=16"),
+    "fashion RpGAN R1 R2": _FMLP,
+    "fashion RpGAN R1 R2 batch 128": (*_FMLP, "data.batch_size=128", "budget.images=200_000"),
+    "fashion RpGAN R1 R2 rate 0.001": (*_FMLP, *_rates(1e-3)),
+    "fashion RpGAN R1 R2 beta1 0.5": (*_FMLP, *_momentum(0.5)),
+    "fashion RpGAN R1 R2 two rates": (*_FMLP, *_rates(2e-3, 1e-3)),
+    "fashion RpGAN R1 R2 narrow": (*_FMLP, "model.generator.width=128", "model.discriminator.width=128"),
+    "fashion RpGAN R1 R2 n_critic 2": (*_FMLP, "+model.players.generator.every=2", "budget.images=200_000"),
+    "fashion RpGAN R1 R2 weights 3": (*_FMLP, "model.penalties.r1.weight=3", "model.penalties.r2.weight=3"),
+    "fashion R1": _FR1,
+    "fashion least squares R1": (*_FR1, "model/loss=least_squares"),
+    "fashion hinge R1": (*_FR1, "model/loss=hinge"),
+    "fashion minimax R1": (*_FR1, "model/loss=minimax"),
+    "fashion conditional": (*_FMLP, "model=cgan"),
+    "fashion conditional, no extractor": (*_FMLP, "model=cgan", _BLIND),
+    "fashion conditional rate 0.001": (*_FMLP, "model=cgan", *_rates(1e-3)),
+    "fashion RpGAN R1 R2, no extractor": (*_FMLP, _BLIND),
+    "fashion DCGAN batch 16": (*_FCONV, "model=dcgan_r1", "data.batch_size=16", *_rates(2e-3)),
+    "fashion DCGAN conditional": (*_FCONV, "model=cdcgan"),
+    "fashion DCGAN conditional RpGAN": (*_FCONV, "model=cdcgan", "model/loss=relativistic"),
+    "fashion DCGAN conditional hinge": (*_FCONV, "model=cdcgan", "model/loss=hinge"),
+    "fashion DCGAN conditional least squares": (*_FCONV, "model=cdcgan", "model/loss=least_squares"),
+    "fashion DCGAN conditional, no extractor": (*_FCONV, "model=cdcgan", _BLIND),
+    "fashion VAE": (*_FVAE, "model.r_loss_factor=3675"),
+    "fashion VAE r_loss_factor 1000": (*_FVAE, "model.r_loss_factor=1000"),
 }
 _WRONG: dict[str, tuple[str, ...]] = {
     "digits minimax, strong D": (*_MLP, *_SHORT, "model/loss=minimax", *_rates(2e-3, 2e-4)),
@@ -131,6 +169,35 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "digits VAE r_loss_factor 1": (*_VAE, *_budget(96_000), "model.r_loss_factor=1"),
     "digits, 64 of them": (*_MLP, *_few(64), *_rates(2e-3)),
     "digits, 100 of them, least squares": (*_MLP, *_few(100), *_rates(2e-3), "model/loss=least_squares"),
+    "fashion minimax, strong D": (*_PLAIN, "model/loss=minimax", *_rates(2e-3, 2e-4)),
+    "fashion minimax, stronger D": (*_PLAIN, "model/loss=minimax", *_rates(5e-3, 1e-4)),
+    "fashion rate 0.01 beta1 0.9": (*_PLAIN, *_rates(1e-2), *_momentum(0.9)),
+    "fashion rate 0.005 beta1 0.9": (*_PLAIN, *_rates(5e-3), *_momentum(0.9)),
+    "fashion rate 0.03": (*_PLAIN, *_rates(3e-2)),
+    "fashion R1 rate 0.03": (*_PLAIN, "model=gan_r1", *_rates(3e-2)),
+    "fashion batch 2, rate 0.01": (*_PLAIN, *_tiny(2, 3_000), *_rates(1e-2)),
+    "fashion batch 4, rate 0.01": (*_PLAIN, *_tiny(4, 6_000), *_rates(1e-2)),
+    "fashion n_critic 100": (*_PLAIN, "+model.players.generator.every=100"),
+    "fashion G moves 20 times": (*_PLAIN, "+model.players.discriminator.every=20"),
+    "fashion Wasserstein, no penalty": (*_PLAIN, "model/loss=wasserstein"),
+    "fashion Wasserstein, rate 0.01": (*_PLAIN, "model/loss=wasserstein", *_rates(1e-2)),
+    "fashion hinge, rate 0.01": (*_PLAIN, "model/loss=hinge", *_rates(1e-2), *_momentum(0.5)),
+    "fashion least squares, rate 0.02": (*_PLAIN, "model/loss=least_squares", *_rates(2e-2)),
+    "fashion R1 weight 3000": (*_PLAIN, "model=gan_r1", "model.penalties.r1.weight=3000"),
+    "fashion weak D": (*_PLAIN, *_rates(2e-5, 5e-3)),
+    "fashion rate 0.01, no extractor": (*_PLAIN, *_rates(1e-2), _BLIND),
+    "fashion minimax, strong D, no extractor": (*_PLAIN, "model/loss=minimax", *_rates(5e-3, 1e-4), _BLIND),
+    "fashion DCGAN rate 0.02 beta1 0.9": (*_FCONV, *_BRIEF, "model=dcgan_r1", *_rates(2e-2), *_momentum(0.9)),
+    "fashion DCGAN batch 2": (*_FCONV, "model=dcgan_r1", *_tiny(2, 3_000), *_rates(1e-2)),
+    "fashion DCGAN minimax, strong D": (
+        *_FCONV, *_BRIEF, "model=dcgan", "model/loss=minimax", *_rates(5e-3, 5e-5), "model.generator.width=16",
+        "model.discriminator.width=16",
+    ),
+    "fashion DCGAN weak D": (*_FCONV, *_BRIEF, "model=dcgan_r1", *_rates(1e-5, 5e-3)),
+    "fashion VAE beta 100": (*_FVAE, "budget.images=50_000", "model.beta=100"),
+    "fashion VAE rate 0.3": (*_FVAE, "budget.images=50_000", "model.players.autoencoder.optimizer.lr=0.3"),
+    "fashion, 200 of them": (*_FMLP, "model=gan", *_few_fashion(200), *_rates(2e-3)),
+    "fashion, 400 of them, least squares": (*_FMLP, "model=gan", *_few_fashion(400), "model/loss=least_squares"),
 }  # fmt: skip
 
 #: Every other recipe of either list is in the fit half: the lists go through the families in pairs.

@@ -4,7 +4,8 @@ The yardstick is the data themselves with a share of their modes left out. A run
 further from the data than data without a fifth of them, broken if they are as far as data without three tenths, or
 if it diverged; what lies between is counted apart.
 
-- digits: ``fd_digits`` on the test split; the limits are the mean over random choices of 2 and of 3 of 10 classes.
+- pictures: the Fréchet distance of their own extractor on the test split, by forger's final score or, of a run without
+  scores, of as many samples; the limits are the mean over random choices of 2 and of 3 of 10 classes.
 - points: Jensen-Shannon divergence of 10,000 samples to the true modes, each with a quarter of its distance to
   the next as radius, everything outside counted as one more bin (on the line: the score ``jsd``); the limits in
   closed form.
@@ -19,14 +20,20 @@ from pathlib import Path
 
 import torch
 
+from forger.data.dataset import Data
+from forger.data.downloads import fashion_mnist
 from forger.data.images import digits
 from forger.data.mixture import Mixture
+from forger.data.ranges import to_uint8
 from forger.games.abilities import Samples
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
 from forger.randomness import generator
-from forger.runs.restore import restored
+from forger.runs.restore import Restored, restored
+
+#: Samples of a run without scores.
+N = 2_000
 
 
 def judged(path: Path, status: str) -> tuple[str, float | None]:
@@ -34,11 +41,17 @@ def judged(path: Path, status: str) -> tuple[str, float | None]:
     if status == "diverged":
         return "broken", None
     final = json.loads((path / "record.json").read_text())["scores"]["final"]
-    if "fd_digits" in final:
-        distance, (good, bad) = final["fd_digits"]["value"], (digits_limit(2), digits_limit(3))
-    else:
-        distance = final["jsd"]["value"] if "jsd" in final else _modes_distance(path)
+    name = next((name for name in final if name.startswith("fd_")), None)
+    if name is not None:
+        extractor, n = name.removeprefix("fd_"), final[name]["passport"]["n_fake"]
+        distance, good, bad = final[name]["value"], pictures_limit(extractor, 2, n), pictures_limit(extractor, 3, n)
+    elif (run := restored(path)).data.kind == "points":
+        distance = final["jsd"]["value"] if "jsd" in final else _modes_distance(run)
         good, bad = distance_of_shares(0.2), distance_of_shares(0.3)
+    else:
+        extractor = "digits" if run.data.name.startswith("digits") else "fashion"
+        distance = _pictures_distance(run, extractor)
+        good, bad = pictures_limit(extractor, 2, N), pictures_limit(extractor, 3, N)
     if distance is None or not math.isfinite(distance) or distance >= bad:
         return "broken", distance
     return ("healthy" if distance <= good else "between"), distance
@@ -53,24 +66,46 @@ def distance_of_shares(missing: float) -> float:
 
 
 @cache
-def digits_limit(classes: int, choices: int = 40, n: int = 497) -> float:
-    """Mean ``fd_digits`` of n training digits without so many classes, against test."""
-    data, extractor = digits(), build("digits")
-    scores = Scores(extractor, Reference.build(extractor, data.test.arrays["image"], split="digits/test"), ["fd"])
-    images, labels = data.train.arrays["image"], data.train.arrays["label"]
+def _pictures(extractor: str) -> tuple[Data, Scores]:
+    """The data whose own extractor this is, and the Fréchet distance to their test split."""
+    data = digits() if extractor == "digits" else fashion_mnist("data")
+    features = build(extractor)
+    return data, Scores(features, Reference.build(features, data.test.arrays["image"], split="test"), ["fd"])
+
+
+def _distance(extractor: str, images: torch.Tensor) -> float:
+    scores = _pictures(extractor)[1]
+    scores.reset()
+    scores.update(images)
+    return scores.compute()[f"fd_{extractor}"]
+
+
+@cache
+def pictures_limit(extractor: str, classes: int, n: int, choices: int = 40) -> float:
+    """Mean Fréchet distance of n training pictures without so many classes, against test."""
+    train = _pictures(extractor)[0].train
+    images, labels = train.arrays["image"], train.arrays["label"]
     subsets = list(itertools.combinations(range(10), classes))
     random.Random(0).shuffle(subsets)
     values = []
     for i, subset in enumerate(subsets[:choices]):
         rest = images[~torch.isin(labels, torch.tensor(subset))]
-        scores.reset()
-        scores.update(rest[torch.randperm(len(rest), generator=generator(0, "limit", i))[:n]])
-        values.append(scores.compute()["fd_digits"])
+        order = torch.randperm(len(rest), generator=generator(0, "limit", i))
+        values.append(_distance(extractor, rest[order[:n]]))
     return sum(values) / len(values)
 
 
-def _modes_distance(path: Path, n: int = 10_000) -> float:
-    run = restored(path)
+def _pictures_distance(run: Restored, extractor: str) -> float:
+    assert isinstance(run.game, Samples)
+    labels = None
+    if run.game.classes:
+        test = run.data.test.arrays["label"]
+        labels = test[torch.linspace(0, len(test) - 1, N).long()].to(run.game.device)
+    samples = run.game.sample(N, labels, generator(0, "truth")).cpu()
+    return _distance(extractor, to_uint8(samples)) if bool(samples.isfinite().all()) else math.inf
+
+
+def _modes_distance(run: Restored, n: int = 10_000) -> float:
     density = run.data.density
     assert density is not None
     assert isinstance(run.game, Samples)

@@ -10,7 +10,16 @@ from forger.data.ranges import to_float, to_uint8
 from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples
 from forger.metrics.features.base import Extractor
 from forger.randomness import generator
-from forger.watch.signals import above, active_units, bandwidth, entropy_ratio, mean_distance, vendi, vendi_of_points
+from forger.watch.signals import (
+    above,
+    active_units,
+    bandwidth,
+    entropy_ratio,
+    mean_distance,
+    sharpness,
+    vendi,
+    vendi_of_points,
+)
 
 #: Extractors with more parameters are too slow for the processor; principal components are used instead.
 _LARGE = 5_000_000
@@ -67,6 +76,8 @@ class GameSignals:
             "watch/vendi_ratio": real.vendi_score(features) / real.vendi,
             "watch/distance_ratio": mean_distance(features) / real.distance,
         }
+        if not real.points:
+            values["watch/sharpness_ratio"] = sharpness(fakes) / max(real.sharpness, 1e-12)
         density = self.data.density
         if density is not None and len(density.means) > 1:
             nearest = torch.cdist(fakes.cpu(), density.means.to(fakes.dtype)).argmin(1)
@@ -116,6 +127,7 @@ class _Reals:
             self.mean = flat.mean(0)
             self.axes = torch.linalg.svd(flat - self.mean, full_matrices=False).Vh[:_COMPONENTS].T
         features, logits = self.featurise(self.train)
+        self.sharpness = 0.0 if self.points else sharpness(self.train)
         self.bandwidth = bandwidth(features) if self.points else 0.0
         self.vendi, self.distance = self.vendi_score(features), mean_distance(features)
         self.classes = torch.ones(1) if logits is None else histogram(logits)

@@ -62,6 +62,13 @@ def above(first: Tensor, second: Tensor) -> float:
     return float(greater.mean())
 
 
+def sharpness(images: Tensor) -> float:
+    """Mean absolute Laplacian of images (n, c, h, w), at pixels that have four neighbours: how much fine detail."""
+    inner = images[..., 1:-1, 1:-1]
+    around = images[..., :-2, 1:-1] + images[..., 2:, 1:-1] + images[..., 1:-1, :-2] + images[..., 1:-1, 2:]
+    return float((4 * inner - around).abs().mean())
+
+
 def active_units(mean: Tensor, log_variance: Tensor) -> float:
     """Share of latent units whose mean KL(q(z|x) ‖ N(0, 1)) over n images, both (n, k), is above 0.05 nats."""
     kl = (mean.square() + log_variance.exp() - log_variance - 1).mean(0) / 2
