@@ -99,6 +99,7 @@ class GameSignals:
             "watch/held_out_accuracy": float(((held_out > 0).double().mean() + (fake < 0).double().mean()) / 2),
             "watch/held_out_gap": float(held_out.mean() - fake.mean()),
             "watch/held_out_auc": above(held_out, fake),
+            "watch/held_out_separation": separation(held_out, fake),
             "watch/memory_auc": above(train, held_out),
         }
 

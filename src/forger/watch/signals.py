@@ -69,6 +69,16 @@ def sharpness(images: Tensor) -> float:
     return float((4 * inner - around).abs().mean())
 
 
+def separation(first: Tensor, second: Tensor) -> float:
+    """Difference of the means of two samples of numbers over their pooled standard deviation (d′), at most 1000.
+
+    It has no unit: a critic's logits (Wasserstein) may have any scale, and least squares' stay near 0 and 1.
+    """
+    difference = float(first.mean() - second.mean())
+    pooled = math.sqrt((float(first.var()) + float(second.var())) / 2)
+    return math.copysign(min(abs(difference) / max(pooled, 1e-12), 1000.0), difference)
+
+
 def active_units(mean: Tensor, log_variance: Tensor) -> float:
     """Share of latent units whose mean KL(q(z|x) ‖ N(0, 1)) over n images, both (n, k), is above 0.05 nats."""
     kl = (mean.square() + log_variance.exp() - log_variance - 1).mean(0) / 2
