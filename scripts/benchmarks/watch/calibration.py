@@ -172,10 +172,9 @@ def sustained(checks: list[dict[str, float]], signal: str, below: bool, skip: in
 #: Signals and the side on which trouble is expected.
 SIGNALS = {
     "vendi_ratio": True, "distance_ratio": True, "class_entropy": True, "mode_entropy": True, "active_units": True,
-    "sharpness_ratio": True,
-    "held_out_accuracy": False, "held_out_gap": False, "held_out_auc": False, "held_out_separation": False, "memory_auc": False,
-    "gradient_ratio": False, "gradient_growth": False, "gradient_left": True, "fooled": True, "weight_growth": False,
-    "spectral_peak": False, "score_gap": False,
+    "sharpness_ratio": True, "held_out_accuracy": False, "held_out_gap": False, "held_out_auc": False,
+    "held_out_separation": False, "memory_auc": False, "gradient_ratio": False, "gradient_growth": False,
+    "gradient_left": True, "fooled": True, "weight_growth": False, "spectral_peak": False, "score_gap": False,
 }  # fmt: skip
 
 

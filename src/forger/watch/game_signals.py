@@ -16,6 +16,7 @@ from forger.watch.signals import (
     bandwidth,
     entropy_ratio,
     mean_distance,
+    separation,
     sharpness,
     vendi,
     vendi_of_points,
