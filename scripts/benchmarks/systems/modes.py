@@ -6,11 +6,6 @@
 One thread a run. The same command is the same run, so that this can be stopped and started again.
 """
 
-import numpy as np
-import torch
-from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
-
 from forger.data.dataset import Data
 from forger.data.images import digits
 from forger.metrics.features.extractors import DigitsExtractor
@@ -18,20 +13,15 @@ from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
 from scripts.benchmarks import pages
 from scripts.benchmarks.systems.recipes import COVERAGE, PICTURES, SCORES
+from scripts.benchmarks.systems.rival import drawn
 from scripts.benchmarks.systems.training import options, summary, train
 
 
 def rival(seed: int) -> dict[str, float]:
-    """Scores on test of as many draws from a Gaussian mixture on principal components, fitted on train."""
+    """Scores on test of as many draws from a mixture of Gaussians, fitted on train."""
     data = digits()
-    train = data.train.arrays["image"]
-    pixels = train.flatten(1).numpy() / 255
-    components = PCA(32, random_state=seed).fit(pixels)
-    mixture = GaussianMixture(50, random_state=seed).fit(components.transform(pixels))
-    drawn = components.inverse_transform(mixture.sample(len(data.test))[0])
-    grey = torch.from_numpy(np.round(drawn.clip(0, 1) * 255).astype(np.uint8))
     scores = judge(data)
-    scores.update(grey.reshape(-1, *train.shape[1:]))
+    scores.update(drawn(data.train.arrays["image"], len(data.test), 32, seed))
     values = scores.compute()
     return {name: values[name] for name in SCORES if name in values}
 
