@@ -14,6 +14,8 @@ from forger.watch.signals import (
     entropy_ratio,
     mean_distance,
     relative_gap,
+    separation,
+    sharpness,
     spectral_peak,
     vendi,
     vendi_of_points,
@@ -63,6 +65,26 @@ def test_ranks_tell_two_samples_apart_whatever_their_scale():
     a, b = normal(200, seed=1) + 1, normal(300, seed=2)
     assert above(a, b) == pytest.approx(above(100 * a - 3, 100 * b - 3))
     assert above(a, b) == pytest.approx(0.5 * (1 + math.erf(1 / 2)), abs=0.04)  # P(N(1, 2) > 0)
+
+
+def test_a_lead_has_no_unit():
+    reals, fakes = torch.tensor([3.0, 5.0]), torch.tensor([0.0, 2.0])
+    assert separation(reals, fakes) == pytest.approx((4 - 1) / math.sqrt(2))  # both variances are 2
+    assert separation(1e4 * reals + 7, 1e4 * fakes + 7) == pytest.approx(separation(reals, fakes))
+    assert separation(fakes, reals) == -separation(reals, fakes)
+    assert separation(torch.ones(4), torch.zeros(4)) == 1000
+    assert separation(torch.zeros(4), torch.zeros(4)) == 0
+
+
+def test_sharpness_is_the_mean_of_the_laplacian():
+    step, point = torch.zeros(1, 1, 4, 6), torch.zeros(1, 1, 5, 5)
+    step[..., 3:] = 1
+    point[..., 2, 2] = 1
+    assert sharpness(step) == pytest.approx(2 * 2 / 8)  # 1 on both sides of the step, 2 rows of 4 inner pixels
+    assert sharpness(point) == pytest.approx((4 + 4) / 9)
+    assert sharpness(torch.linspace(-1, 1, 8).expand(2, 3, 8, 8)) == pytest.approx(0, abs=1e-6)
+    noise = normal(4, 3, 16, 16)
+    assert sharpness(torch.nn.functional.avg_pool2d(noise, 3, 1, 1)) < sharpness(noise) / 3
 
 
 def test_a_unit_is_active_if_its_posterior_leaves_the_prior():
