@@ -45,12 +45,13 @@ _LINE = ("model=gan_1d", "data=gaussian", "metrics=density", "metrics.n=4_000", 
 _BOTH = "+model/penalties=r1_r2"
 _FASHION = ("data=fashion_mnist", "metrics.n=2_000", "log.every=10")
 _STEADY = ("model.players.discriminator.schedule=null", "model.players.generator.schedule=null")
-_LONG = ("budget.images=120_000", "metrics.every_images=20_000", *_STEADY)
-_BRIEF = ("budget.images=40_000", "metrics.every_images=5_000")
+_LONG = ("budget.images=120_000", "metrics.every_images=30_000", *_STEADY)
+_BRIEF = ("budget.images=40_000", "metrics.every_images=10_000")
 _FMLP = (*_FASHION, *_LONG, "model=rpgan")
+_FCGAN = (*_FMLP, "model=cgan", "budget.images=64_000", "metrics.every_images=16_000")
 _FR1 = (*_FASHION, *_LONG, "model=gan_r1")
-_FCONV = (*_FASHION, "budget.images=64_000", "metrics.every_images=16_000", "data.batch_size=32")
-_FVAE = (*_FASHION, "budget.images=100_000", "metrics.every_images=12_500", "model=vae", "data.batch_size=128")
+_FCONV = (*_FASHION, "budget.images=48_000", "metrics.every_images=12_000", "data.batch_size=32")
+_FVAE = (*_FASHION, "budget.images=64_000", "metrics.every_images=16_000", "model=vae", "data.batch_size=128")
 _PLAIN = (*_FASHION, *_BRIEF, "model=gan")
 _BLIND = "metrics=none"
 
@@ -110,20 +111,25 @@ _WELL: dict[str, tuple[str, ...]] = {
     "digits VAE beta 0.5": (*_VAE, "model.beta=0.5"),
     "digits VAE k 16": (*_VAE, "model.autoencoder.latent=16"),
     "fashion RpGAN R1 R2": _FMLP,
-    "fashion RpGAN R1 R2 batch 128": (*_FMLP, "data.batch_size=128", "budget.images=200_000"),
+    "fashion RpGAN R1 R2 batch 32": (
+        *_FMLP,
+        "data.batch_size=32",
+        "budget.images=80_000",
+        "metrics.every_images=20_000",
+    ),
     "fashion RpGAN R1 R2 rate 0.001": (*_FMLP, *_rates(1e-3)),
     "fashion RpGAN R1 R2 beta1 0.5": (*_FMLP, *_momentum(0.5)),
     "fashion RpGAN R1 R2 two rates": (*_FMLP, *_rates(2e-3, 1e-3)),
     "fashion RpGAN R1 R2 narrow": (*_FMLP, "model.generator.width=128", "model.discriminator.width=128"),
-    "fashion RpGAN R1 R2 n_critic 2": (*_FMLP, "+model.players.generator.every=2", "budget.images=200_000"),
+    "fashion RpGAN R1 R2 n_critic 2": (*_FMLP, "+model.players.generator.every=2", "data.batch_size=32"),
     "fashion RpGAN R1 R2 weights 3": (*_FMLP, "model.penalties.r1.weight=3", "model.penalties.r2.weight=3"),
     "fashion R1": _FR1,
     "fashion least squares R1": (*_FR1, "model/loss=least_squares"),
     "fashion hinge R1": (*_FR1, "model/loss=hinge"),
     "fashion minimax R1": (*_FR1, "model/loss=minimax"),
-    "fashion conditional": (*_FMLP, "model=cgan"),
-    "fashion conditional, no extractor": (*_FMLP, "model=cgan", _BLIND),
-    "fashion conditional rate 0.001": (*_FMLP, "model=cgan", *_rates(1e-3)),
+    "fashion conditional": _FCGAN,
+    "fashion conditional, no extractor": (*_FCGAN, _BLIND),
+    "fashion conditional rate 0.001": (*_FCGAN, *_rates(1e-3)),
     "fashion RpGAN R1 R2, no extractor": (*_FMLP, _BLIND),
     "fashion DCGAN batch 16": (*_FCONV, "model=dcgan_r1", "data.batch_size=16", *_rates(2e-3)),
     "fashion DCGAN conditional": (*_FCONV, "model=cdcgan"),
