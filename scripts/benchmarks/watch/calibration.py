@@ -102,7 +102,7 @@ def finished(root: Path) -> Iterator[tuple[Recipe, RunFolder, Record]]:
         if recipe is None:
             continue
         budgets = [override for override in recipe.overrides if override.startswith("budget.images=")]
-        if budgets[-1] == f"budget.images={budget(folder)}":
+        if int(budgets[-1].removeprefix("budget.images=")) == budget(folder):
             yield recipe, folder, entry.record
 
 
