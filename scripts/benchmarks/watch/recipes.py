@@ -75,8 +75,9 @@ def _few(n: int) -> tuple[str, str]:
     return "data.source._target_=scripts.benchmarks.watch.data.few_digits", f"+data.source.n={n}"
 
 
-def _few_fashion(n: int) -> tuple[str, str]:
-    return "data.source._target_=scripts.benchmarks.watch.data.few_fashion", f"+data.source.n={n}"
+def _few_fashion(n: int) -> tuple[str, str, str]:
+    source = "scripts.benchmarks.watch.data.few_fashion"
+    return f"data.source._target_={source}", f"+data.source.n={n}", "data.extractor=fashion"
 
 
 _WELL: dict[str, tuple[str, ...]] = {
