@@ -40,6 +40,18 @@ def test_sizes_that_fit_are_4_to_7_times_a_power_of_two():
     assert fitting == sorted(expected)
 
 
+@pytest.mark.parametrize(("size", "maps"), [(8, [4, 2]), (20, [10, 5, 2]), (28, [14, 7, 3]), (32, [16, 8, 4, 2])])
+def test_halving_goes_on_below_four_and_rounds_down(size, maps):
+    assert halvings(size, smallest=2) == (maps[-1], len(maps))
+    generator, discriminator = Generator(5, size, 1, width=2, smallest=2), Discriminator(size, 1, width=2, smallest=2)
+    x, seen = generator(torch.randn(2, 5)), []
+    assert x.shape == (2, 1, size, size)
+    for block in discriminator.blocks:
+        x = block(x)
+        seen.append(x.shape[-1])
+    assert seen == maps
+
+
 @pytest.mark.parametrize(("size", "nearest"), [(30, "28 or 32"), (4, "to 8"), (300, "to 256"), (100, "96 or 112")])
 def test_a_size_that_does_not_fit_names_its_neighbours(size, nearest):
     for build in (lambda: Generator(8, size, 1), lambda: Discriminator(size, 1)):

@@ -17,10 +17,9 @@ Condition = Literal["projection", "embedding"]
 
 
 def halvings(size: int, smallest: int = 4) -> tuple[int, int]:
-    """(base, k) with size = base * 2^k, 4 <= base <= 7, k >= 1: where strided convolutions end, and how many.
+    """(base, k) with base = size / 2^k, 4 <= base <= 7, k >= 1: where strided convolutions end, and how many.
 
-    A `smallest` below 4 goes on halving as long as the base is even and its half at least that: at size 8 a
-    base of 4 leaves one hidden layer.
+    A `smallest` below 4 goes on halving, rounded down, as long as the half is at least that: 8, 4, 2 and 28, 14, 7, 3.
 
     Raises:
         ValueError: any other size, or one outside 8 to 256; the message names the nearest sizes that fit.
@@ -32,7 +31,7 @@ def halvings(size: int, smallest: int = 4) -> tuple[int, int]:
         names = " or ".join(str(s) for s in nearest if s is not None)
         raise ValueError(f"size {size} is not 4 to 7 times a power of two from 8 to 256; resize to {names}")
     base, count = sizes[size]
-    while base % 2 == 0 and base // 2 >= smallest:
+    while base // 2 >= smallest:
         base, count = base // 2, count + 1
     return base, count
 

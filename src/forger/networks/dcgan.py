@@ -4,7 +4,7 @@ As in the paper: strided and transposed convolutions (kernel 4, stride 2), no po
 layers, batch norm except at G's output and D's input, ReLU and Tanh in G, LeakyReLU 0.2 in D, weights from
 N(0, 0.02), batch-norm weights from N(1, 0.02). Channels double at each halving of the image, up to
 `max_width`; the paper's network is size 64, width 128, max_width 1024. The innermost map is 4 to 7 wide, or
-down to `smallest`, which gives very small images a second hidden layer.
+down to `smallest`, which gives small images one more hidden layer.
 """
 
 from itertools import pairwise
@@ -56,7 +56,10 @@ class Generator(nn.Module):
         steps = widths(width, count, max_width)[::-1]
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         self.project = _up(latent + (embedding if classes else 0), steps[0], norm, base, stride=1, padding=0)
-        self.blocks = nn.Sequential(*[_up(a, b, norm) for a, b in pairwise(steps)])
+        sizes = [size >> halved for halved in range(count - 1, 0, -1)]
+        self.blocks = nn.Sequential(
+            *[_up(a, b, norm, odd=s % 2) for (a, b), s in zip(pairwise(steps), sizes, strict=True)]
+        )
         self.output = nn.ConvTranspose2d(steps[-1], channels, 4, 2, 1)
         initialize(self)
 
@@ -117,8 +120,8 @@ class Discriminator(nn.Module):
         return logits + self.projection(features.flatten(1), labels)
 
 
-def _up(inputs: int, outputs: int, norm: Norm, kernel: int = 4, stride: int = 2, padding: int = 1):
-    conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, bias=norm == "none")
+def _up(inputs: int, outputs: int, norm: Norm, kernel: int = 4, stride: int = 2, padding: int = 1, odd: int = 0):
+    conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, odd, bias=norm == "none")
     return nn.Sequential(conv, *norms(norm, outputs), nn.ReLU(inplace=True))
 
 
