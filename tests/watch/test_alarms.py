@@ -10,7 +10,7 @@ HEALTHY = {
     "watch/held_out_gap": 1.5, "watch/held_out_auc": 0.85, "watch/held_out_accuracy": 0.75, "watch/memory_auc": 0.56,
     "watch/gradient_ratio": 0.5, "watch/gradient_growth": 1.1, "watch/gradient_left": 0.2, "watch/fooled": 0.45,
     "watch/spectral_peak": 0.2, "watch/score_gap": 0.1, "watch/weight_growth": 1.3, "watch/active_units": 0.75,
-    "watch/finite_share": 1.0, "watch/vendi_rise": 1.0,
+    "watch/finite_share": 1.0, "watch/vendi_rise": 1.0, "watch/sharpness_ratio": 1.1, "watch/held_out_separation": 1.2,
 }  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def at(group: tuple[Sign, ...], share: float) -> dict[str, float]:
 def test_all_the_alarms_of_the_contract_are_there():
     assert set(PATTERNS) == {
         "mode_collapse", "oscillation", "discriminator_wins", "discriminator_memorises", "divergence",
-        "vanishing_generator_gradient", "posterior_collapse",
+        "vanishing_generator_gradient", "posterior_collapse", "blurred_samples",
     }  # fmt: skip
 
 
@@ -82,6 +82,20 @@ def test_the_first_checks_count_once_the_signals_have_been_healthy():
     alarms = Alarms(3, pattern())
     rung(alarms, low)
     assert not alarms.calm  # nothing to go back to, even in the warm-up
+
+
+def test_samples_without_fine_detail_are_blurred_and_not_collapsed():
+    blurred = {"watch/sharpness_ratio": 0.3, "watch/distance_ratio": 0.7, "watch/vendi_ratio": 0.4}
+    assert rung(Alarms(), *[{}] * 10, *[blurred] * 5) == ["blurred_samples"]
+    collapsed = blurred | {"watch/distance_ratio": 0.3}
+    assert rung(Alarms(), *[{}] * 10, *[collapsed] * 5) == ["mode_collapse"]
+    points = {"watch/vendi_ratio": 0.4}
+    alarms = Alarms()
+    for _ in range(20):
+        alarms.check({key: value for key, value in HEALTHY.items() if key != "watch/sharpness_ratio"})
+    without = {**HEALTHY, **points}
+    del without["watch/sharpness_ratio"]  # points have none
+    assert [alarm.name for _ in range(3) for alarm in alarms.check(without)] == ["mode_collapse"]
 
 
 def test_confidence_goes_from_a_half_to_one_and_evidence_says_why():

@@ -72,12 +72,21 @@ def test_one_class_alone_is_a_collapse_with_and_without_an_extractor(data, extra
     assert "watch/class_entropy" not in without
 
 
+def test_blurred_images_are_told_with_and_without_an_extractor(data, extractor):
+    images = to_float(data.test.arrays["image"])
+    blurred = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
+    for given in (extractor, None):
+        signals = GameSignals(data, 200, given)
+        assert signals(Sampler(images))["watch/sharpness_ratio"] == pytest.approx(1, abs=0.05)
+        assert signals(Sampler(blurred))["watch/sharpness_ratio"] < 0.5
+
+
 def test_a_discriminator_that_knows_its_images_by_heart_is_told(data, extractor):
     fakes = to_float(data.test.arrays["image"])
     values = GameSignals(data, 200, extractor)(Sampler(fakes, known=to_float(data.train.arrays["image"])))
     assert values["watch/memory_auc"] == 1
     assert values["watch/held_out_auc"] == 0.5
-    assert values["watch/held_out_gap"] == 0
+    assert values["watch/held_out_gap"] == values["watch/held_out_separation"] == 0
     blind = GameSignals(data, 200, extractor)(Sampler(fakes))
     assert blind["watch/memory_auc"] == 0.5
 

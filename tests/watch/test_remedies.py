@@ -50,6 +50,11 @@ def test_what_is_prescribed(alarm, overrides, wanted):
     assert wanted in found.override
 
 
+@pytest.mark.parametrize("model", ["vae", "gan"])
+def test_nothing_is_prescribed_against_blur(model):
+    assert remedy("blurred_samples", model_of("data=digits", "metrics=none", f"model={model}")) is None
+
+
 def test_after_one_remedy_comes_the_next():
     model = model_of("data=digits", "metrics=none", "model=gan", "model.players.generator.optimizer.lr=0.02")
     seen = []

@@ -9,6 +9,7 @@ by `speed/upkeep.py`.
 """
 
 import argparse
+import itertools
 import logging
 import multiprocessing
 import re
@@ -141,22 +142,29 @@ def rate(runs: list[Run]) -> dict[str, Any]:
     return {"alarmed": len(alarmed), "runs": len(runs), "low": low, "high": high}
 
 
-def rates(runs: list[Run]) -> dict[str, Any]:
-    """Detection, false alarms and delay for each half."""
-    result = {}
-    for half in ("fit", "held out"):
-        of = {
-            truth: [r for r in runs if r.half == half and r.truth == truth]
-            for truth in ("healthy", "broken", "between")
-        }
+def family(recipe: str) -> str:
+    """What a recipe is about: digits, Fashion-MNIST or points."""
+    return {"digits": "digits", "fashion": "Fashion-MNIST"}.get(re.split(r"\W", recipe)[0], "points")
+
+
+def rates(runs: list[Run]) -> list[dict[str, Any]]:
+    """Detection, false alarms and delay for each family and half."""
+    result = []
+    for name, half in itertools.product(("digits", "points", "Fashion-MNIST"), ("fit", "held out")):
+        own = [run for run in runs if run.half == half and family(run.recipe) == name]
+        of = {truth: [r for r in own if r.truth == truth] for truth in ("healthy", "broken", "between")}
         delays = [(run.alarms[0][1], run.alarms[0][1] / run.budget) for run in of["broken"] if run.alarms]
-        result[half] = {
-            **{truth: rate(group) for truth, group in of.items()},
-            "recipes": {truth: len({run.recipe for run in group}) for truth, group in of.items()},
-            "diverged": sum(run.status == "diverged" for run in of["broken"]),
-            "delay_images": statistics.median(d[0] for d in delays) if delays else None,
-            "delay_share": statistics.median(d[1] for d in delays) if delays else None,
-        }
+        result.append(
+            {
+                "family": name,
+                "half": half,
+                **{truth: rate(group) for truth, group in of.items()},
+                "recipes": {truth: len({run.recipe for run in group}) for truth, group in of.items()},
+                "diverged": sum(run.status == "diverged" for run in of["broken"]),
+                "delay_images": statistics.median(d[0] for d in delays) if delays else None,
+                "delay_share": statistics.median(d[1] for d in delays) if delays else None,
+            }
+        )
     return result
 
 

@@ -51,13 +51,13 @@ def _share(group: dict[str, Any]) -> str:
 
 def _rates(result: Result) -> str:
     rows = []
-    for half in ("fit", "held out"):
-        of = result["rates"][half]
+    for of in result["rates"]:
         recipes = of["recipes"]
         delay = "–" if of["delay_images"] is None else f"{of['delay_images']:,.0f} ({of['delay_share']:.0%})"
         rows.append(
             [
-                f"{half} ({recipes['healthy']} recipes with healthy, {recipes['broken']} with broken runs)",
+                f"{of['family']}, {of['half']} ({recipes['healthy']} recipes with healthy, {recipes['broken']} with "
+                "broken runs)",
                 _share(of["broken"]),
                 _share(of["healthy"]),
                 delay,
@@ -66,7 +66,7 @@ def _rates(result: Result) -> str:
             ]
         )
     head = [
-        "half",
+        "recipes, half",
         "broken runs detected",
         "healthy runs with an alarm",
         "median delay in images (share of the budget)",

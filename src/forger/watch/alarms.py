@@ -39,13 +39,17 @@ class Pattern:
             the fault, the others distinguish it from similar healthy states.
         warm_up: checks at the start that count only once the signals have been healthy for as many checks as an
             alarm takes, since the samples of every untrained generator are all alike.
+        unless: signs that, all seen at once, mean another fault, which has an alarm of its own.
     """
 
     groups: tuple[tuple[Sign, ...], ...]
     warm_up: int = 0
+    unless: tuple[Sign, ...] = ()
 
     def strength(self, signals: Mapping[str, float]) -> tuple[float, tuple[Sign, ...]] | None:
         """The strongest complete group with its strength; None if no group is complete."""
+        if self._is_another(signals):
+            return None
         found = []
         for group in self.groups:
             strengths = [strength for sign in group if (strength := sign.strength(signals)) is not None]
@@ -55,14 +59,20 @@ class Pattern:
 
     def suspected(self, signals: Mapping[str, float]) -> bool:
         """Whether the first sign of a group is present, regardless of the others: then it has not recovered."""
-        return any(group[0].strength(signals) is not None for group in self.groups)
+        first = (group[0] for group in self.groups)
+        return not self._is_another(signals) and any(sign.strength(signals) is not None for sign in first)
 
     def is_known(self, signals: Mapping[str, float]) -> bool:
         return any(all(f"watch/{sign.signal}" in signals for sign in group) for group in self.groups)
 
+    def _is_another(self, signals: Mapping[str, float]) -> bool:
+        return bool(self.unless) and all(sign.strength(signals) is not None for sign in self.unless)
+
 
 #: Samples that become more varied from check to check are no collapse.
 _NOT_RISING = Sign("vendi_rise", True, 1.15, 1.0)
+#: Samples without fine detail that differ from each other all the same.
+_BLURRED = (Sign("sharpness_ratio", True, 0.5, 0.25), Sign("distance_ratio", False, 0.55, 0.7))
 #: The discriminator tells fakes from unseen reals nearly without exception.
 _TOLD_APART = Sign("held_out_auc", False, 0.95, 0.99)
 
@@ -70,15 +80,17 @@ _TOLD_APART = Sign("held_out_auc", False, 0.95, 0.99)
 PATTERNS: dict[str, Pattern] = {
     "mode_collapse": Pattern(
         (
-            (Sign("vendi_ratio", True, 0.65, 0.4), _NOT_RISING),
+            (Sign("vendi_ratio", True, 0.5, 0.3), _NOT_RISING),
             (Sign("class_entropy", True, 0.8, 0.6), _NOT_RISING),
             (Sign("mode_entropy", True, 0.85, 0.6), _NOT_RISING),
             (Sign("distance_ratio", True, 0.55, 0.3), _NOT_RISING),
         ),
         warm_up=8,
+        unless=_BLURRED,
     ),
+    "blurred_samples": Pattern((_BLURRED,), warm_up=8),
     "oscillation": Pattern(((Sign("spectral_peak", False, 0.75, 0.95),),)),
-    "discriminator_wins": Pattern(((Sign("held_out_gap", False, 6.0, 12.0), _TOLD_APART),), warm_up=4),
+    "discriminator_wins": Pattern(((Sign("held_out_separation", False, 6.0, 12.0), _TOLD_APART),), warm_up=4),
     "discriminator_memorises": Pattern(
         (
             (Sign("memory_auc", False, 0.92, 0.99),),
