@@ -35,7 +35,7 @@ def at(group: tuple[Sign, ...], share: float) -> dict[str, float]:
 def test_all_the_alarms_of_the_contract_are_there():
     assert set(PATTERNS) == {
         "mode_collapse", "oscillation", "discriminator_wins", "discriminator_memorises", "divergence",
-        "vanishing_generator_gradient", "posterior_collapse", "blurred_samples",
+        "vanishing_generator_gradient", "posterior_collapse", "blurred_samples", "scattered_samples",
     }  # fmt: skip
 
 

@@ -42,6 +42,8 @@ def test_the_override_gives_the_changed_config(model):
         ("mode_collapse", ["model=vae"], "model.beta=0.25"),
         ("oscillation", ["model=vae"], "model.players.autoencoder.optimizer.lr=0.0005"),
         ("oscillation", ["model=gan"], "+model.penalties.r1="),
+        ("scattered_samples", ["model=gan", "+model.players.discriminator.every=20"], "discriminator.every=1"),
+        ("scattered_samples", ["model=gan"], "model.players.generator.optimizer.lr=0.00025"),
     ],
 )
 def test_what_is_prescribed(alarm, overrides, wanted):

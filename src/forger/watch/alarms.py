@@ -89,6 +89,7 @@ PATTERNS: dict[str, Pattern] = {
         unless=_BLURRED,
     ),
     "blurred_samples": Pattern((_BLURRED,), warm_up=8),
+    "scattered_samples": Pattern(((Sign("vendi_ratio", False, 2.0, 4.0),),), warm_up=8),
     "oscillation": Pattern(((Sign("spectral_peak", False, 0.75, 0.95),),)),
     "discriminator_wins": Pattern(((Sign("held_out_separation", False, 6.0, 12.0), _TOLD_APART),), warm_up=4),
     "discriminator_memorises": Pattern(

@@ -61,7 +61,9 @@ def _ways(alarm: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]
     slower = "the steps are too large", _slower(model, 0.25)
     if alarm == "blurred_samples":
         return  # no change of a config that was tried on Fashion-MNIST made a VAE's samples sharper and as varied
-    if alarm == "divergence":
+    if alarm == "scattered_samples":
+        yield "the discriminator moves too seldom", _every_round(model)
+    if alarm in ("divergence", "scattered_samples"):
         yield slower
     elif alarm == "posterior_collapse" or (alarm == "mode_collapse" and "beta" in model):
         yield "the KL term outweighs the reconstruction", _scaled(model, "model.beta", 0.25)
@@ -86,6 +88,11 @@ def _milder_discriminator(model: Mapping[str, Any]) -> Iterator[tuple[str, Chang
     yield "R1 keeps the discriminator flat around the data", _with_r1(model)
     rate = "model.players.discriminator.optimizer.lr"
     yield "the discriminator runs ahead", _scaled(model, rate, 0.5)
+
+
+def _every_round(model: Mapping[str, Any]) -> Changes:
+    key = "model.players.discriminator.every"
+    return {key: 1} if (_get(model, key) or 1) > 1 else {}
 
 
 def _with_r1(model: Mapping[str, Any]) -> Changes:
