@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 from PIL import Image
 
 from data.pictures import deep_png, write
-from forger.data.decoding import decode, decode_noting, listing, log_conversions, suffixes
+from forger.data.collection import Files, decode_noting
+from forger.data.decoding import decode, listing, log_conversions, suffixes
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):
@@ -102,13 +104,13 @@ def test_a_damaged_picture_is_named(tmp_path, damage, suffix):
     if (damage, suffix) == ("flipped", "jpg"):
         return  # there the four bytes are a version and a density, of no consequence
     with pytest.raises(ValueError, match=rf"/b\.{suffix}: can't be read .*replace or remove it") as error:
-        decode_noting(paths, 3, 16)
+        decode_noting(Files(tmp_path, paths), 3, 16)
     assert "\n" not in str(error.value)
 
 
 def test_a_picture_that_is_gone_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone.png is missing"):
-        decode_noting([tmp_path / "gone.png"], 3, 8)
+        decode_noting(Files(tmp_path, [Path("gone.png")]), 3, 8)
 
 
 def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog):
@@ -116,7 +118,7 @@ def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog)
     Image.new("RGBA", (4, 4)).save(tmp_path / "x.png")
     paths = [*(tmp_path / f"{i}.png" for i in range(40)), tmp_path / "x.png"]
     with caplog.at_level(logging.INFO, "forger"):
-        images, notes = decode_noting(paths, 3, 8)
+        images, notes = decode_noting(Files(tmp_path, paths), 3, 8)
         log_conversions(notes, len(paths), tmp_path)
     assert np.array_equal(images[:40].permute(0, 2, 3, 1), np.stack(arrays))
     assert caplog.messages == [f"41 pictures from {tmp_path}: 1 enlarged to 8, 1 transparency composited on white"]
@@ -159,4 +161,25 @@ def test_folders_without_pictures_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         listing(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="no pictures in"):
+        listing(tmp_path)
+
+
+def test_a_link_to_a_folder_that_it_lies_in_is_not_followed(tmp_path):
+    write(tmp_path / "x" / "a.png")
+    write(tmp_path / "elsewhere" / "b.png")
+    (tmp_path / "x" / "circle").symlink_to(tmp_path / "x")
+    (tmp_path / "x" / "deep").mkdir()
+    (tmp_path / "x" / "deep" / "up").symlink_to("..")
+    (tmp_path / "x" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "x")
+    assert listing(tmp_path / "x") == [Path("a.png"), Path("more/b.png")]
+
+
+def test_a_name_that_is_not_utf8_is_shown_as_bytes(tmp_path):
+    write(tmp_path / "a.png")
+    try:
+        (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(ValueError, match=r"the name b'\\xff.png' is not UTF-8: rename it"):
         listing(tmp_path)

@@ -26,8 +26,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from forger.data.collection import Files, decode_noting
 from forger.data.dataset import Split
-from forger.data.decoding import decode_noting
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.data.splitting import partition
@@ -105,7 +105,7 @@ def memory(few: Path, many: Path, repeats: int) -> list[Row]:
 
 def decoding(photographs: Path, repeats: int) -> Row:
     """A thread for each core against one."""
-    files = sorted(photographs.iterdir())
+    files = Files(photographs, sorted(photographs.iterdir()))
 
     def decode(cores: int) -> Cost:
         with patch("os.cpu_count", return_value=cores):
@@ -123,12 +123,13 @@ def decoding(photographs: Path, repeats: int) -> Row:
 
 def feeding(pictures: Path, paths: list[Path], cache: Path, repeats: int) -> list[Row]:
     """From memory, from the map, from the files."""
-    mapped, _ = stored(pictures, paths, 3, SIZE, cache)
+    files = Files(pictures, paths)
+    mapped, _ = stored(files, 3, SIZE, cache)
     assert isinstance(mapped, Tensor)
     splits = {
         "memory": (Split({"image": mapped.clone()}), 1000),
         "map": (Split({"image": mapped}, block=SHARD), 1000),
-        "files": (Split({"image": cast(Tensor, Undecoded(pictures, paths, 3, SIZE))}, block=SHARD), 60),
+        "files": (Split({"image": cast(Tensor, Undecoded(files, 3, SIZE))}, block=SHARD), 60),
     }
 
     def feed(split: Split, batches: int) -> Cost:

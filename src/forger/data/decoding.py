@@ -4,8 +4,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -68,16 +67,18 @@ def as_tensor(picture: Image.Image) -> Tensor:
     return pixels.reshape(picture.height, picture.width, -1).permute(2, 0, 1)
 
 
-def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, list[str]]:
-    """One picture file as uint8 (channels, h, w), made a square of `size` if given; notes on what was done.
+def read(
+    name: str, opened: Callable[[], Image.Image], channels: int, size: int | None = None
+) -> tuple[Tensor, list[str]]:
+    """One picture as uint8 (channels, h, w), made a square of `size` if given; notes on what was done.
 
     Raises:
-        ValueError: the file, which the message names, is no readable 8-bit picture.
-        FileNotFoundError: there is no such file.
+        ValueError: it is no readable 8-bit picture; the message begins with `name`.
+        FileNotFoundError: its file is missing.
     """
     try:
-        with Image.open(path) as opened:
-            picture, done = converted(opened, channels)
+        with opened() as whole:
+            picture, done = converted(whole, channels)
             notes = [done] if done else []
             if size is not None:
                 if min(picture.size) < size:
@@ -85,20 +86,15 @@ def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, 
                 picture = square(picture, size)
             return as_tensor(picture), notes
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing") from None
+        raise FileNotFoundError(f"{name} is missing") from None
     except Exception as error:  # OSError, SyntaxError, struct.error, …, as the damage has it
         why = str(error) if "8 bits" in str(error) else f"can't be read ({error}): replace or remove it"
-        raise ValueError(f"{path}: {' '.join(why.split())}") from error
+        raise ValueError(f"{name}: {' '.join(why.split())}") from error
 
 
-def decode_noting(paths: Sequence[Path], channels: int, size: int) -> tuple[Tensor, Counter[str]]:
-    """Picture files as uint8 (n, channels, size, size), and what was converted in how many of them."""
-    result = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
-    notes = Counter[str]()
-    for index, (pixels, done) in enumerate(decode_each(paths, channels, size)):
-        result[index] = pixels
-        notes.update(done)
-    return result, notes
+def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, list[str]]:
+    """`read` of a picture file, which the errors name by its path."""
+    return read(str(path), lambda: Image.open(path), channels, size)
 
 
 def log_conversions(notes: Mapping[str, int], n: int, folder: Path) -> None:
@@ -106,14 +102,6 @@ def log_conversions(notes: Mapping[str, int], n: int, folder: Path) -> None:
     if notes:
         done = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
         log.info("%d pictures from %s: %s", n, folder, done)
-
-
-def decode_each(paths: Sequence[Path], channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
-    """`decode` of every file, in order."""
-    # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(paths), 256):
-            yield from pool.map(lambda path: decode(path, channels, size), paths[start : start + 256])
 
 
 @cache
@@ -127,19 +115,22 @@ def suffixes() -> frozenset[str]:
 def listing(root: Path) -> list[Path]:
     """The picture files below a folder, relative to it, sorted; hidden ones left out.
 
-    One line in the log counts the files that are left out since their suffix is none of a picture.
+    Links to folders are followed, but none that leads back to a folder that it lies in. One line in the log counts
+    the files that are left out since their suffix is none of a picture.
 
     Raises:
         FileNotFoundError: there is no folder.
-        ValueError: no picture is in it.
+        ValueError: no picture is in it, or a name is not UTF-8.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")
     found: list[Path] = []
     others = Counter[str]()
-    for place, _, names in os.walk(root, followlinks=True):  # Path.rglob skips linked subfolders
+    for place, folders, names in os.walk(root, followlinks=True):  # Path.rglob skips linked subfolders
+        folders[:] = [name for name in folders if not _leads_back(Path(place, name), root)]
         for name in names:
             path = (Path(place) / name).relative_to(root)
+            check_name(path.as_posix(), root)
             if any(part.startswith(".") for part in path.parts):
                 continue
             if path.suffix.lower() in suffixes():
@@ -153,3 +144,19 @@ def listing(root: Path) -> list[Path]:
     if others:
         log.info("%s: left out what is no picture by its suffix: %s", root, left_out)
     return sorted(found, key=Path.as_posix)
+
+
+def check_name(name: str, place: Path) -> None:
+    """Refuse the name of a picture that is not UTF-8, which no table, log or page could show.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ValueError(f"{place}: the name {os.fsencode(name)!r} is not UTF-8: rename it")
+
+
+def _leads_back(folder: Path, root: Path) -> bool:
+    """Whether this is a link to a folder that it lies in, on the way from ``root`` that led here."""
+    above = (path for path in folder.parents if path.is_relative_to(root))
+    return folder.is_symlink() and any(path.resolve().is_relative_to(folder.resolve()) for path in above)

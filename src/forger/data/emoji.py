@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from forger.data.collection import Files
 from forger.data.dataset import Data, Split
 from forger.data.decoding import as_tensor, square
 from forger.data.images import hashed
@@ -45,8 +46,7 @@ def emoji(size: Annotated[int, Ge(8), Le(CELL)] = 32, font: str | None = None, e
     texts = [text for members in groups.values() for text in members]
     labels = torch.tensor([label for label, members in enumerate(groups.values()) for _ in members])
     images, _ = kept(
-        drawn_by.parent,
-        [drawn_by.absolute(), listed_in.absolute()],
+        Files(drawn_by.parent, [drawn_by.absolute(), listed_in.absolute()]),
         ("emoji", size),
         lambda: _draw(texts, drawn_by, size),
     )

@@ -9,6 +9,7 @@ from annotated_types import Ge
 from PIL import Image
 from torch import Tensor
 
+from forger.data.collection import Files
 from forger.data.dataset import Data, Split
 from forger.data.decoding import (
     Channels,
@@ -42,9 +43,10 @@ def image_folder(
 
     def split(paths: Sequence[Path]) -> Split:
         labels = {"label": torch.tensor([names.index(path.parts[depth]) for path in paths])} if classes else {}
+        pictures = Files(folder, paths)
         if len(paths) * channels * size * size <= IN_MEMORY:
-            return Split({"image": decoded(folder, paths, channels, size), **labels})
-        images, digest = stored(folder, paths, channels, size)
+            return Split({"image": decoded(pictures, channels, size), **labels})
+        images, digest = stored(pictures, channels, size)
         if isinstance(images, Undecoded) and paths is not parts["train"]:
             images = images[:]  # scores read the other splits again and again
         return Split({"image": cast(Tensor, images), **labels}, known={"image": digest}, block=SHARD)
@@ -93,7 +95,7 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
         names = [name for name, part in rows if part == number]
         if not names:
             raise ValueError(f"{tables[0]} has no picture of split {number} (0 train, 1 validation, 2 test)")
-        arrays = {"image": decoded(folder / "img_align_celeba", [Path(name) for name in names], 3, size)}
+        arrays = {"image": decoded(Files(folder / "img_align_celeba", [Path(name) for name in names]), 3, size)}
         if label:
             unknown = [name for name in names if name not in attribute]
             if unknown:

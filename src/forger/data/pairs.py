@@ -9,6 +9,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
+from forger.data.collection import Files
 from forger.data.dataset import Data, Split
 from forger.data.decoding import Channels, decode, listing
 from forger.data.downloads import fashion_mnist
@@ -99,7 +100,7 @@ def unpaired_folders(
             paths["train"] += paths["test"]
             paths["test"] = [(Path(test), listing(Path(test)))]
         return {
-            name: torch.cat([decoded(place, part, channels, size) for place, part in parts])
+            name: torch.cat([decoded(Files(place, part), channels, size) for place, part in parts])
             for name, parts in paths.items()
         }
 
@@ -130,8 +131,8 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
     def split(paths: list[Path], hidden: bool) -> Split:
         order = permutation(len(paths), "paired_folder")
         of_a, of_b = order.tensor_split(2) if hidden else (torch.arange(len(paths)), order)
-        a = decoded(folder / "A", [paths[i] for i in of_a], channels, size)
-        b = decoded(folder / "B", [paths[i] for i in of_b], channels, size)
+        a = decoded(Files(folder / "A", [paths[i] for i in of_a]), channels, size)
+        b = decoded(Files(folder / "B", [paths[i] for i in of_b]), channels, size)
         if hidden:
             return Split({"image": a}, {"target": b})
         return Split({"image": a, "truth": b[order.argsort()]}, {"target": b})
@@ -205,7 +206,7 @@ def patches_of_folder(
         return result.flatten(0, 1), {}
 
     def split(paths: list[Path]) -> Split:
-        return Split({"image": kept(folder, paths, ("patches", channels, patch, crops), lambda: cut(paths))[0]})
+        return Split({"image": kept(Files(folder, paths), ("patches", channels, patch, crops), lambda: cut(paths))[0]})
 
     parts = partition(folder)
     train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from forger.data.collection import Collection, Files
 from forger.data.decoding import listing
-from forger.data.store import IN_MEMORY, default_cache, known_by
+from forger.data.store import IN_MEMORY, default_cache
 from forger.files import write_atomically
 
 SPLIT_NAMES = ("train", "validation", "test")
@@ -71,7 +72,7 @@ def partition(root: Path, paths: Sequence[Path] | None = None) -> dict[str, list
     wanting = [name for name in SPLIT_NAMES if not parts[name] and name != "train"]
     if wanting:
         candidates = parts["train"]
-        rows = assigned(_contents(root, candidates), wanting, str(root))
+        rows = assigned(content_hashes(Files(root, candidates)), wanting, str(root))
         parts |= {name: [candidates[row] for row in found] for name, found in rows.items()}
     return parts
 
@@ -116,14 +117,14 @@ def content_hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
 
-def _contents(root: Path, paths: Sequence[Path]) -> list[int]:
-    """`content_hash` of files; of many bytes it is kept on disk, known again by their paths, sizes and times."""
-    large = sum((root / path).stat().st_size for path in paths) > IN_MEMORY
-    kept = default_cache().with_name("splits") / f"{known_by(root, paths)}.u64"
-    if large and kept.is_file() and kept.stat().st_size == 8 * len(paths):
+def content_hashes(pictures: Collection) -> list[int]:
+    """`content_hash` of the bytes of each; of many bytes it is kept on disk, known again by the files."""
+    large = sum((pictures.place / path).stat().st_size for path in pictures.files()) > IN_MEMORY
+    kept = default_cache().with_name("splits") / f"{pictures.known_by()}.u64"
+    if large and kept.is_file() and kept.stat().st_size == 8 * len(pictures):
         return np.fromfile(kept, ">u8").tolist()
     with ThreadPoolExecutor(16) as pool:
-        hashes = list(pool.map(lambda path: content_hash((root / path).read_bytes()), paths))
+        hashes = list(pool.map(lambda key: content_hash(pictures.content(key)), pictures.keys))
     if large:
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)

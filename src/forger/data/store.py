@@ -1,4 +1,4 @@
-"""Picture files, decoded once: small sets into a file that is read whole, large ones into one that is mapped."""
+"""Pictures, decoded once: small sets into a file that is read whole, large ones into one that is mapped."""
 
 import hashlib
 import json
@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from forger.console import console
-from forger.data.decoding import decode_each, decode_noting, log_conversions
+from forger.data.collection import Collection, decode_each, decode_noting
+from forger.data.decoding import log_conversions
 from forger.files import append_row, atomic_file, read_rows, write_atomically
 from forger.locking import locked
 
@@ -37,12 +38,12 @@ class Undecoded:
     ndim = 4
     device = torch.device("cpu")
 
-    def __init__(self, root: Path, paths: Sequence[Path], channels: int, size: int) -> None:
-        self.root, self.paths = root, paths
-        self.shape = torch.Size((len(paths), channels, size, size))
+    def __init__(self, pictures: Collection, channels: int, size: int) -> None:
+        self.pictures = pictures
+        self.shape = torch.Size((len(pictures), channels, size, size))
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.pictures)
 
     def __getitem__(self, rows: Any) -> Tensor:
         return self.index_select(0, torch.arange(len(self))[rows])
@@ -53,34 +54,31 @@ class Undecoded:
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         assert dim == 0
         result = torch.empty(len(index), *self.shape[1:], dtype=torch.uint8)
-        files = [self.root / self.paths[i] for i in index.tolist()]
-        pictures = decode_each(files, self.shape[1], self.shape[2])
-        for row, (pixels, _) in enumerate(pictures):
+        pictures = self.pictures.at(index.tolist())
+        for row, (pixels, _) in enumerate(decode_each(pictures, self.shape[1], self.shape[2])):
             result[row] = pixels
         return result
 
 
-def decoded(root: Path, paths: Sequence[Path], channels: int, size: int) -> Tensor:
-    """The picture files ``paths`` below ``root``, decoded into memory; the second time from the cache."""
-    made = kept(
-        root, paths, ("squares", channels, size), lambda: decode_noting([root / p for p in paths], channels, size)
-    )
-    log_conversions(made[1], len(paths), (root / paths[0]).parent)
+def decoded(pictures: Collection, channels: int, size: int) -> Tensor:
+    """Pictures decoded into memory; the second time from the cache."""
+    made = kept(pictures, ("squares", channels, size), lambda: decode_noting(pictures, channels, size))
+    log_conversions(made[1], len(pictures), pictures.container)
     return made[0]
 
 
 def kept(
-    root: Path, paths: Sequence[Path], how: Sequence[Any], make: Callable[[], tuple[Tensor, Mapping[str, int]]]
+    pictures: Collection, how: Sequence[Any], make: Callable[[], tuple[Tensor, Mapping[str, int]]]
 ) -> tuple[Tensor, Mapping[str, int]]:
-    """Pixels that ``make`` decodes of these files, and its notes; from a file in the cache if it did so before.
+    """Pixels that ``make`` makes of pictures, and its notes; from a file in the cache if it did so before.
 
-    ``how`` says what is made of the files. They are known again by their paths, sizes and times. A file of the cache
+    ``how`` says what is made of them. They are known again as `Collection.known_by` says. A file of the cache
     whose pixels are not those that were written is made anew. Where the cache can't be used, nothing is kept.
 
     Raises:
         FileNotFoundError: a file is missing.
     """
-    cache = default_cache() / f"{known_by(root, paths, SCHEMA, *how)}.u8"
+    cache = default_cache() / f"{pictures.known_by(SCHEMA, *how)}.u8"
     made = None
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -118,10 +116,8 @@ def _read(cache: Path) -> tuple[Tensor, Mapping[str, int]] | None:
     return None
 
 
-def stored(
-    root: Path, paths: Sequence[Path], channels: int, size: int, cache: Path | None = None
-) -> tuple[Tensor | Undecoded, str]:
-    """Picture files below ``root`` as uint8 (n, channels, size, size), and the SHA-256 that stands for their pixels.
+def stored(pictures: Collection, channels: int, size: int, cache: Path | None = None) -> tuple[Tensor | Undecoded, str]:
+    """Pictures as uint8 (n, channels, size, size), and the SHA-256 that stands for their pixels.
 
     The tensor is a map of a file in ``cache``, decoded there by whoever asks first, shard by shard: a decoding
     that was ended goes on where it stopped, other processes wait for it. It is known again by the paths, sizes and
@@ -131,17 +127,23 @@ def stored(
     Raises:
         ValueError: a picture can't be read.
     """
-    folder = (cache or default_cache()) / known_by(root, paths, SCHEMA, channels, size)
-    shape = (len(paths), channels, size, size)
-    need = len(paths) * channels * size * size
+    folder = (cache or default_cache()) / pictures.known_by(SCHEMA, channels, size)
+    shape = (len(pictures), channels, size, size)
+    need = len(pictures) * channels * size * size
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):
-            digest = _decode(folder, root, paths, shape, need)
+            digest = _decode(folder, pictures, shape, need)
     except OSError as error:
-        log.warning("decoding %s while training, since %s can't keep its %.1f GB (%s)", root, folder, need / 1e9, error)
-        sizes = [(root / path).stat().st_size for path in paths]
-        return Undecoded(root, paths, channels, size), _digest([path.as_posix() for path in paths], sizes)
+        log.warning(
+            "decoding %s while training, since %s can't keep its %.1f GB (%s)",
+            pictures.place,
+            folder,
+            need / 1e9,
+            error,
+        )
+        sizes = [(pictures.place / path).stat().st_size for path in pictures.files()]
+        return Undecoded(pictures, channels, size), _digest([str(key) for key in pictures.keys], sizes)
     pixels = torch.from_file(str(folder / "images.u8"), shared=False, size=need, dtype=torch.uint8)
     return pixels.reshape(shape), digest
 
@@ -151,24 +153,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "decoded"
 
 
-def known_by(root: Path, paths: Sequence[Path], *how: Any) -> str:
-    """SHA-256 over the paths, sizes and times of files; of a million of them no list is made.
-
-    The folder counts as well, since files of another one may agree in all of these, and the time of the last change
-    of any kind, since programs that copy set the other as they like.
-    """
-    digest = hashlib.sha256(repr((*how, str(root.resolve()))).encode())
-    for path in paths:
-        try:
-            facts = (root / path).stat()
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{root / path} is missing") from None
-        times = f"{facts.st_mtime_ns}\0{facts.st_ctime_ns}"
-        digest.update(f"{path.as_posix()}\0{facts.st_size}\0{times}\0".encode())
-    return digest.hexdigest()
-
-
-def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, ...], need: int) -> str:
+def _decode(folder: Path, pictures: Collection, shape: tuple[int, ...], need: int) -> str:
     """Fill the file with what is missing; SHA-256 over the shards'."""
     manifest, pixels_file = folder / "manifest.json", folder / "images.u8"
     if manifest.exists():
@@ -180,13 +165,13 @@ def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, .
         for left in (manifest, folder / "shards.jsonl"):
             left.unlink(missing_ok=True)
     done = {row["shard"]: row for row in read_rows(folder / "shards.jsonl")}
-    shards = range(0, len(paths), SHARD)
-    room = torch.empty(min(SHARD, len(paths)), *shape[1:], dtype=torch.uint8)
-    with pixels_file.open("r+b" if done else "wb") as file, _bar(len(paths)) as advance:
+    shards = range(0, len(pictures), SHARD)
+    room = torch.empty(min(SHARD, len(pictures)), *shape[1:], dtype=torch.uint8)
+    with pixels_file.open("r+b" if done else "wb") as file, _bar(len(pictures)) as advance:
         if not done:
             _reserve(file, need, folder)
         for shard, start in enumerate(shards):
-            part = [root / path for path in paths[start : start + SHARD]]
+            part = pictures.at(range(start, min(start + SHARD, len(pictures))))
             if shard not in done:
                 pixels, notes = room[: len(part)], Counter[str]()
                 for row, (picture, note) in enumerate(decode_each(part, shape[1], shape[2])):
@@ -203,7 +188,7 @@ def _decode(folder: Path, root: Path, paths: Sequence[Path], shape: tuple[int, .
     notes = Counter[str]()
     for row in done.values():
         notes.update(row["notes"])
-    log_conversions(notes, len(paths), (root / paths[0]).parent)
+    log_conversions(notes, len(pictures), pictures.container)
     digest = _digest([done[shard]["sha256"] for shard in range(len(shards))])
     write_atomically(manifest, json.dumps({"sha256": digest, "shape": shape}))
     return digest

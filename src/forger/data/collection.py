@@ -1,0 +1,139 @@
+"""Pictures at one place, in order: each has a key, a name for errors, and bytes or pixels of its own."""
+
+import copy
+import hashlib
+import io
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from forger.data.decoding import decode, read
+
+
+class Collection(ABC):
+    """Pictures at a place; a form of storage says what a key is and where the bytes of a picture stand.
+
+    Args:
+        place: the file or folder that holds them all.
+        keys: one for each picture, in their order.
+    """
+
+    def __init__(self, place: Path, keys: Sequence[Any]) -> None:
+        self.place, self.keys = place, keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def at(self, rows: Sequence[int]) -> Self:
+        """The pictures of these rows, in this order."""
+        chosen = copy.copy(self)
+        chosen.keys = [self.keys[row] for row in rows]
+        return chosen
+
+    def name(self, key: Any) -> str:
+        """What errors call a picture."""
+        return f"{self.place}: {key}"
+
+    @property
+    def container(self) -> Path:
+        """What the log calls the place."""
+        return self.place
+
+    @abstractmethod
+    def content(self, key: Any) -> bytes:
+        """The bytes of a picture's file."""
+
+    def opened(self, key: Any) -> Image.Image:
+        """The picture, not decoded yet; what is wrong with it is raised here or later, as Pillow likes."""
+        return Image.open(io.BytesIO(self.content(key)))
+
+    def decode(self, key: Any, channels: int, size: int) -> tuple[Tensor, list[str]]:
+        """One picture as uint8 (channels, size, size), and notes on what was done.
+
+        Raises:
+            ValueError: it is no readable 8-bit picture; the message has its name.
+        """
+        return read(self.name(key), lambda: self.opened(key), channels, size)
+
+    def files(self) -> Sequence[Path]:
+        """The files that hold the pictures, below the place or absolute."""
+        return [self.place.absolute()]
+
+    def known_by(self, *how: Any) -> str:
+        """SHA-256 over the paths, sizes and times of the files and the keys; of a million of them no list is made.
+
+        The place counts as well, since files of another one may agree in all of these, and the time of the last
+        change of any kind, since programs that copy set the other as they like.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+        """
+        digest = hashlib.sha256(repr((*how, str(self.place.resolve()))).encode())
+        for path in self.files():
+            try:
+                facts = (self.place / path).stat()
+            except FileNotFoundError:
+                raise FileNotFoundError(f"{self.place / path} is missing") from None
+            times = f"{facts.st_mtime_ns}\0{facts.st_ctime_ns}"
+            digest.update(f"{path.as_posix()}\0{facts.st_size}\0{times}\0".encode())
+        self._add_keys(digest)
+        return digest.hexdigest()
+
+    def _add_keys(self, digest: "hashlib._Hash") -> None:
+        for key in self.keys:
+            digest.update(f"{key}\0".encode())
+
+
+class Files(Collection):
+    """Picture files below a folder; a key is a relative path."""
+
+    keys: Sequence[Path]
+
+    @property
+    def container(self) -> Path:
+        return (self.place / self.keys[0]).parent
+
+    def name(self, key: Path) -> str:
+        return str(self.place / key)
+
+    def content(self, key: Path) -> bytes:
+        return (self.place / key).read_bytes()
+
+    def decode(self, key: Path, channels: int, size: int) -> tuple[Tensor, list[str]]:
+        return decode(self.place / key, channels, size)
+
+    def opened(self, key: Path) -> Image.Image:
+        return Image.open(self.place / key)
+
+    def files(self) -> Sequence[Path]:
+        return self.keys
+
+    def _add_keys(self, digest: "hashlib._Hash") -> None:
+        """The files say it all."""
+
+
+def decode_each(pictures: Collection, channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
+    """`Collection.decode` of every picture, in order."""
+    # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(pictures), 256):
+            part = pictures.keys[start : start + 256]
+            yield from pool.map(lambda key: pictures.decode(key, channels, size), part)
+
+
+def decode_noting(pictures: Collection, channels: int, size: int) -> tuple[Tensor, Counter[str]]:
+    """Pictures as uint8 (n, channels, size, size), and what was converted in how many of them."""
+    result = torch.empty(len(pictures), channels, size, size, dtype=torch.uint8)
+    notes = Counter[str]()
+    for index, (pixels, done) in enumerate(decode_each(pictures, channels, size)):
+        result[index] = pixels
+        notes.update(done)
+    return result, notes
