@@ -7,6 +7,7 @@ import pytest
 from hydra.utils import get_method
 from omegaconf import OmegaConf
 
+from data.pictures import write
 from running import without
 
 CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
@@ -19,14 +20,15 @@ def load(path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_configs_fit_the_signature_of_their_source(path, monkeypatch):
-    monkeypatch.setenv("FORGER_DATA", "/elsewhere")
+def test_configs_fit_the_signature_of_their_source(path, monkeypatch, tmp_path):
+    monkeypatch.setenv("FORGER_DATA", str(tmp_path))
+    write(tmp_path / "files" / "a.png")  # where `data=files` looks
     config = load(path)
     assert config["name"] == path.stem
     assert isinstance(config["classes"], int)
     assert ("dimension" in config) != ("size" in config and "channels" in config)
     files = {"fashion_inverted": "fashion_mnist"}.get(path.stem, path.stem)
-    assert config.get("root", f"/elsewhere/{files}") == f"/elsewhere/{files}"
+    assert config.get("root", str(tmp_path / files)) == str(tmp_path / files)
     source = config["source"]
     target = get_method(source.pop("_target_"))
     signature = inspect.signature(target)

@@ -20,7 +20,7 @@ from PIL import Image
 from rich.console import Console
 
 from data.pictures import write
-from forger.data import collection, folders, loader, pairs, store
+from forger.data import collection, loader, pairs, store
 from forger.data.collection import Files, decode_noting
 from forger.data.dataset import Split
 from forger.data.folders import celeba, image_folder
@@ -221,7 +221,7 @@ def test_large_folder_is_dealt_with_its_labels_from_any_position(pictures, tmp_p
         folder.mkdir(exist_ok=True)
         path.rename(folder / path.name)
     in_memory = image_folder(str(pictures), 8, 3, classes=2)
-    monkeypatch.setattr(folders, "IN_MEMORY", 0)
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
     if not room:
         shutil.rmtree(tmp_path / "cache")
         (tmp_path / "cache").write_text("")
@@ -248,7 +248,7 @@ def test_whole_runs_are_the_same_from_the_map_and_from_the_files(tmp_path, monke
     root = tmp_path / "pictures"
     for index in range(120):
         write(root / f"{index}.png", size=(8, 8), mode="L", seed=index)
-    monkeypatch.setattr(folders, "IN_MEMORY", 0)
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
     overrides = ("model=gan", "data=image_folder", f"data.root={root}", "data.size=8", "data.channels=1",
                  "metrics=digits", "metrics.evaluations.quality.scores=[fd,memorisation]", "metrics.n=64",
                  "samples.closing=[neighbours]", "watch.every_images=320")  # fmt: skip

@@ -106,6 +106,8 @@ def _composition(error: BaseException, groups: list[str]) -> str | None:
         key = getattr(error, "full_key", None) or "config"
         return f"{key}: a value is missing; set {key}=…"
     if _named(error, "omegaconf.errors.InterpolationResolutionError"):
+        if (cause := _config_error(error)) is not None:
+            return one_line(str(cause))
         child = getattr(error, "child_node", None)
         value = child._value() if child is not None else "?"
         return one_line(f"{getattr(error, 'full_key', '?')}={value}: {_unresolved(error)}")
@@ -121,6 +123,12 @@ def _composition(error: BaseException, groups: list[str]) -> str | None:
         key = getattr(error, "full_key", None)
         return one_line(f"{key}: {_first_line(error)}" if key else _first_line(error))
     return None
+
+
+def _config_error(error: BaseException) -> ConfigError | None:
+    """What a resolver of ours said; OmegaConf raises an error of its own in its place."""
+    within = error.__cause__ or error.__context__
+    return within if isinstance(within, ConfigError) or within is None else _config_error(within)
 
 
 def _unresolved(error: BaseException) -> str:

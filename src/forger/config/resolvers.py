@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from omegaconf import OmegaConf
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from forger.errors import ConfigError
 
 
 def product(*factors: float) -> float | None:
@@ -22,5 +25,26 @@ def at_size(size: int, values: Mapping[int, Any]) -> Any:
     return OmegaConf.create(value) if isinstance(value, list) else value
 
 
+def seen(key: str, root: str, label: str | None = None, *, _root_: DictConfig) -> int:
+    """``${seen:size,${data.root},${data.label}}``: size, channels or classes of the pictures at a place.
+
+    Each config looks once.
+
+    Raises:
+        ConfigError: the place can't be read, or root or label is no text.
+    """
+    if not isinstance(root, str) or not isinstance(label, str | None):
+        name, value = ("label", label) if isinstance(root, str) else ("root", root)
+        raise ConfigError(f"data.{name}={value}: must be text")
+    looked = OmegaConf.get_cache(_root_)["seen"]
+    if (root, label) not in looked:
+        try:
+            looked[root, label] = get_object("forger.data.files.seen")(root, label)  # by name, like any source
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"data.root: {error}") from error
+    return looked[root, label][key]
+
+
+OmegaConf.register_new_resolver("seen", seen, replace=True)
 OmegaConf.register_new_resolver("product", product, replace=True)
 OmegaConf.register_new_resolver("at_size", at_size, replace=True)

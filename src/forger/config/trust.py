@@ -13,6 +13,7 @@ _FUNCTIONS = {
     for module, names in {
         "data.downloads": "cifar10 fashion_mnist mnist",
         "data.emoji": "emoji",
+        "data.files": "files",
         "data.folders": "celeba huggingface image_folder",
         "data.images": "digits stacked_digits",
         "data.pairs": "digits_inverted digits_rotated fashion_inverted paired_folder patches_of_folder photos "

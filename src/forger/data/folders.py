@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge
@@ -18,7 +18,7 @@ from forger.data.decoding import (
     square,
 )
 from forger.data.splitting import SPLIT_NAMES, assigned, content_hash, partition, split_folders, split_meant
-from forger.data.store import IN_MEMORY, SHARD, Undecoded, decoded, stored
+from forger.data.store import as_split, decoded
 from forger.errors import closest
 
 
@@ -43,13 +43,7 @@ def image_folder(
 
     def split(paths: Sequence[Path]) -> Split:
         labels = {"label": torch.tensor([names.index(path.parts[depth]) for path in paths])} if classes else {}
-        pictures = Files(folder, paths)
-        if len(paths) * channels * size * size <= IN_MEMORY:
-            return Split({"image": decoded(pictures, channels, size), **labels})
-        images, digest = stored(pictures, channels, size)
-        if isinstance(images, Undecoded) and paths is not parts["train"]:
-            images = images[:]  # scores read the other splits again and again
-        return Split({"image": cast(Tensor, images), **labels}, known={"image": digest}, block=SHARD)
+        return as_split(Files(folder, paths), channels, size, labels, again=paths is not parts["train"])
 
     train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)
     return Data(folder.resolve().name, train, validation, test, classes=classes)

@@ -2,14 +2,16 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from forger.data.collection import Collection, Files
-from forger.data.decoding import listing
+from forger.data.decoding import listing, read
 from forger.data.store import IN_MEMORY, default_cache
 from forger.files import write_atomically
 
@@ -119,16 +121,42 @@ def content_hash(content: bytes) -> int:
 
 def content_hashes(pictures: Collection) -> list[int]:
     """`content_hash` of the bytes of each; of many bytes it is kept on disk, known again by the files."""
+
+    def make() -> list[int]:
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(lambda key: content_hash(pictures.content(key)), pictures.keys))
+
     large = sum((pictures.place / path).stat().st_size for path in pictures.files()) > IN_MEMORY
-    kept = default_cache().with_name("splits") / f"{pictures.known_by()}.u64"
-    if large and kept.is_file() and kept.stat().st_size == 8 * len(pictures):
+    return _kept(pictures.known_by(), len(pictures), make) if large else make()
+
+
+def pixel_hashes(pictures: Collection) -> list[int]:
+    """`content_hash` of the pixels of each, the same in any form of storage; kept on disk.
+
+    Raises:
+        ValueError: a picture, named, can't be read.
+    """
+
+    def one(key: Any) -> int:
+        pixels, _ = read(pictures.name(key), lambda: pictures.opened(key), 4)
+        return content_hash(repr(tuple(pixels.shape)).encode() + pixels.contiguous().numpy().tobytes())
+
+    def make() -> list[int]:
+        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+            return list(pool.map(one, pictures.keys))
+
+    return _kept(pictures.known_by("pixels"), len(pictures), make)
+
+
+def _kept(known_by: str, n: int, make: Callable[[], list[int]]) -> list[int]:
+    """The hashes from the file that has them, or made and written there."""
+    kept = default_cache().with_name("splits") / f"{known_by}.u64"
+    if kept.is_file() and kept.stat().st_size == 8 * n:
         return np.fromfile(kept, ">u8").tolist()
-    with ThreadPoolExecutor(16) as pool:
-        hashes = list(pool.map(lambda key: content_hash(pictures.content(key)), pictures.keys))
-    if large:
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(kept, np.array(hashes, ">u8").tobytes())
-        except OSError as error:
-            log.warning("which picture is in which split can't be kept in %s (%s)", kept, error)
+    hashes = make()
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, np.array(hashes, ">u8").tobytes())
+    except OSError as error:
+        log.warning("which picture is in which split can't be kept in %s (%s)", kept, error)
     return hashes

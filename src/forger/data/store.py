@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from forger.console import console
 from forger.data.collection import Collection, decode_each, decode_noting
+from forger.data.dataset import Split
 from forger.data.decoding import log_conversions
 from forger.files import append_row, atomic_file, read_rows, write_atomically
 from forger.locking import locked
@@ -58,6 +59,21 @@ class Undecoded:
         for row, (pixels, _) in enumerate(decode_each(pictures, self.shape[1], self.shape[2])):
             result[row] = pixels
         return result
+
+
+def as_split(
+    pictures: Collection, channels: int, size: int, labels: Mapping[str, Tensor], *, again: bool = False
+) -> Split:
+    """Pictures and what belongs to them as one split of a data set, in memory or, of more than 256 MB, on disk.
+
+    Where the disk has no room for a large one that is read `again` and again, as scores do, it is decoded into memory.
+    """
+    if len(pictures) * channels * size * size <= IN_MEMORY:
+        return Split({"image": decoded(pictures, channels, size), **labels})
+    images, digest = stored(pictures, channels, size)
+    if isinstance(images, Undecoded) and again:
+        images = images[:]
+    return Split({"image": cast(Tensor, images), **labels}, known={"image": digest}, block=SHARD)
 
 
 def decoded(pictures: Collection, channels: int, size: int) -> Tensor:

@@ -1,0 +1,125 @@
+"""Pictures in whatever form they are: one source that looks at a place, and what can be told of it before training."""
+
+import logging
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+
+from forger.data.collection import Collection
+from forger.data.dataset import Data, Split
+from forger.data.decoding import Channels
+from forger.data.forms import Found, look
+from forger.data.splitting import SPLIT_NAMES, assigned, pixel_hashes
+from forger.data.store import as_split
+
+#: How many pictures are opened, spread over all, to see their size and colours.
+_SAMPLE = 64
+#: Sides that are chosen where pictures are of several.
+_SIDES = (8, 16, 32, 64, 128, 256)
+
+log = logging.getLogger(__name__)
+
+
+def files(
+    root: str,
+    size: Annotated[int, Ge(4)],
+    channels: Channels = 3,
+    classes: Annotated[int, Ge(0)] = 0,
+    label: str | None = None,
+) -> Data:
+    """The pictures at `root`, in any form that `forger.data.forms.look` knows.
+
+    They become squares of `size` with `channels` 1, 3 or 4. The splits are those of the place, and one that it lacks
+    is about a tenth by the pictures' pixels, so that the same pictures in the same order are the same data in any form.
+    With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
+    (`label` names it). Pictures are decoded once; a split of more than 256 MB is mapped from a file
+    (`forger.data.store`).
+
+    Raises:
+        FileNotFoundError: there is nothing at `root`, or a file that it names is missing.
+        ValueError: it is damaged, in no known form, or not what `classes` says; the message names the place.
+    """
+    place = Path(root)
+    found = look(place, label)
+    names = found.classes()
+    if classes and classes != len(names):
+        some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
+        raise ValueError(f"{place} has {len(names)} classes ({some or 'no labels'}), but data.classes={classes}")
+    log.info("%s: %s", place, _told(found, names))
+    labels = torch.tensor(found.numbers()) if classes else None
+
+    def split(name: str, rows: list[int]) -> Split:
+        of_rows = {} if labels is None else {"label": labels[rows]}
+        return as_split(found.pictures.at(rows), channels, size, of_rows, again=name != "train")
+
+    parts = _rows(found, place)
+    return Data(place.resolve().stem, *(split(name, parts[name]) for name in SPLIT_NAMES), classes=classes)
+
+
+def seen(root: str, label: str | None = None) -> dict[str, int]:
+    """What a config need not say of the pictures at `root`: `size`, `channels` and `classes`.
+
+    The headers of a sample are read. Where all pictures are squares of one side up to 256, that is the size; else it is
+    the largest of 8, 16, …, 256 that is not above the median shorter side. There is one channel where all are grey,
+    else there are three.
+
+    Raises:
+        FileNotFoundError, ValueError: as `files`.
+    """
+    found = look(Path(root), label)
+    sizes, grey = _headers(found.pictures)
+    shorter = median(min(size) for size in sizes)
+    alike = len({side for size in sizes for side in size}) == 1 and 4 <= shorter <= _SIDES[-1]
+    size = int(shorter) if alike else max((side for side in _SIDES if side <= shorter), default=_SIDES[0])
+    return {"size": size, "channels": 1 if grey else 3, "classes": len(found.classes())}
+
+
+def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], bool]:
+    """Widths and heights of a sample, and whether all of it is grey.
+
+    Raises:
+        ValueError: a picture, named, can't be read.
+    """
+    sizes, modes = [], set()
+    for row in range(0, len(pictures), -(-len(pictures) // _SAMPLE)):
+        key = pictures.keys[row]
+        try:
+            with pictures.opened(key) as picture:
+                sizes.append(picture.size)
+                modes.add(picture.mode)
+        except Exception as error:  # as in `decoding.read`: a damaged picture fails in many ways
+            why = " ".join(str(error).split())
+            raise ValueError(f"{pictures.name(key)}: can't be read ({why}): replace or remove it") from error
+    return sizes, modes <= {"1", "L", "LA", "La"}
+
+
+def _rows(found: Found, place: Path) -> dict[str, list[int]]:
+    """The rows of each split."""
+    splits = found.splits or ["train"] * len(found.pictures)
+    parts: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
+    for row, name in enumerate(splits):
+        parts[name].append(row)
+    wanting = [name for name in SPLIT_NAMES if not parts[name] and name != "train"]
+    if wanting:
+        candidates = parts["train"]
+        drawn = assigned(pixel_hashes(found.pictures.at(candidates)), wanting, str(place))
+        parts |= {name: [candidates[row] for row in rows] for name, rows in drawn.items()}
+    return parts
+
+
+def _told(found: Found, names: list[Any]) -> str:
+    """What was found, in one line."""
+    sizes, grey = _headers(found.pictures)
+    low, high = (f"{width}x{height}" for width, height in (min(sizes), max(sizes)))
+    some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
+    facts = (
+        f"{found.form} of {len(found.pictures)} pictures",
+        low if low == high else f"{low} to {high}",
+        "grey" if grey else "colour",
+        f"{len(names)} classes ({some})" if names else "no labels",
+        "split as it says" if found.splits else "split by pixels",
+    )
+    return ", ".join(facts)

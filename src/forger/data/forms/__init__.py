@@ -1,0 +1,75 @@
+"""Forms in which people have their pictures: what a place is, is seen by looking at it."""
+
+import json
+from pathlib import Path
+
+from forger.data.collection import Files
+from forger.data.decoding import listing, suffixes
+from forger.data.forms.archives import tarred, zipped
+from forger.data.forms.arrays import archive_of_arrays, array_file
+from forger.data.forms.columns import parquet, parquet_files, saved_set
+from forger.data.forms.found import Found, divided, listed
+from forger.data.forms.tables import table
+
+_TABLES = (".csv", ".tsv", ".jsonl")
+_PLAIN = {".zip": zipped, ".tar": tarred, ".npy": array_file, ".npz": archive_of_arrays}
+#: Other suffixes of tars, for which the reader has a line of advice.
+_PACKED = (".tgz", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zst")
+
+
+def look(place: Path, label: str | None = None) -> Found:
+    """The pictures at a place, whatever its form.
+
+    Args:
+        place: a folder of pictures, a .zip or .tar of them, a .npy, .npz or .parquet, a .csv, .tsv or .jsonl of paths,
+            a folder of .parquet files, or one that `save_to_disk` of `datasets` wrote.
+        label: the column of a table that is the label.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        ValueError: it is damaged or in no known form; the message has its name.
+    """
+    if not place.exists():
+        raise FileNotFoundError(f"there is no {place}: put the pictures there, or name another place")
+    found = _found(place, label)
+    if label is not None and found.form not in ("table", "Parquet", "saved data set"):
+        raise ValueError(f"data.label={label}: {place} has no columns; leave it out")
+    return found
+
+
+def _found(place: Path, label: str | None) -> Found:
+    suffix = place.suffix.lower()
+    if place.is_dir():
+        return _folder(place, label)
+    if suffix in _PLAIN:
+        return _PLAIN[suffix](place)
+    if suffix in _TABLES:
+        return table(place, label)
+    if suffix == ".parquet":
+        return parquet(place, label)
+    if suffix in _PACKED:
+        return tarred(place)
+    known = " ".join([*_PLAIN, ".parquet", *_TABLES])
+    raise ValueError(f"{place}: neither a folder of pictures nor one of {known}")
+
+
+def _folder(place: Path, label: str | None) -> Found:
+    if any((place / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        return saved_set(place, label)
+    names = [f"{stem}{suffix}" for stem in ("metadata", "labels") for suffix in _TABLES]
+    tables = [place / name for name in names if (place / name).is_file()]
+    if tables:
+        return table(tables[0], label)
+    if parquet_files(place) and not any(path.suffix.lower() in suffixes() for path in place.iterdir()):
+        return parquet(place, label)
+    paths = listing(place)
+    relative = [path.as_posix() for path in paths]
+    labels, splits = divided(relative, place)
+    file = place / "dataset.json"
+    if file.is_file():
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{file}: can't be read ({error})") from error
+        labels = listed(document, relative, place)
+    return Found("folder", Files(place, paths), labels, splits)

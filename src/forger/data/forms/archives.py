@@ -1,0 +1,143 @@
+"""Pictures in a .zip or .tar, read where they lie; nothing is unpacked."""
+
+import json
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from forger.data.collection import Collection
+from forger.data.decoding import check_name, suffixes
+from forger.data.forms.found import Found, divided, listed
+
+#: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
+_MOST = 1 << 29
+#: How files begin that hide a tar in a stream, in which no picture can be reached alone.
+_COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
+
+
+class Zip(Collection):
+    """A key is a member's name."""
+
+    def __init__(self, place: Path, keys: Sequence[str], archive: zipfile.ZipFile, members: Mapping[str, Any]) -> None:
+        super().__init__(place, keys)
+        self.archive, self.members = archive, members
+
+    def content(self, key: str) -> bytes:
+        return self.archive.read(self.members[key])
+
+
+class Tar(Collection):
+    """A key is a member's name."""
+
+    def __init__(self, place: Path, keys: Sequence[str], members: Mapping[str, tuple[int, int]]) -> None:
+        super().__init__(place, keys)
+        self.members = members
+
+    def content(self, key: str) -> bytes:
+        start, size = self.members[key]
+        with self.place.open("rb") as file:
+            file.seek(start)
+            content = file.read(size)
+        if len(content) < size:
+            raise EOFError("the archive ends before it")
+        return content
+
+
+def zipped(place: Path) -> Found:
+    """The pictures in a .zip.
+
+    Raises:
+        ValueError: it can't be read, or has members that no archive of pictures has.
+    """
+    members: dict[str, zipfile.ZipInfo] = {}
+    with _readable(place, "zip"):
+        archive = zipfile.ZipFile(place)
+    for entry in archive.infolist():
+        if not entry.is_dir():
+            if entry.flag_bits & 0x1:
+                raise ValueError(f"{place}: {entry.filename!r} is encrypted: pack it without a password")
+            _add(members, entry.filename, entry.file_size, entry, place)
+    return _found("zip", place, members, lambda name: archive.read(members[name]),
+                  lambda keys: Zip(place, keys, archive, members))  # fmt: skip
+
+
+def tarred(place: Path) -> Found:
+    """The pictures in a .tar that is not compressed.
+
+    Raises:
+        ValueError: it can't be read, or has members that no archive of pictures has.
+    """
+    with place.open("rb") as file:
+        begin = file.read(8)
+    for magic, program in _COMPRESSED.items():
+        if begin.startswith(magic):
+            raise ValueError(
+                f"{place}: in a compressed tar no picture can be reached alone: {program} it, or pack a .zip instead"
+            )
+    members: dict[str, tuple[int, int]] = {}
+    with _readable(place, "tar"), tarfile.open(place, "r:") as archive:
+        for entry in archive:
+            if entry.issym() or entry.islnk():
+                raise ValueError(f"{entry.name!r} is a link to {entry.linkname!r}: pack the pictures themselves")
+            if not entry.isdir():
+                if not entry.isreg() or entry.issparse():
+                    raise ValueError(f"{entry.name!r} is no plain file")
+                _add(members, entry.name, entry.size, (entry.offset_data, entry.size), place)
+        with place.open("rb") as file:  # a damaged header ends the list in silence
+            file.seek(archive.offset)
+            if any(file.read(512)):
+                raise ValueError(f"damaged at byte {archive.offset}")
+    pictures = Tar(place, [], members)
+    return _found("tar", place, members, pictures.content, lambda keys: Tar(place, keys, members))
+
+
+@contextmanager
+def _readable(place: Path, form: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}: the name {error.object!r} is not UTF-8: pack it under another") from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+        why = " ".join(str(error).removeprefix(f"{place}: ").split())
+        raise ValueError(f"{place}: can't be read as a {form} ({why})") from error
+
+
+def _add(members: dict[str, Any], name: str, size: int, entry: Any, place: Path) -> None:
+    """One file of an archive, under its plain path.
+
+    Raises:
+        ValueError: its name leads out of the archive, is not UTF-8 or there twice; or it is far too large.
+    """
+    check_name(name, place)
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise ValueError(f"{place}: the path {name!r} leads out of the archive")
+    if str(path) in members:
+        raise ValueError(f"{place}: {name!r} is in the archive twice")
+    if size > _MOST:
+        raise ValueError(f"{place}: {name!r} would be {size / 2**30:.1f} GiB; no picture is so large")
+    members[str(path)] = entry
+
+
+def _found(
+    form: str, place: Path, members: Mapping[str, Any], content: Callable[[str], bytes], of: Callable[..., Collection]
+) -> Found:
+    def is_picture(path: PurePosixPath) -> bool:
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+        return not hidden and path.suffix.lower() in suffixes()
+
+    names = sorted(name for name in members if is_picture(PurePosixPath(name)))
+    if not names:
+        raise ValueError(f"no pictures in {place} (looked for {' '.join(sorted(suffixes()))})")
+    labels, splits = divided(names, place)
+    if "dataset.json" in members:
+        try:
+            document = json.loads(content("dataset.json"))
+        except Exception as error:  # a damaged member fails in many ways
+            raise ValueError(f"{place}: dataset.json can't be read ({error})") from error
+        labels = listed(document, names, place)
+    return Found(form, of(names), labels, splits)

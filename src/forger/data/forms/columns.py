@@ -1,0 +1,179 @@
+"""Pictures in a column of Parquet files, or of the Arrow files of a folder that `datasets` saved."""
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from forger.data.collection import Collection
+from forger.data.forms.found import Found, label_column
+from forger.data.splitting import split_meant
+
+#: What reads one value of a file: (column, row) to bytes, {bytes, path} or a label.
+_Cell = Callable[[str, int], Any]
+
+
+class Column(Collection):
+    """A key is a file's path below the place and a row of it."""
+
+    keys: Sequence[tuple[str, int]]
+
+    def __init__(self, place: Path, keys: Sequence[tuple[str, int]], column: str, cells: Mapping[str, _Cell]) -> None:
+        super().__init__(place, keys)
+        self.column, self.cells = column, cells
+
+    def name(self, key: tuple[str, int]) -> str:
+        return f"{self.place / key[0]}, row {key[1]}"
+
+    def content(self, key: tuple[str, int]) -> bytes:
+        value = self.cells[key[0]](self.column, key[1])
+        if isinstance(value, Mapping):
+            if value.get("bytes") is None and value.get("path"):
+                return (self.place / key[0]).parent.joinpath(value["path"]).read_bytes()
+            value = value.get("bytes")
+        if not isinstance(value, bytes):
+            raise ValueError(f"{self.column} is empty")
+        return value
+
+    def files(self) -> Sequence[Path]:
+        return [Path(name) for name in self.cells]
+
+
+def parquet(place: Path, label: str | None) -> Found:
+    """A Parquet file, or all of those in a folder; names of files and folders say of which split they are.
+
+    Raises:
+        ValueError: they can't be read, don't fit, or pyarrow is not installed.
+    """
+    root = place if place.is_dir() else place.parent
+    paths = parquet_files(place) if place.is_dir() else [place]
+    splits = {path: _split(path.relative_to(root)) for path in paths} if place.is_dir() else {}
+    return _found("Parquet", root, paths, splits, label, place)
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Those in a folder and in its subfolders, sorted."""
+    return sorted([*folder.glob("*.parquet"), *folder.glob("*/*.parquet")])
+
+
+def saved_set(place: Path, label: str | None) -> Found:
+    """A folder that `save_to_disk` of `datasets` wrote.
+
+    Raises:
+        ValueError: it can't be read, doesn't fit, or pyarrow is not installed.
+    """
+    splits: dict[Path, str | None] = {}
+    try:
+        names = [""]
+        if (place / "dataset_dict.json").is_file():
+            names = json.loads((place / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+        for name in names:
+            state = json.loads((place / name / "state.json").read_text(encoding="utf-8"))
+            if state.get("_indices_files"):
+                raise ValueError("it is a selection of rows: flatten_indices() before saving")
+            splits |= {place / name / Path(file["filename"]).name: split_meant(name) for file in state["_data_files"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{place}: can't be read as a saved data set ({' '.join(str(error).split())})") from error
+    return _found("saved data set", place, list(splits), splits, label, place)
+
+
+def _found(
+    form: str, root: Path, paths: Sequence[Path], splits: Mapping[Path, str | None], label: str | None, place: Path
+) -> Found:
+    tables = {path: _opened(path) for path in paths}
+    meaning: dict[Path, str] = {path: split for path, split in splits.items() if split is not None}
+    if meaning and (len(meaning) < len(paths) or "train" not in meaning.values()):
+        raise ValueError(f"{place} has {', '.join(sorted(set(meaning.values())))}, but not every file is of a split, "
+                         "or none is to train on")  # fmt: skip
+    first = tables[paths[0]]
+    column, features = _picture_column(first, place)
+    chosen = label_column([name for name in first.names if name != column], label, place)
+    keys, labels = [], []
+    for path, table in tables.items():
+        lacking = [name for name in (column, chosen) if name is not None and name not in table.names]
+        if lacking:
+            raise ValueError(f"{path} has no column {lacking[0]}; it has {', '.join(table.names)}")
+        name = path.relative_to(root).as_posix()
+        keys += [(name, row) for row in range(table.rows)]
+        labels += [_label(path, row, chosen, value) for row, value in enumerate(table.column(chosen))] if chosen else []
+    if not keys:
+        raise ValueError(f"{place} has no rows")
+    cells = {path.relative_to(root).as_posix(): table.cell for path, table in tables.items()}
+    divided = [meaning[root / name] for name, _ in keys] if meaning else None
+    names = features.get(chosen or "", {}).get("names") or ()
+    return Found(form, Column(root, keys, column, cells), labels or None, divided, names)
+
+
+def _split(path: Path) -> str | None:
+    """Of which split a file is: `train-00000-of-00002.parquet`, `validation/0.parquet`."""
+    words = [*path.parts[:-1], re.split(r"[-_.]", path.stem)[0]]
+    return next((split for word in words if (split := split_meant(word))), None)
+
+
+def _label(path: Path, row: int, column: str, value: Any) -> Any:
+    if not isinstance(value, int | str) or value == -1:
+        raise ValueError(f"{path}, row {row}: {column}={value!r} is no label")
+    return value
+
+
+class _Table:
+    """One open file; what pyarrow raises is a ValueError with its name."""
+
+    def __init__(self, path: Path, schema: Any, rows: int, column: Callable[[str], list[Any]], cell: _Cell) -> None:
+        self.path, self.schema, self.rows, self.column, self.cell = path, schema, rows, column, cell
+        self.names: list[str] = schema.names
+
+
+def _opened(path: Path) -> _Table:
+    try:
+        import pyarrow  # pyright: ignore[reportMissingImports]
+        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError:
+        raise ValueError(f"{path} needs the package pyarrow: pip install 'forger[parquet]'") from None
+    try:
+        if path.suffix.lower() != ".parquet":
+            table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
+            return _Table(path, table.schema, table.num_rows, lambda name: table[name].to_pylist(),
+                          lambda name, row: table[name][row].as_py())  # fmt: skip
+        file = pyarrow.parquet.ParquetFile(path, memory_map=True)
+        ends = [*accumulate(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))]
+        lock = Lock()
+
+        @lru_cache(maxsize=2)
+        def group(name: str, number: int) -> Any:
+            return file.read_row_group(number, columns=[name]).column(name)
+
+        def cell(name: str, row: int) -> Any:
+            number = bisect_right(ends, row)
+            with lock:  # else every thread reads the group that all of them wait for
+                values = group(name, number)
+            return values[row - (ends[number - 1] if number else 0)].as_py()
+
+        return _Table(path, file.schema_arrow, file.metadata.num_rows,
+                      lambda name: file.read(columns=[name]).column(name).to_pylist(), cell)  # fmt: skip
+    except (OSError, ValueError) as error:  # pyarrow's own are among them
+        raise ValueError(f"{path}: can't be read ({' '.join(str(error).split())})") from error
+
+
+def _picture_column(table: _Table, place: Path) -> tuple[str, Mapping[str, Any]]:
+    """The column of pictures, `image` if several are, and what `datasets` noted of all columns."""
+    import pyarrow.types as types  # pyright: ignore[reportMissingImports]
+
+    try:
+        noted = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, TypeError, ValueError):
+        noted = {}
+
+    def holds_pictures(field: Any) -> bool:
+        inner = [sub.name for sub in field.type] if types.is_struct(field.type) else []
+        return types.is_binary(field.type) or types.is_large_binary(field.type) or "bytes" in inner
+
+    found = [field.name for field in table.schema if holds_pictures(field)]
+    if not found:
+        raise ValueError(f"{place}: no column holds the bytes of pictures ({', '.join(table.names)})")
+    return ("image" if "image" in found else found[0]), noted

@@ -1,0 +1,124 @@
+"""What was found at a place: pictures, and what the place says of their labels and splits."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from forger.data.collection import Collection
+from forger.data.splitting import split_meant
+from forger.errors import closest
+
+#: Columns of tables and names of arrays that are labels, where none is named.
+_LABELS = ("label", "labels", "class", "target", "category")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pictures in their form of storage.
+
+    Args:
+        form: what the place is, in a few words ("zip").
+        pictures: all of them, in the order of the form: by name in folders and archives, else by row.
+        labels: for each picture the name or number of its class, where there are labels.
+        splits: for each picture "train", "validation" or "test", where the place divides them.
+        names: of the classes, in the order of their numbers; otherwise the labels themselves, sorted.
+    """
+
+    form: str
+    pictures: Collection
+    labels: Sequence[Any] | None = None
+    splits: Sequence[str] | None = None
+    names: Sequence[Any] = ()
+
+    def classes(self) -> list[Any]:
+        """Names of the classes: label 0, 1, …; none where there are no labels."""
+        if self.labels is None or self.names:
+            return list(self.names)
+        return ordered(set(self.labels))
+
+    def numbers(self) -> list[int]:
+        """The label of each picture.
+
+        Raises:
+            ValueError: a label is none of the named classes.
+        """
+        assert self.labels is not None
+        known: dict[Any, int] = {name: number for number, name in enumerate(self.classes())}
+        if self.names and all(isinstance(label, int) for label in self.labels):
+            known = {number: number for number in range(len(self.names))}
+        for key, label in zip(self.pictures.keys, self.labels, strict=True):
+            if label not in known:
+                raise ValueError(f"{self.pictures.name(key)}: label {label!r} is none of its {len(known)} classes")
+        return [known[label] for label in self.labels]
+
+
+def ordered(values: set[Any]) -> list[Any]:
+    """Labels in the order of their numbers: numbers by value, whether written as text or not, other text as text."""
+    decimal = all(isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) for value in values)
+    return sorted(values, key=int if decimal else str)
+
+
+def divided(names: Sequence[str], place: Path) -> tuple[list[str] | None, list[str] | None]:
+    """Labels and splits that the folders of pictures mean, by their relative paths.
+
+    A folder that holds all others says nothing. Then come the splits, if there are folders of such names, then the
+    classes, if every picture lies in one of two or more folders.
+
+    Raises:
+        ValueError: a picture lies beside the splits, or there is none to train on.
+    """
+    paths = [PurePosixPath(name).parts for name in names]
+    while len({path[0] for path in paths}) == 1 and min(map(len, paths)) > 1:
+        paths = [path[1:] for path in paths]
+    splits = [split_meant(path[0]) if len(path) > 1 else None for path in paths]
+    declared = {split for split in splits if split is not None}
+    if declared:
+        if "train" not in declared:
+            raise ValueError(f"{place} has {' and '.join(sorted(declared))}, but no folder train to train on")
+        for name, split in zip(names, splits, strict=True):
+            if split is None:
+                raise ValueError(f"{place}: {name} lies beside the folder train: put it into train, validation or test")
+        paths = [path[1:] for path in paths]
+    labels = [path[0] for path in paths] if min(map(len, paths)) > 1 else []
+    several = len(set(labels)) > 1
+    return (labels if several else None), ([str(split) for split in splits] if declared else None)
+
+
+def listed(document: Any, names: Sequence[str], place: Path) -> list[Any] | None:
+    """The labels in a `dataset.json`, as StyleGAN's tools write it: {"labels": [[name, label], …]}, or null for none.
+
+    Raises:
+        ValueError: it is something else, or lacks a picture.
+    """
+    labels = document.get("labels") if isinstance(document, Mapping) else ()
+    if labels is None:
+        return None
+    try:
+        label_of = {str(PurePosixPath(name)): label for name, label in labels}
+        if not all(isinstance(label, int | str) for label in label_of.values()) or not label_of:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f'{place}: dataset.json is not {{"labels": [[name, label], …]}} with whole numbers') from None
+    missing = next((name for name in names if name not in label_of), None)
+    if missing is not None:
+        raise ValueError(f"{place}: dataset.json has no label of {missing}")
+    return [label_of[name] for name in names]
+
+
+def label_column(names: Sequence[str], wanted: str | None, place: Path) -> str | None:
+    """Which of a table's columns is the label: the wanted one, else the first of a usual name.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    if wanted is not None and wanted not in names:
+        raise ValueError(f"data.label={wanted}: {place} has no such column {closest(wanted, names)}")
+    found = wanted or next((name for usual in _LABELS for name in names if name.lower() == usual), None)
+    if found is None and names:
+        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        log.info("%s: no column is named label; data.label=NAME takes one of %s", place, some)
+    return found

@@ -1,0 +1,268 @@
+"""Sixty pictures of 8×8 in every form that `data=files` reads, and what is broken or a trap in each form."""
+
+import csv
+import io
+import json
+import os
+import tarfile
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+N, SIDE = 60, 8
+
+
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(256, size=(N, SIDE, SIDE), dtype=np.uint8)
+
+
+def png(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "png")
+    return file.getvalue()
+
+
+def named() -> dict[str, bytes]:
+    """The pictures as files whose order by name is theirs: classes a, b and c of 20 each."""
+    return {f"{'abc'[i // 20]}/{i:03}.png": png(array) for i, array in enumerate(pixels())}
+
+
+def folder(root):
+    for name, content in named().items():
+        (root / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "x" / name).write_bytes(content)
+    return root / "x"
+
+
+def zipped(root, members=None, name="x.zip", **options):
+    with zipfile.ZipFile(root / name, "w", **options) as archive:
+        for member, content in (members or named()).items():
+            archive.writestr(member, content)
+    return root / name
+
+
+def stylegan(root):
+    names = {f"{i // 7:05}/img{i:08}.png": content for i, content in enumerate(named().values())}
+    labels = {"labels": [[name, i // 20] for i, name in enumerate(names)]}
+    return zipped(root, names | {"dataset.json": json.dumps(labels).encode()})
+
+
+def tarred(root, members=None, *, mode="w", name="x.tar", **facts):
+    with tarfile.open(root / name, mode) as archive:
+        for member, content in reversed((members or named()).items()):
+            entry = tarfile.TarInfo(f"./x/{member}" if members is None else member)
+            entry.size = len(content)
+            for key, value in facts.items():
+                setattr(entry, key, value)
+            archive.addfile(entry, io.BytesIO(content))
+    return root / name
+
+
+def npz(root):
+    np.savez_compressed(root / "x.npz", images=pixels(), labels=np.arange(N) // 20)
+    return root / "x.npz"
+
+
+def npz_of_splits(root):
+    """As Keras's mnist.npz, in channels first."""
+    array, labels = pixels()[:, None], (np.arange(N) // 20)[:, None]
+    np.savez(root / "x.npz", x_train=array[:50], y_train=labels[:50], x_test=array[50:], y_test=labels[50:])
+    return root / "x.npz"
+
+
+def npy(root):
+    np.save(root / "x.npy", pixels()[..., None])
+    return root / "x.npy"
+
+
+def csv_table(root):
+    where = folder(root)
+    rows = [["id", "file", "label"], *([i, name, "abc".index(name[0])] for i, name in enumerate(named()))]
+    with (where / "x.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return where / "x.csv"
+
+
+def json_lines(root):
+    """In a folder, as Hugging Face's `imagefolder` takes it, with names of files that lie deeper."""
+    where = folder(root)
+    rows = [{"file_name": name.partition("/")[2], "class": name[0]} for name in named()]
+    (where / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return where
+
+
+def parquet(root, structs=True, group=7):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    column = [{"bytes": content, "path": name} if structs else content for name, content in named().items()]
+    table = pyarrow.table({"label": [i // 20 for i in range(N)], "image": column})
+    parquet.write_table(table, root / "x.parquet", row_group_size=group)
+    return root / "x.parquet"
+
+
+def plain_parquet(root):
+    return parquet(root, structs=False)
+
+
+def saved_set(root):
+    """The Arrow files that `save_to_disk` writes, with its notes on the columns."""
+    pyarrow = pytest.importorskip("pyarrow")
+    column = [{"bytes": content, "path": None} for content in named().values()]
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["a", "b", "c"]}}
+    noted = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pyarrow.table({"image": column, "label": [i // 20 for i in range(N)]}).replace_schema_metadata(noted)
+    (root / "x" / "train").mkdir(parents=True)
+    (root / "x" / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    parts = [table.slice(0, 33), table.slice(33)]
+    for i, part in enumerate(parts):
+        with pyarrow.ipc.new_stream(str(root / "x" / "train" / f"data-{i:05}-of-00002.arrow"), part.schema) as file:
+            file.write_table(part)
+    state = {"_data_files": [{"filename": f"data-{i:05}-of-00002.arrow"} for i in range(2)], "_indices_files": None}
+    (root / "x" / "train" / "state.json").write_text(json.dumps(state))
+    return root / "x"
+
+
+def broken(place, at=None):
+    """The file cut at two thirds, or with other bytes at a place."""
+    content = bytearray(place.read_bytes())
+    if at is not None:
+        content[at : at + 64] = b"\xff" * 64
+    place.write_bytes(content if at is not None else content[: len(content) * 2 // 3])
+    return place
+
+
+def broken_picture(form):
+    """The archive whole, one picture in it cut."""
+    return lambda root: form(root, named() | {"b/030.png": named()["b/030.png"][:50]})
+
+
+def written(name, content):
+    def make(root):
+        (root / name).write_bytes(content)
+        return root / name
+
+    return make
+
+
+def pickled(root):
+    np.savez(root / "x.npz", images=np.array([{"a": 1}] * 3, object))
+    return root / "x.npz"
+
+
+def floats(root):
+    np.save(root / "x.npy", np.zeros((5, 8, 8), np.float32))
+    return root / "x.npy"
+
+
+def a_bomb_of_a_picture(root):
+    """A PNG of 40,000 × 40,000 that is a few hundred bytes long."""
+    content = bytearray(png(np.zeros((8, 8), np.uint8)))
+    content[16:24] = (40_000).to_bytes(4, "big") * 2
+    crc = zlib.crc32(content[12:29])
+    content[29:33] = crc.to_bytes(4, "big")
+    return zipped(root, named() | {"b/030.png": bytes(content)})
+
+
+def a_bomb_of_an_archive(root):
+    """A member that says it would be 3 GiB."""
+    place = zipped(root, compression=zipfile.ZIP_DEFLATED)
+    content = bytearray(place.read_bytes())
+    at = content.index(b"PK\1\2")
+    content[at + 24 : at + 28] = (3 << 30).to_bytes(4, "little")
+    place.write_bytes(content)
+    return place
+
+
+def a_bomb_of_an_array(root):
+    """An array whose header says 10 TiB."""
+    about = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({10 << 34}, 8, 8), }}"
+    header = b"\x93NUMPY\1\0v\0" + about.ljust(117).encode() + b"\n"
+    return zipped(root, {"images.npy": header}, "x.npz")
+
+
+def twice(root):
+    with zipfile.ZipFile(root / "x.zip", "w") as archive:
+        archive.writestr("a.png", png(pixels()[0]))
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.png", png(pixels()[1]))
+    return root / "x.zip"
+
+
+def table_of(*rows):
+    def make(root):
+        (folder(root) / "x.csv").write_text("\n".join(["file,label", *rows]))
+        return root / "x" / "x.csv"
+
+    return make
+
+
+def broken_parquet_row(root):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    contents = [{"bytes": content, "path": None} for content in named().values()]
+    contents[30] = {"bytes": None, "path": None}
+    parquet.write_table(pyarrow.table({"image": contents}), root / "x.parquet")
+    return root / "x.parquet"
+
+
+def broken_arrow(root):
+    broken(saved_set(root) / "train" / "data-00001-of-00002.arrow")
+    return root / "x"
+
+
+def cut(form):
+    return lambda root: broken(form(root))
+
+
+def labels_of(content):
+    return lambda root: zipped(root, named() | {"dataset.json": content})
+
+
+def tar_of(**facts):
+    return lambda root: tarred(root, **facts)
+
+
+def broken_state(root):
+    broken(saved_set(root) / "train" / "state.json")
+    return root / "x"
+
+
+#: What makes each, and the line that names it.
+BROKEN = {
+    "zip": (cut(zipped), "x.zip: can't be read as a zip"),
+    "picture in a zip": (broken_picture(zipped), r"x.zip: b/030.png: can't be read"),
+    "member of a zip": (lambda root: broken(zipped(root), 60), r"x.zip: a/000.png: can't be read"),
+    "tar": (cut(tarred), "x.tar: can't be read as a tar"),
+    "header in a tar": (lambda root: broken(tarred(root), 30720), "can't be read as a tar .damaged at byte 30720"),
+    "picture in a tar": (broken_picture(tarred), r"x.tar: b/030.png: can't be read"),
+    "npy": (cut(npy), "x.npy: can't be read as .npy"),
+    "npz": (cut(npz), "x.npz: can't be read as .npz"),
+    "Parquet": (cut(parquet), "x.parquet: can't be read"),
+    "Parquet row": (broken_parquet_row, "x.parquet, row 30: can't be read .image is empty"),
+    "saved set": (broken_arrow, "data-00001-of-00002.arrow: can't be read"),
+    "a saved set's note": (broken_state, "x: can't be read as a saved data set"),
+    "row of a table": (table_of("a/000.png,1", "a/gone.png,2"), r"x.csv, line 3: a/gone.png is missing"),
+    "short row": (table_of("a/000.png,1", "a/001.png"), "x.csv: can't be read as a table .line 3 has not as many"),
+    "JSON lines": (written("x.jsonl", b'{"file": "a.png"}\n{"file'), "x.jsonl: can't be read as a table"),
+    "labels that are no JSON": (labels_of(b"{"), "x.zip: dataset.json can't be read"),
+    "labels that lack one": (labels_of(b'{"labels": [["a/000.png", 1]]}'), "dataset.json has no label of a/001.png"),
+    "nothing": (lambda root: root / "x.zip", "there is no .*x.zip"),
+    "no pictures": (lambda root: zipped(root, {"a.txt": b"x"}), "no pictures in .*x.zip"),
+    "unknown form": (written("x.rar", b"Rar!"), r"x.rar: neither a folder of pictures nor one of .zip"),
+    "pickled": (pickled, "images holds Python objects, which are never unpickled"),
+    "floats": (floats, "x.npy: array holds float32; pictures are uint8"),
+    "compressed tar": (tar_of(mode="w:gz", name="x.tar.gz"), "compressed tar .* gunzip it"),
+    "link in a tar": (tar_of(type=tarfile.SYMTYPE, linkname="/etc/passwd"), "is a link to '/etc/passwd'"),
+    "path that leaves a zip": (lambda root: zipped(root, {"../a.png": b""}), r"x.zip: the path '../a.png' leads out"),
+    "path that leaves a tar": (tar_of(members={"/a.png": b""}), r"x.tar: .*the path '/a.png' leads out"),
+    "no UTF-8": (tar_of(members={os.fsdecode(b"\xff.png"): b""}), r"the name b'.xff.png' is not UTF-8"),
+    "twice": (twice, "'a.png' is in the archive twice"),
+    "bomb of a picture": (a_bomb_of_a_picture, r"x.zip: b/030.png: can't be read .*exceeds limit"),
+    "bomb of an archive": (a_bomb_of_an_archive, r"'a/000.png' would be 3.0 GiB; no picture is so large"),
+    "bomb of an array": (a_bomb_of_an_array, r"images.npy is not as long as its header says"),
+}
