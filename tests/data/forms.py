@@ -126,6 +126,15 @@ def saved_set(root):
     return root / "x"
 
 
+def database(root):
+    lmdb = pytest.importorskip("lmdb")
+    with lmdb.open(str(root / "x"), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        for i, content in enumerate(named().values()):
+            transaction.put(f"8-{i:05}".encode(), content)
+        transaction.put(b"length", b"60")
+    return root / "x"
+
+
 def broken(place, at=None):
     """The file cut at two thirds, or with other bytes at a place."""
     content = bytearray(place.read_bytes())
@@ -232,6 +241,11 @@ def broken_state(root):
     return root / "x"
 
 
+def broken_database(root):
+    broken(database(root) / "data.mdb", 0)
+    return root / "x"
+
+
 #: What makes each, and the line that names it.
 BROKEN = {
     "zip": (cut(zipped), "x.zip: can't be read as a zip"),
@@ -246,6 +260,7 @@ BROKEN = {
     "Parquet row": (broken_parquet_row, "x.parquet, row 30: can't be read .image is empty"),
     "saved set": (broken_arrow, "data-00001-of-00002.arrow: can't be read"),
     "a saved set's note": (broken_state, "x: can't be read as a saved data set"),
+    "LMDB": (broken_database, "x: can't be read as an LMDB"),
     "row of a table": (table_of("a/000.png,1", "a/gone.png,2"), r"x.csv, line 3: a/gone.png is missing"),
     "short row": (table_of("a/000.png,1", "a/001.png"), "x.csv: can't be read as a table .line 3 has not as many"),
     "JSON lines": (written("x.jsonl", b'{"file": "a.png"}\n{"file'), "x.jsonl: can't be read as a table"),

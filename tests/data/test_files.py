@@ -1,8 +1,10 @@
 """One way in for pictures in any form: the same pictures in the same order are the same data."""
 
+import json
 import logging
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from data.forms import (
     N,
     broken,
     csv_table,
+    database,
     folder,
     json_lines,
     named,
@@ -34,12 +37,13 @@ from forger.building import load_data
 from forger.config.explain import explain
 from forger.config.schema import validate
 from forger.data import files as source
+from forger.data import store
 from forger.data.files import files, seen
 from forger.data.loader import Stream
 from running import composed, trained
 
 LABELLED = [folder, zipped, stylegan, tarred, npz, csv_table, json_lines, parquet, plain_parquet, saved_set]
-FORMS = [*LABELLED, npz_of_splits, npy]
+FORMS = [*LABELLED, npz_of_splits, npy, database]
 
 
 def in_order(data):
@@ -58,7 +62,7 @@ def reference(tmp_path_factory):
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_the_same_pictures_are_the_same_data_in_any_form(form, tmp_path, reference):
     place = form(tmp_path)
-    classes = 0 if form is npy else 3
+    classes = 0 if form in (npy, database) else 3
     assert seen(str(place)) == {"size": SIDE, "channels": 1, "classes": classes}
     data = files(str(place), SIDE, 1, classes)
     rows = in_order(data)
@@ -72,6 +76,22 @@ def test_the_same_pictures_are_the_same_data_in_any_form(form, tmp_path, referen
         assert all(data.splits[name].arrays["label"].tolist() == [i // 20 for i in part] for name, part in rows.items())
     if form in LABELLED:
         assert data.fingerprint == reference.fingerprint
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_of_large_sets_too_and_on_a_full_disk(tmp_path, monkeypatch, room, reference):
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    monkeypatch.setattr(store, "SHARD", 8)
+    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
+    if not room:
+        (tmp_path / "cache").write_text("a file where the folder should be")
+    found = [files(str(form(tmp_path)), SIDE, 1, 3) for form in (folder, zipped, npz, tarred)]
+    for data in found:
+        assert data.train.block == 8
+        rows = torch.arange(len(data.train))
+        assert torch.equal(data.train.arrays["image"].index_select(0, rows), reference.train.arrays["image"])
+        assert torch.equal(data.test.arrays["image"], reference.test.arrays["image"])
+    assert len({data.fingerprint for data in found}) == (1 if room else 4)
 
 
 def test_splits_are_those_of_the_place_where_it_has_them(tmp_path):
@@ -106,6 +126,17 @@ def test_a_parquet_folder_is_split_by_the_names_of_its_files(tmp_path):
         parquet.write_table(pyarrow.table({"img": part}), tmp_path / "x" / "data" / f"{name}.parquet")
     data = files(str(tmp_path / "x"), SIDE, 1)
     assert in_order(data)["test"] == list(range(45, 60))
+
+
+def test_a_column_that_is_no_label_is_left_out_unless_it_is_asked_for(tmp_path, caplog):
+    where = folder(tmp_path)
+    rows = [json.dumps({"file": name, "label": 0.5}) for name in named()]
+    (where / "x.jsonl").write_text("\n".join(rows))
+    with caplog.at_level(logging.INFO, "forger"):
+        assert seen(str(where / "x.jsonl"))["classes"] == 0
+    assert caplog.messages == [f"{where}/x.jsonl, line 1: label: 0.5 is no label (60 such), so there are no labels"]
+    with pytest.raises(ValueError, match=r"x.jsonl, line 1: label: 0.5 is no label"):
+        seen(str(where / "x.jsonl"), "label")
 
 
 @pytest.mark.parametrize(
@@ -214,3 +245,13 @@ def test_a_run_on_a_zip_trains_resumes_and_samples(tmp_path, monkeypatch):
     assert "${" not in stored
     assert cli.main(["sample", str(run.path), "--out", str(tmp_path / "fakes.npz"), "--n", "6", "--trust"]) == 0
     assert np.load(tmp_path / "fakes.npz")["samples"].shape == (6, SIDE, SIDE, 1)
+
+
+@pytest.mark.parametrize(("form", "package"), [(parquet, "pyarrow"), (saved_set, "pyarrow"), (database, "lmdb")])
+def test_without_the_package_of_a_form_its_extra_is_named(form, package, tmp_path, monkeypatch):
+    place = form(tmp_path)
+    for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    extra = "lmdb" if package == "lmdb" else "parquet"
+    with pytest.raises(ValueError, match=rf"x.* needs the package {package}: pip install 'forger\[{extra}\]'"):
+        files(str(place), SIDE, 1)

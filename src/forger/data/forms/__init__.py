@@ -1,6 +1,7 @@
 """Forms in which people have their pictures: what a place is, is seen by looking at it."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from forger.data.collection import Files
@@ -8,6 +9,7 @@ from forger.data.decoding import listing, suffixes
 from forger.data.forms.archives import tarred, zipped
 from forger.data.forms.arrays import archive_of_arrays, array_file
 from forger.data.forms.columns import parquet, parquet_files, saved_set
+from forger.data.forms.database import database
 from forger.data.forms.found import Found, divided, listed
 from forger.data.forms.tables import table
 
@@ -22,7 +24,7 @@ def look(place: Path, label: str | None = None) -> Found:
 
     Args:
         place: a folder of pictures, a .zip or .tar of them, a .npy, .npz or .parquet, a .csv, .tsv or .jsonl of paths,
-            a folder of .parquet files, or one that `save_to_disk` of `datasets` wrote.
+            a folder of .parquet files, one that `save_to_disk` of `datasets` wrote, or an LMDB.
         label: the column of a table that is the label.
 
     Raises:
@@ -31,16 +33,18 @@ def look(place: Path, label: str | None = None) -> Found:
     """
     if not place.exists():
         raise FileNotFoundError(f"there is no {place}: put the pictures there, or name another place")
-    found = _found(place, label)
+    facts = place.stat()
+    changed = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    found = _folder(place, label) if place.is_dir() else _file(place, label, changed)
     if label is not None and found.form not in ("table", "Parquet", "saved data set"):
         raise ValueError(f"data.label={label}: {place} has no columns; leave it out")
     return found
 
 
-def _found(place: Path, label: str | None) -> Found:
+@lru_cache(maxsize=1)
+def _file(place: Path, label: str | None, changed: object) -> Found:
+    """What a file holds; known until it has changed, since a run looks twice and an archive has a long list."""
     suffix = place.suffix.lower()
-    if place.is_dir():
-        return _folder(place, label)
     if suffix in _PLAIN:
         return _PLAIN[suffix](place)
     if suffix in _TABLES:
@@ -56,6 +60,8 @@ def _found(place: Path, label: str | None) -> Found:
 def _folder(place: Path, label: str | None) -> Found:
     if any((place / name).is_file() for name in ("dataset_dict.json", "state.json")):
         return saved_set(place, label)
+    if (place / "data.mdb").is_file():
+        return database(place)
     names = [f"{stem}{suffix}" for stem in ("metadata", "labels") for suffix in _TABLES]
     tables = [place / name for name in names if (place / name).is_file()]
     if tables:

@@ -1,12 +1,13 @@
 """Pictures in a .zip or .tar, read where they lie; nothing is unpacked."""
 
 import json
+import posixpath
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
@@ -113,24 +114,25 @@ def _add(members: dict[str, Any], name: str, size: int, entry: Any, place: Path)
         ValueError: its name leads out of the archive, is not UTF-8 or there twice; or it is far too large.
     """
     check_name(name, place)
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    path = name.replace("\\", "/")
+    if path.startswith("/") or ".." in path.split("/") or ":" in path.partition("/")[0]:
         raise ValueError(f"{place}: the path {name!r} leads out of the archive")
-    if str(path) in members:
+    path = posixpath.normpath(path)
+    if path in members:
         raise ValueError(f"{place}: {name!r} is in the archive twice")
     if size > _MOST:
         raise ValueError(f"{place}: {name!r} would be {size / 2**30:.1f} GiB; no picture is so large")
-    members[str(path)] = entry
+    members[path] = entry
 
 
 def _found(
     form: str, place: Path, members: Mapping[str, Any], content: Callable[[str], bytes], of: Callable[..., Collection]
 ) -> Found:
-    def is_picture(path: PurePosixPath) -> bool:
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-        return not hidden and path.suffix.lower() in suffixes()
+    def is_picture(name: str) -> bool:
+        hidden = name.startswith((".", "__MACOSX/")) or "/." in name
+        return not hidden and posixpath.splitext(name)[1].lower() in suffixes()
 
-    names = sorted(name for name in members if is_picture(PurePosixPath(name)))
+    names = sorted(filter(is_picture, members))
     if not names:
         raise ValueError(f"no pictures in {place} (looked for {' '.join(sorted(suffixes()))})")
     labels, splits = divided(names, place)

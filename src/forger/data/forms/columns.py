@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from forger.data.collection import Collection
-from forger.data.forms.found import Found, label_column
+from forger.data.forms.found import Found, fitting, label_column, package
 from forger.data.splitting import split_meant
 
 #: What reads one value of a file: (column, row) to bytes, {bytes, path} or a label.
@@ -85,6 +85,8 @@ def saved_set(place: Path, label: str | None) -> Found:
 def _found(
     form: str, root: Path, paths: Sequence[Path], splits: Mapping[Path, str | None], label: str | None, place: Path
 ) -> Found:
+    if not paths:
+        raise ValueError(f"{place} has no rows")
     tables = {path: _opened(path) for path in paths}
     meaning: dict[Path, str] = {path: split for path, split in splits.items() if split is not None}
     if meaning and (len(meaning) < len(paths) or "train" not in meaning.values()):
@@ -100,25 +102,22 @@ def _found(
             raise ValueError(f"{path} has no column {lacking[0]}; it has {', '.join(table.names)}")
         name = path.relative_to(root).as_posix()
         keys += [(name, row) for row in range(table.rows)]
-        labels += [_label(path, row, chosen, value) for row, value in enumerate(table.column(chosen))] if chosen else []
+        labels += table.column(chosen) if chosen else []
     if not keys:
         raise ValueError(f"{place} has no rows")
     cells = {path.relative_to(root).as_posix(): table.cell for path, table in tables.items()}
-    divided = [meaning[root / name] for name, _ in keys] if meaning else None
+    pictures = Column(root, keys, column, cells)
     names = features.get(chosen or "", {}).get("names") or ()
-    return Found(form, Column(root, keys, column, cells), labels or None, divided, names)
+    missing = ("", -1) if names else ("",)  # how `datasets` writes that a row has none
+    fit = fitting(labels, label, lambda row: f"{pictures.name(keys[row])}: {chosen}", missing)
+    divided = [meaning[root / name] for name, _ in keys] if meaning else None
+    return Found(form, pictures, fit or None, divided, names if fit else ())
 
 
 def _split(path: Path) -> str | None:
     """Of which split a file is: `train-00000-of-00002.parquet`, `validation/0.parquet`."""
     words = [*path.parts[:-1], re.split(r"[-_.]", path.stem)[0]]
     return next((split for word in words if (split := split_meant(word))), None)
-
-
-def _label(path: Path, row: int, column: str, value: Any) -> Any:
-    if not isinstance(value, int | str) or value == -1:
-        raise ValueError(f"{path}, row {row}: {column}={value!r} is no label")
-    return value
 
 
 class _Table:
@@ -130,17 +129,13 @@ class _Table:
 
 
 def _opened(path: Path) -> _Table:
-    try:
-        import pyarrow  # pyright: ignore[reportMissingImports]
-        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError:
-        raise ValueError(f"{path} needs the package pyarrow: pip install 'forger[parquet]'") from None
+    pyarrow, arrow_parquet = (package(name, "parquet", path) for name in ("pyarrow", "pyarrow.parquet"))
     try:
         if path.suffix.lower() != ".parquet":
             table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
             return _Table(path, table.schema, table.num_rows, lambda name: table[name].to_pylist(),
                           lambda name, row: table[name][row].as_py())  # fmt: skip
-        file = pyarrow.parquet.ParquetFile(path, memory_map=True)
+        file = arrow_parquet.ParquetFile(path, memory_map=True)
         ends = [*accumulate(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))]
         lock = Lock()
 
@@ -162,8 +157,7 @@ def _opened(path: Path) -> _Table:
 
 def _picture_column(table: _Table, place: Path) -> tuple[str, Mapping[str, Any]]:
     """The column of pictures, `image` if several are, and what `datasets` noted of all columns."""
-    import pyarrow.types as types  # pyright: ignore[reportMissingImports]
-
+    types = package("pyarrow.types", "parquet", place)
     try:
         noted = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):

@@ -1,9 +1,11 @@
 """What was found at a place: pictures, and what the place says of their labels and splits."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
@@ -71,7 +73,7 @@ def divided(names: Sequence[str], place: Path) -> tuple[list[str] | None, list[s
     Raises:
         ValueError: a picture lies beside the splits, or there is none to train on.
     """
-    paths = [PurePosixPath(name).parts for name in names]
+    paths = [name.split("/") for name in names]
     while len({path[0] for path in paths}) == 1 and min(map(len, paths)) > 1:
         paths = [path[1:] for path in paths]
     splits = [split_meant(path[0]) if len(path) > 1 else None for path in paths]
@@ -98,7 +100,7 @@ def listed(document: Any, names: Sequence[str], place: Path) -> list[Any] | None
     if labels is None:
         return None
     try:
-        label_of = {str(PurePosixPath(name)): label for name, label in labels}
+        label_of = {posixpath.normpath(name): label for name, label in labels}
         if not all(isinstance(label, int | str) for label in label_of.values()) or not label_of:
             raise ValueError
     except (TypeError, ValueError):
@@ -122,3 +124,33 @@ def label_column(names: Sequence[str], wanted: str | None, place: Path) -> str |
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         log.info("%s: no column is named label; data.label=NAME takes one of %s", place, some)
     return found
+
+
+def fitting(
+    values: Sequence[Any], wanted: str | None, where: Callable[[int], str], missing: Sequence[Any] = ("",)
+) -> Sequence[Any] | None:
+    """A column as labels: whole numbers or text; none, as the log says, if it has others and nobody asked for it.
+
+    Raises:
+        ValueError: the column is the wanted one, and has others.
+    """
+    unfit = [row for row, value in enumerate(values) if not isinstance(value, int | str) or value in missing]
+    if not unfit:
+        return values
+    line = f"{where(unfit[0])}: {values[unfit[0]]!r} is no label"
+    if wanted is not None:
+        raise ValueError(line)
+    log.info("%s (%d such), so there are no labels", line, len(unfit))
+    return None
+
+
+def package(name: str, extra: str, place: Path) -> Any:
+    """A module of a package that only some forms need.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise ValueError(f"{place} needs the package {name.partition('.')[0]}: pip install 'forger[{extra}]'") from None

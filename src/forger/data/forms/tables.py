@@ -2,13 +2,13 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Files
 from forger.data.decoding import listing, suffixes
-from forger.data.forms.found import Found, label_column
+from forger.data.forms.found import Found, fitting, label_column
 from forger.data.splitting import split_meant
 
 
@@ -45,13 +45,14 @@ def table(place: Path, label: str | None) -> Found:
             path = found[0]
         paths.append(path)
         if chosen is not None:
-            labels.append(_value(row.get(chosen), f"{where}: {chosen}"))
+            labels.append(row.get(chosen))
         if "split" in columns:
             split = split_meant(str(row["split"]))
             if split is None:
                 raise ValueError(f"{where}: split={row['split']!r} is none of train, validation and test")
             splits.append(split)
-    return Found("table", Files(place.parent, paths), _alike(labels) or None, splits or None)
+    fit = fitting(labels, label, lambda row: f"{rows[row][0]}: {chosen}")
+    return Found("table", Files(place.parent, paths), _alike(fit) if fit else None, splits or None)
 
 
 def _is_picture(value: Any) -> bool:
@@ -86,13 +87,7 @@ def _by_name(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _value(value: Any, where: str) -> int | str:
-    if not isinstance(value, int | str) or value == "":
-        raise ValueError(f"{where}={value!r} is no label")
-    return value
-
-
-def _alike(labels: list[Any]) -> list[Any]:
+def _alike(labels: Sequence[Any]) -> list[Any]:
     """Numbers as numbers, -1 and 1 too, if all of them are; else text."""
     try:
         return [int(label) for label in labels]
