@@ -45,8 +45,15 @@ def thin(model):
     """Narrow networks, where the model's have a width."""
     config = composed(f"model={model}").model
     networks = [name for name in ("generator", "discriminator") if "width" in config.get(name, {})]
-    blocks = [f"+model.{name}.blocks=1" for name in networks if model == "r3gan"]
-    return [*(f"model.{name}.width=4" for name in networks), *blocks]
+    if model == "r3gan":  # deep, and each penalty costs as much as a round
+        dear = (
+            *(f"+model.{name}.blocks=1" for name in networks),
+            "+model.penalties.r1.every=5",
+            "+model.penalties.r2.every=5",
+        )
+    else:
+        dear = ()
+    return [*(f"model.{name}.width=4" for name in networks), *dear]
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model != "cyclegan"])
