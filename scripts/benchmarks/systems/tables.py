@@ -132,8 +132,7 @@ def yardsticks(columns: list[dict[str, Any]]) -> str:
 
 Fréchet distances of training images, as they are and damaged, to as many test images; `forger extractor` prints the
 same for an extractor of your own. Values of different columns do not compare, and they fall with the number of images.
-One class dropped is the mean over the classes. The mixture, scikit-learn's `GaussianMixture` with full covariances, is
-fitted to 32 principal components of digits and 64 of the others.
+One class dropped is the mean over the classes.
 
 {table(title, [*rows, counts])}"""
 

@@ -2,7 +2,7 @@
 
     python -m scripts.benchmarks.systems.yardsticks
 
-Some 20 minutes of a processor, nearly all of it for the mixtures of Gaussians. Needs Debian's dataset-fashion-mnist,
+Some 30 minutes of a processor, nearly all of it for the mixtures of Gaussians. Needs Debian's dataset-fashion-mnist,
 fonts-noto-color-emoji and unicode-data.
 """
 
@@ -21,7 +21,7 @@ from forger.metrics.scores.collection import Scores
 from scripts.benchmarks import pages
 from scripts.benchmarks.systems.rival import GAUSSIANS, drawn
 
-MIXTURE = f"not real: a mixture of {GAUSSIANS} Gaussians, median of three fits"
+MIXTURE = f"not real: {GAUSSIANS} Gaussians on principal components (32 of digits, else 64), median of three fits"
 
 
 #: Extractor, data, and the principal components of the mixture of Gaussians.
