@@ -97,6 +97,16 @@ def test_memorisation_of_new_half_copied_and_copied_images():
     assert memorisation(train[:300], train[:300], held_out, seed=0) == pytest.approx((1, 0), abs=1e-6)
 
 
+def test_memorisation_of_many_fakes_looks_at_some_of_all_and_of_each_part():
+    train, held_out = normal(2000, 8, 0), normal(2000, 8, 1)
+    fake = torch.cat([train, normal(2000, 8, 2)])
+    parts = [torch.arange(4000), torch.arange(2000), torch.arange(2000, 4000)]
+    of_all, of_copies, of_new = neighbours.memorisation(fake, train, held_out, parts, seed=0)
+    assert of_copies == pytest.approx((1, 0), abs=1e-6)
+    assert of_new == pytest.approx((0.5, 1), abs=0.05)
+    assert of_all == pytest.approx((0.75, 0.5), abs=0.05)
+
+
 def test_memorisation_is_seeded():
     train, held_out, new = normal(400, 8, 0), normal(100, 8, 1), normal(100, 8, 2)
     first = memorisation(new, train, held_out, seed=1)
