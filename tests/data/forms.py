@@ -86,6 +86,35 @@ def csv_table(root):
     return where / "x.csv"
 
 
+def csv_of_splits(root):
+    """A folder with a table for each split, names without suffix, and absolute paths below it."""
+    where = folder(root)
+    rows = [f"{where if i % 2 else '.'}/{name}" if i < 40 else f"{i:03}" for i, name in enumerate(named())]
+    for name, part in {"Train.csv": slice(0, 50), "test.csv": slice(50, 60)}.items():
+        lines = [f"{row},{i // 20}" for i, row in enumerate(rows)][part]
+        (where / name).write_text("\n".join(["id,label", *reversed(lines), ""]))
+    return where
+
+
+def kaggle_celeba(root, suffix=".csv"):
+    """Attributes and splits as Kaggle's jessicali9530/celeba-dataset has them, or as the authors do."""
+    where = folder(root / "img_align_celeba").parent.parent
+    names = [f"{i:03}.png" for i in range(N)]
+    values = [("1" if i // 20 == 2 else "-1", "1") for i in range(N)]
+    splits = [i // 30 if i < 55 else 2 for i in range(N)]
+    if suffix == ".csv":
+        rows = [",".join((name, *pair)) for name, pair in zip(names, values, strict=True)]
+        attributes = ["image_id,Smiling,Young", *rows]
+        partition = ["image_id,partition", *(f"{name},{split}" for name, split in zip(names, splits, strict=True))]
+    else:
+        rows = [f"{name} {pair[0]:>2}  {pair[1]}" for name, pair in zip(names, values, strict=True)]
+        attributes = [f"{N}", "Smiling Young ", *rows]
+        partition = [f"{name} {split}" for name, split in zip(names, splits, strict=True)]
+    (where / f"list_attr_celeba{suffix}").write_text("\n".join([*attributes, ""]))
+    (where / f"list_eval_partition{suffix}").write_text("\n".join([*partition, ""]))
+    return where
+
+
 def json_lines(root):
     """In a folder, as Hugging Face's `imagefolder` takes it, with names of files that lie deeper."""
     where = folder(root)
@@ -101,6 +130,20 @@ def parquet(root, structs=True, group=7):
     column = [{"bytes": content, "path": name} if structs else content for name, content in named().items()]
     table = pyarrow.table({"label": [i // 20 for i in range(N)], "image": column})
     parquet.write_table(table, root / "x.parquet", row_group_size=group)
+    return root / "x.parquet"
+
+
+def parquet_of_paths(root, path="x/{}"):
+    """As `datasets` writes a table whose pictures it does not embed."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    folder(root)
+    column = [{"bytes": None, "path": path.format(name)} for name in named()]
+    table = pyarrow.table({"image": column, "label": [i // 20 for i in range(N)]})
+    parquet.write_table(table.cast(pyarrow.schema([
+        ("image", pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])), ("label", pyarrow.int64())
+    ])), root / "x.parquet")  # fmt: skip
     return root / "x.parquet"
 
 
@@ -241,6 +284,21 @@ def broken_state(root):
     return root / "x"
 
 
+def leaving(path):
+    return lambda root: parquet_of_paths(root, path)
+
+
+def broken_json_lines(root):
+    with (json_lines(root) / "metadata.jsonl").open("a") as file:
+        file.write('{"file')
+    return root / "x"
+
+
+def split_of_elsewhere(root):
+    (saved_set(root) / "dataset_dict.json").write_text('{"splits": ["train", "../y"]}')
+    return root / "x"
+
+
 def broken_database(root):
     broken(database(root) / "data.mdb", 0)
     return root / "x"
@@ -261,9 +319,17 @@ BROKEN = {
     "saved set": (broken_arrow, "data-00001-of-00002.arrow: can't be read"),
     "a saved set's note": (broken_state, "x: can't be read as a saved data set"),
     "LMDB": (broken_database, "x: can't be read as an LMDB"),
-    "row of a table": (table_of("a/000.png,1", "a/gone.png,2"), r"x.csv, line 3: a/gone.png is missing"),
+    "row of a table": (table_of("a/000.png,1", "a/gone.png,2"), r"x.csv, line 3: file=a/gone.png is missing"),
     "short row": (table_of("a/000.png,1", "a/001.png"), "x.csv: can't be read as a table .line 3 has not as many"),
-    "JSON lines": (written("x.jsonl", b'{"file": "a.png"}\n{"file'), "x.jsonl: can't be read as a table"),
+    "path that leaves a table": (
+        table_of("a/000.png,1", "../a.png,2"),
+        "line 3: file: the path '../a.png' leads",
+    ),
+    "absolute path": (table_of("/etc/a.png,1"), "x.csv, line 2: file: the path '/etc/a.png' leads out of"),
+    "path that leaves Parquet": (leaving("../{}"), "x.parquet, row 0: image: the path '../a/000.png' leads out of"),
+    "absolute path in Parquet": (leaving("/etc/{}"), "x.parquet, row 0: image: the path '/etc/a/000.png' leads out of"),
+    "path that leaves a saved set": (split_of_elsewhere, "x: can't be read as .*: the path '../y' leads out of"),
+    "JSON lines": (broken_json_lines, "metadata.jsonl: can't be read as a table"),
     "labels that are no JSON": (labels_of(b"{"), "x.zip: dataset.json can't be read"),
     "labels that lack one": (labels_of(b'{"labels": [["a/000.png", 1]]}'), "dataset.json has no label of a/001.png"),
     "nothing": (lambda root: root / "x.zip", "there is no .*x.zip"),

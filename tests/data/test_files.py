@@ -15,15 +15,18 @@ from data.forms import (
     SIDE,
     N,
     broken,
+    csv_of_splits,
     csv_table,
     database,
     folder,
     json_lines,
+    kaggle_celeba,
     named,
     npy,
     npz,
     npz_of_splits,
     parquet,
+    parquet_of_paths,
     pixels,
     plain_parquet,
     saved_set,
@@ -42,7 +45,8 @@ from forger.data.files import files, seen
 from forger.data.loader import Stream
 from running import composed, trained
 
-LABELLED = [folder, zipped, stylegan, tarred, npz, csv_table, json_lines, parquet, plain_parquet, saved_set]
+LABELLED = [folder, zipped, stylegan, tarred, npz, csv_table, json_lines, parquet, plain_parquet,
+            parquet_of_paths, saved_set]  # fmt: skip
 FORMS = [*LABELLED, npz_of_splits, npy, database]
 
 
@@ -114,6 +118,32 @@ def test_splits_are_those_of_the_place_where_it_has_them(tmp_path):
     data = files(str(tmp_path / "t.csv"), SIDE, 1, 2, "Smiling")
     assert in_order(data)["test"] == list(range(9))
     assert data.test.arrays["label"].tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_celeba_is_read_as_people_have_it(suffix, tmp_path):
+    place = kaggle_celeba(tmp_path, suffix)
+    for root in (place, place / f"list_attr_celeba{suffix}") if suffix == ".csv" else (place,):
+        assert seen(str(root)) == {"size": SIDE, "channels": 1, "classes": 0}
+        assert seen(str(root), "Smiling")["classes"] == 2
+        data = files(str(root), SIDE, 1, 2, "Smiling")
+        assert in_order(data) == {"train": [*range(30)], "validation": [*range(30, 55)], "test": [*range(55, 60)]}
+        assert data.validation.arrays["label"].tolist() == [0] * 10 + [1] * 15
+    (place / f"list_eval_partition{suffix}").write_text("")
+    with pytest.raises(ValueError, match=r"list_eval_partition.* has no split of 000.png"):
+        files(str(place), SIDE, 1)
+
+
+def test_a_folder_with_a_table_for_each_split(tmp_path):
+    data = files(str(csv_of_splits(tmp_path)), SIDE, 1, 3)
+    assert in_order(data)["test"] == [*range(59, 49, -1)]
+    assert data.test.arrays["label"].tolist() == [2] * 10
+    rows = in_order(data)["train"]
+    assert rows == sorted(rows, reverse=True)
+    assert data.train.arrays["label"].tolist() == [row // 20 for row in rows]
+    (tmp_path / "x" / "test.csv").write_text("id\n059\n")
+    with pytest.raises(ValueError, match=r"test.csv has no column label; it has id"):
+        files(str(tmp_path / "x"), SIDE, 1)
 
 
 def test_a_parquet_folder_is_split_by_the_names_of_its_files(tmp_path):

@@ -146,7 +146,7 @@ def listing(root: Path) -> list[Path]:
     return sorted(found, key=Path.as_posix)
 
 
-def check_name(name: str, place: Path) -> None:
+def check_name(name: str, place: Path | str) -> None:
     """Refuse the name of a picture that is not UTF-8, which no table, log or page could show.
 
     Raises:

@@ -11,9 +11,8 @@ from forger.data.forms.arrays import archive_of_arrays, array_file
 from forger.data.forms.columns import parquet, parquet_files, saved_set
 from forger.data.forms.database import database
 from forger.data.forms.found import Found, divided, listed
-from forger.data.forms.tables import table
+from forger.data.forms.tables import TABLES, folder_tables, in_folder, table
 
-_TABLES = (".csv", ".tsv", ".jsonl")
 _PLAIN = {".zip": zipped, ".tar": tarred, ".npy": array_file, ".npz": archive_of_arrays}
 #: Other suffixes of tars, for which the reader has a line of advice.
 _PACKED = (".tgz", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zst")
@@ -47,13 +46,13 @@ def _file(place: Path, label: str | None, changed: object) -> Found:
     suffix = place.suffix.lower()
     if suffix in _PLAIN:
         return _PLAIN[suffix](place)
-    if suffix in _TABLES:
+    if suffix in TABLES:
         return table(place, label)
     if suffix == ".parquet":
         return parquet(place, label)
     if suffix in _PACKED:
         return tarred(place)
-    known = " ".join([*_PLAIN, ".parquet", *_TABLES])
+    known = " ".join([*_PLAIN, ".parquet", *TABLES])
     raise ValueError(f"{place}: neither a folder of pictures nor one of {known}")
 
 
@@ -62,10 +61,9 @@ def _folder(place: Path, label: str | None) -> Found:
         return saved_set(place, label)
     if (place / "data.mdb").is_file():
         return database(place)
-    names = [f"{stem}{suffix}" for stem in ("metadata", "labels") for suffix in _TABLES]
-    tables = [place / name for name in names if (place / name).is_file()]
+    tables = in_folder(place)
     if tables:
-        return table(tables[0], label)
+        return folder_tables(tables, place, label)
     if parquet_files(place) and not any(path.suffix.lower() in suffixes() for path in place.iterdir()):
         return parquet(place, label)
     paths = listing(place)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
-from forger.data.decoding import check_name, suffixes
-from forger.data.forms.found import Found, divided, listed
+from forger.data.decoding import suffixes
+from forger.data.forms.found import Found, divided, inside, listed
 
 #: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
 _MOST = 1 << 29
@@ -113,11 +113,7 @@ def _add(members: dict[str, Any], name: str, size: int, entry: Any, place: Path)
     Raises:
         ValueError: its name leads out of the archive, is not UTF-8 or there twice; or it is far too large.
     """
-    check_name(name, place)
-    path = name.replace("\\", "/")
-    if path.startswith("/") or ".." in path.split("/") or ":" in path.partition("/")[0]:
-        raise ValueError(f"{place}: the path {name!r} leads out of the archive")
-    path = posixpath.normpath(path)
+    path = inside(name, place)
     if path in members:
         raise ValueError(f"{place}: {name!r} is in the archive twice")
     if size > _MOST:

@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from forger.data.collection import Collection
-from forger.data.forms.found import Found, fitting, label_column, package
+from forger.data.collection import Collection, Files
+from forger.data.forms.found import Found, fitting, inside, label_column, package
 from forger.data.splitting import split_meant
 
 #: What reads one value of a file: (column, row) to bytes, {bytes, path} or a label.
@@ -33,8 +33,6 @@ class Column(Collection):
     def content(self, key: tuple[str, int]) -> bytes:
         value = self.cells[key[0]](self.column, key[1])
         if isinstance(value, Mapping):
-            if value.get("bytes") is None and value.get("path"):
-                return (self.place / key[0]).parent.joinpath(value["path"]).read_bytes()
             value = value.get("bytes")
         if not isinstance(value, bytes):
             raise ValueError(f"{self.column} is empty")
@@ -72,7 +70,7 @@ def saved_set(place: Path, label: str | None) -> Found:
         names = [""]
         if (place / "dataset_dict.json").is_file():
             names = json.loads((place / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
-        for name in names:
+        for name in [inside(name, place, place) for name in names]:
             state = json.loads((place / name / "state.json").read_text(encoding="utf-8"))
             if state.get("_indices_files"):
                 raise ValueError("it is a selection of rows: flatten_indices() before saving")
@@ -106,12 +104,34 @@ def _found(
     if not keys:
         raise ValueError(f"{place} has no rows")
     cells = {path.relative_to(root).as_posix(): table.cell for path, table in tables.items()}
-    pictures = Column(root, keys, column, cells)
+    pictures = _beside(root, keys, column, tables) or Column(root, keys, column, cells)
     names = features.get(chosen or "", {}).get("names") or ()
     missing = ("", -1) if names else ("",)  # how `datasets` writes that a row has none
-    fit = fitting(labels, label, lambda row: f"{pictures.name(keys[row])}: {chosen}", missing)
+    fit = fitting(labels, label, lambda row: f"{root / keys[row][0]}, row {keys[row][1]}: {chosen}", missing)
     divided = [meaning[root / name] for name, _ in keys] if meaning else None
     return Found(form, pictures, fit or None, divided, names if fit else ())
+
+
+def _beside(
+    root: Path, keys: Sequence[tuple[str, int]], column: str, tables: Mapping[Path, "_Table"]
+) -> Collection | None:
+    """The picture files that the cells name, where they hold no bytes but paths below their table's folder.
+
+    Raises:
+        ValueError: a path leads out of `root`, or a row has none.
+    """
+    values = (value for table in tables.values() for value in table.column(column))
+    first = tables[root / keys[0][0]].cell(column, keys[0][1])
+    if not isinstance(first, Mapping) or first.get("bytes") is not None or not first.get("path"):
+        return None
+    paths = []
+    for (name, row), value in zip(keys, values, strict=True):
+        where = f"{root / name}, row {row}: {column}"
+        if not value or not value.get("path"):
+            raise ValueError(f"{where} has neither bytes nor a path")
+        folder = (root / name).parent
+        paths.append(folder.relative_to(root) / inside(value["path"], where, folder))
+    return Files(root, paths)
 
 
 def _split(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 import posixpath
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
+from forger.data.decoding import check_name
 from forger.data.splitting import split_meant
 from forger.errors import closest
 
@@ -88,6 +90,25 @@ def divided(names: Sequence[str], place: Path) -> tuple[list[str] | None, list[s
     labels = [path[0] for path in paths] if min(map(len, paths)) > 1 else []
     several = len(set(labels)) > 1
     return (labels if several else None), ([str(split) for split in splits] if declared else None)
+
+
+def inside(name: str, where: Path | str, root: Path | None = None) -> str:
+    """The plain relative path, with slashes, that a name in an archive or a table means.
+
+    Below a folder `root` it may be written absolute.
+
+    Raises:
+        ValueError: it leads out of the archive or the folder, or is not UTF-8; the message begins with `where`.
+    """
+    check_name(name, where)
+    path = name.replace("\\", "/")
+    if root is not None and path.startswith("/") and Path(path).is_relative_to(root.absolute()):
+        path = Path(path).relative_to(root.absolute()).as_posix()
+    if path.startswith("/") or ".." in path.split("/") or re.match("[A-Za-z]:", path):
+        if root is None:
+            raise ValueError(f"{where}: the path {name!r} leads out of the archive")
+        raise ValueError(f"{where}: the path {name!r} leads out of {root}: move the table above all its pictures")
+    return posixpath.normpath(path)
 
 
 def listed(document: Any, names: Sequence[str], place: Path) -> list[Any] | None:
