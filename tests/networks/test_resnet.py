@@ -166,3 +166,12 @@ def test_names_of_weights_are_stable():
         "output.bias",
         "projection.embedding.weight",
     ]
+
+
+@pytest.mark.parametrize(("size", "base"), [(28, 3), (32, 2), (24, 3), (20, 2)])
+def test_r3gan_goes_on_halving_down_to_smallest(size, base):
+    generator, discriminator = r3gan.Generator(4, size, 1, 4, smallest=2), r3gan.Discriminator(size, 1, 4, smallest=2)
+    assert generator.image.shape[1:] == discriminator.image.shape[1:] == (base, base)
+    images = generator(torch.randn(2, 4))
+    assert images.shape == (2, 1, size, size)
+    assert discriminator(images).shape == (2,)

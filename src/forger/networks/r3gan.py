@@ -1,7 +1,8 @@
 """R3GAN (Huang et al. 2024, section 3.4), the modern baseline: for the loss `relativistic` with R1 and R2.
 
 No normalisation anywhere: grouped bottleneck blocks, Fixup initialisation, bilinear resampling, one learned
-base image. For any size from 8 to 256 that is 4 to 7 times a power of two.
+base image. For any size from 8 to 256 that is 4 to 7 times a power of two. The innermost map is 4 to 7 wide, or down to
+`smallest`: where it is 7, a halving more lets the networks see the whole picture.
 """
 
 import math
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from forger.networks.blocks import Classes, Count, Projection, Size, halvings, widths, with_label
+from forger.networks.blocks import Classes, Count, Projection, Size, Smallest, halvings, widths, with_label
 
 
 class Generator(nn.Module):
@@ -34,17 +35,18 @@ class Generator(nn.Module):
         blocks: Count = 2,
         embedding: Count = 16,
         max_width: Count = 512,
+        smallest: Smallest = 4,
     ):
         super().__init__()
-        base, count = halvings(size)
+        base, count = halvings(size, smallest)
         steps = widths(width, count + 1, max_width)[::-1]
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         self.image = nn.Parameter(torch.randn(steps[0], base, base))
         self.project = nn.Linear(latent + (embedding if classes else 0), steps[0], bias=False)
         total = blocks * len(steps)
         self.stages = nn.Sequential(_stage(steps[0], blocks, total))
-        for a, b in pairwise(steps):
-            up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        for (a, b), halved in zip(pairwise(steps), range(count - 1, -1, -1), strict=True):
+            up = nn.Upsample(size >> halved, mode="bilinear", align_corners=False)
             self.stages.append(nn.Sequential(_conv1(a, b), up, _stage(b, blocks, total)))
         self.output = _conv1(width, channels)
         _he(self.project, gain=1)
@@ -71,9 +73,10 @@ class Discriminator(nn.Module):
         classes: Classes = 0,
         blocks: Count = 2,
         max_width: Count = 512,
+        smallest: Smallest = 4,
     ):
         super().__init__()
-        base, count = halvings(size)
+        base, count = halvings(size, smallest)
         steps = widths(width, count + 1, max_width)
         total = blocks * len(steps)
         self.input = _conv1(channels, steps[0])
