@@ -9,7 +9,7 @@ length; scores and pictures are left out, and the watch for the larger games: th
 the same memory format, algorithms as fast as torch has them) and does nothing else. forger's runs are deterministic;
 what that costs is seen beside them, in runs with `trainer.deterministic=false`. Naive Lightning is a LightningModule
 with manual optimisation on a `DataLoader` of a `TensorDataset`: two `self.log` a step, and the default bar, logger
-and checkpoints. Counted is everything from the first round to the last. One thread; about twenty minutes: the larger the
+and checkpoints. Counted is everything from the first round to the last. One thread; twenty minutes: the larger the
 images, the fewer the turns.
 """
 
