@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from data.pictures import write
-from forger.data import folders
+from forger.data import folders, store
 from forger.data.folders import celeba, huggingface, image_folder
+from forger.data.forms.hub import Rows
 from system import small_data
 
 
@@ -137,6 +138,28 @@ def test_a_saved_hugging_face_set_is_read(tmp_path):
     assert swapped.classes == 0
 
 
+def test_a_set_in_the_hub_s_layout_is_decoded_once_into_a_mapped_file(tmp_path, monkeypatch):
+    """As `load_dataset` finds it after a download: Parquet files by split, with the types of the columns in them."""
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "faces" / "data").mkdir(parents=True)
+    for name, part in {"train-00000-of-00001": table(40), "test-00000-of-00001": table(7, 1)}.items():
+        part.to_parquet(str(tmp_path / "faces" / "data" / f"{name}.parquet"))
+
+    def load():
+        return huggingface(str(tmp_path / "faces"), size=10, classes=3)
+
+    in_memory = load()
+    assert [len(in_memory.train) + len(in_memory.validation), len(in_memory.test)] == [40, 7]
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    mapped = load()
+    assert mapped.train.block == store.SHARD
+    for name, split in in_memory.splits.items():
+        assert all(torch.equal(array, mapped.splits[name].arrays[key]) for key, array in split.arrays.items())
+    monkeypatch.setattr(Rows, "opened", lambda *about: pytest.fail("decoded again"))
+    assert load().fingerprint == mapped.fingerprint
+
+
 class Table(small_data.Table):
     """``n`` pictures of noise in three classes."""
 
@@ -147,7 +170,7 @@ class Table(small_data.Table):
 
 def test_a_hugging_face_set_that_grows_moves_no_row_and_names_its_splits_as_it_likes(monkeypatch):
     def splits(n):
-        monkeypatch.setattr(folders, "_tables", lambda path, config: {"Train": Table(n), "Val": Table(7, 1)})
+        monkeypatch.setattr(folders, "opened_tables", lambda path, config: {"Train": Table(n), "Val": Table(7, 1)})
         data = huggingface("set", size=10, classes=3)
         assert (len(data.validation), data.validation.arrays["label"].tolist()) == (7, [0, 1, 2, 0, 1, 2, 0])
         parts = {name: data.splits[name].arrays["image"] for name in ("train", "test")}
@@ -168,7 +191,7 @@ def test_a_hugging_face_set_that_does_not_fit_is_refused(tmp_path):
         huggingface(path, size=8, image_key="img")
     with pytest.raises(ValueError, match=r"label=2, but data.classes=2 allows 0..1"):
         huggingface(path, size=8, classes=2)
-    with pytest.raises(ValueError, match="row 0: label is a int, not a picture"):
+    with pytest.raises(ValueError, match=r"row 0: can't be read \(label is a int, not a picture\)"):
         huggingface(path, size=8, image_key="label")
     with pytest.raises(FileNotFoundError, match=r"no Hugging Face data set .*nowhere"):
         huggingface(str(tmp_path / "nowhere"), size=8)

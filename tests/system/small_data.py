@@ -89,6 +89,7 @@ class Table:
     def __init__(self, columns):
         self.columns = columns
         self.column_names = list(columns)
+        self.cache_files = []
 
     def __len__(self):
         return len(self.columns["image"])

@@ -1,23 +1,18 @@
 """Pictures in files: a folder of any pictures, CelebA with an attribute as label, Hugging Face data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge
-from PIL import Image
 from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
-from forger.data.decoding import (
-    Channels,
-    as_tensor,
-    converted,
-    square,
-)
-from forger.data.splitting import SPLIT_NAMES, assigned, content_hash, partition, split_folders, split_meant
+from forger.data.decoding import Channels
+from forger.data.forms.hub import Rows, opened_tables, stored_hashes
+from forger.data.splitting import SPLIT_NAMES, assigned, partition, split_folders, split_meant
 from forger.data.store import as_split, decoded
 from forger.errors import closest
 
@@ -124,13 +119,14 @@ def huggingface(
 
     Pictures of any size become squares of `size`. `split` is trained on; the splits validation (or valid,
     val) and test are used where the set has them, and else are about a tenth of `split` each, by the pictures' pixels
-    (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0.
+    (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0. Pictures are
+    decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`).
 
     Raises:
         ValueError: the set doesn't fit (the message names the column, split or row), or `datasets` is not installed.
         FileNotFoundError: the set is neither here nor to be downloaded.
     """
-    tables = _tables(path, config)
+    tables = opened_tables(path, config)
     alike = [name for name in tables if split_meant(split) is not None and split_meant(name) == split_meant(split)]
     split = split if split in tables or not alike else alike[0]
     if split not in tables:
@@ -139,57 +135,31 @@ def huggingface(
     for key in [image_key] + ([label_key] if classes else []):
         if key not in columns:
             raise ValueError(f"{path} has no column {key!r}; it has {', '.join(columns)}")
-    tables = {split_meant(name): table for name, table in tables.items() if name != split} | {"train": tables[split]}
+    meant = {split_meant(name): table for name, table in tables.items() if name != split} | {"train": tables[split]}
+    tables = {name: meant[name] for name in SPLIT_NAMES if name in meant}
+    pictures = Rows(path, tables, image_key)
+    parts: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
+    for row, (part, _) in enumerate(pictures.keys):
+        parts[part].append(row)
+    wanting = [name for name in SPLIT_NAMES if not parts[name]]
+    if wanting:
+        parts |= assigned(stored_hashes(pictures.at(parts["train"])), wanting, f"{path}, {split}")
+    labels = _labels(path, tables, label_key, classes) if classes else None
 
-    def read(part: str) -> tuple[dict[str, Tensor], list[int]]:
-        where = f"{path}, {part}"
-        images, hashes = _pictures(tables[part], image_key, channels, size, where)
-        if not classes:
-            return {"image": images}, hashes
-        labels = tables[part][label_key]
-        unfit = [label for label in labels if not isinstance(label, int) or not 0 <= label < classes]
+    def of_rows(rows: list[int], again: bool) -> Split:
+        arrays = {} if labels is None else {"label": labels[rows]}
+        return as_split(pictures.at(rows), channels, size, arrays, again=again)
+
+    splits = (of_rows(parts[name], name != "train") for name in SPLIT_NAMES)
+    return Data(Path(path).name, *splits, classes=classes)
+
+
+def _labels(path: str, tables: Mapping[str, Any], key: str, classes: int) -> Tensor:
+    labels = []
+    for part, table in tables.items():
+        column = list(table[key])
+        unfit = [label for label in column if not isinstance(label, int) or not 0 <= label < classes]
         if unfit:
-            raise ValueError(f"{where}: {label_key}={unfit[0]!r}, but data.classes={classes} allows 0..{classes - 1}")
-        return {"image": images, "label": torch.tensor(list(labels))}, hashes
-
-    arrays, hashes = read("train")
-    parts = {name: read(name)[0] for name in SPLIT_NAMES if name in tables and name != "train"}
-    wanting = [name for name in SPLIT_NAMES if name not in tables]
-    rows = assigned(hashes, wanting, f"{path}, {split}") if wanting else {"train": list(range(len(hashes)))}
-    parts |= {name: {key: array[found] for key, array in arrays.items()} for name, found in rows.items()}
-    return Data(Path(path).name, *(Split(parts[name]) for name in SPLIT_NAMES), classes=classes)
-
-
-def _tables(path: str, config: str | None) -> dict[str, Any]:
-    try:
-        import datasets  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError:
-        raise ValueError("data=huggingface needs the package datasets: pip install 'forger[huggingface]'") from None
-
-    try:
-        if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):
-            found = datasets.load_from_disk(path)
-        else:
-            found = datasets.load_dataset(path, config)
-    except Exception as error:  # the hub's client, its cache and fsspec each have their own
-        why = " ".join(str(error).split())
-        raise FileNotFoundError(
-            f"no Hugging Face data set {path} ({why}): name one on the hub, or a folder of save_to_disk"
-        ) from error
-    return dict(found) if isinstance(found, dict) else {"train": found}
-
-
-def _pictures(table: Any, key: str, channels: int, size: int, where: str) -> tuple[Tensor, list[int]]:
-    """A column's pictures as squares, and the `content_hash` of each as it was."""
-    column = table.select_columns([key])
-    result, hashes = torch.empty(len(table), channels, size, size, dtype=torch.uint8), []
-    for row in range(len(table)):
-        try:
-            picture = column[row][key]
-            if not isinstance(picture, Image.Image):
-                raise ValueError(f"{key} is a {type(picture).__name__}, not a picture")
-            result[row] = as_tensor(square(converted(picture, channels)[0], size))
-            hashes.append(content_hash(repr((picture.mode, picture.size)).encode() + picture.tobytes()))
-        except Exception as error:  # as in `decode`: a damaged picture fails in many ways
-            raise ValueError(f"{where}, row {row}: {' '.join(str(error).split())}") from error
-    return result, hashes
+            raise ValueError(f"{path}, {part}: {key}={unfit[0]!r}, but data.classes={classes} allows 0..{classes - 1}")
+        labels += column
+    return torch.tensor(labels)

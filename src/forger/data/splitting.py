@@ -127,7 +127,7 @@ def content_hashes(pictures: Collection) -> list[int]:
             return list(pool.map(lambda key: content_hash(pictures.content(key)), pictures.keys))
 
     large = sum((pictures.place / path).stat().st_size for path in pictures.files()) > IN_MEMORY
-    return _kept(pictures.known_by(), len(pictures), make) if large else make()
+    return kept_hashes(pictures.known_by(), len(pictures), make) if large else make()
 
 
 def pixel_hashes(pictures: Collection) -> list[int]:
@@ -145,10 +145,10 @@ def pixel_hashes(pictures: Collection) -> list[int]:
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
             return list(pool.map(one, pictures.keys))
 
-    return _kept(pictures.known_by("pixels"), len(pictures), make)
+    return kept_hashes(pictures.known_by("pixels"), len(pictures), make)
 
 
-def _kept(known_by: str, n: int, make: Callable[[], list[int]]) -> list[int]:
+def kept_hashes(known_by: str, n: int, make: Callable[[], list[int]]) -> list[int]:
     """The hashes from the file that has them, or made and written there."""
     kept = default_cache().with_name("splits") / f"{known_by}.u64"
     if kept.is_file() and kept.stat().st_size == 8 * n:
