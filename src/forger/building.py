@@ -11,6 +11,7 @@ from forger.config.instantiation import built
 from forger.config.schema import Config, DataConfig, MetricsConfig, TrainerConfig
 from forger.data.dataset import Data
 from forger.data.loader import Batches
+from forger.data.ranges import ValueRange
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
 from forger.metrics.features.base import Extractor
@@ -30,6 +31,22 @@ def prepare_torch(trainer: TrainerConfig) -> None:
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
 
 
+def values_of(config: DataConfig) -> ValueRange:
+    """What the pixels of the data are.
+
+    Raises:
+        ValueError: floats without a range.
+    """
+    return ValueRange.of(config.depth, config.range)
+
+
+def blank(config: DataConfig) -> torch.Tensor | None:
+    """A picture (1, c, h, w) like those of the data, of zeros; None for points and where the config does not tell."""
+    if config.size is None or config.channels is None:
+        return None
+    return torch.zeros(1, config.channels, config.size, config.size, dtype=values_of(config).dtype)
+
+
 def check_declared(config: Config) -> None:
     """Refuse, before the data are read, what the config alone tells.
 
@@ -44,13 +61,12 @@ def check_declared(config: Config) -> None:
             f"model: it translates between two domains, and data={config.data.name} has one; take "
             "data=unpaired_folders, paired_folder, digits_inverted, digits_rotated or fashion_inverted"
         )
-    if config.data.size is None or config.data.channels is None:
+    if (image := blank(config.data)) is None:
         return
-    image = torch.zeros(1, config.data.channels, config.data.size, config.data.size, dtype=torch.uint8)
     for name, evaluation in built("metrics.evaluations", config.metrics.evaluations).items():
         if isinstance(extractor := getattr(evaluation, "extractor", None), Extractor):
             try:
-                extractor.check(image)
+                extractor.of(values_of(config.data)).check(image)
             except ValueError as error:
                 raise ConfigError(f"metrics.evaluations.{name} can't take data={config.data.name}: {error}") from None
 
@@ -58,7 +74,7 @@ def check_declared(config: Config) -> None:
 def load_data(config: DataConfig) -> Data:
     """The data set, checked against what the config declares."""
     data = built("data.source", config.source)
-    data.check(vars(config))
+    data.check(vars(config) | {"depth": values_of(config)})
     Batches(
         data.train, batch_size=config.batch_size, flip=config.flip, seed=0, position=int
     )  # raises for a bad size or flip
@@ -69,6 +85,7 @@ def build_game(config: Config) -> Game:
     """The game with its initial weights, a function of the seed."""
     torch.manual_seed(derived_seed(config.seed, "weights"))
     game = built("model", config.model, seed=config.seed, _convert_="all")
+    game.values = values_of(config.data)
     return game.to(memory_format=torch.channels_last)
 
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-import torch
 from hydra.utils import get_object
 from torch import Tensor
 
+from forger.building import blank, values_of
 from forger.config.explain import one_line
 from forger.config.schema import Config
 from forger.config.targets import Node
 from forger.data.dataset import Data
+from forger.data.ranges import ValueRange
 from forger.errors import ConfigError
 from forger.metrics.features import extractors
 from forger.metrics.scores.names import score_name
@@ -63,9 +64,8 @@ def check_extractor(config: Config) -> None:
     if name == "auto" or data.dimension is not None or not scores_samples:
         return
     try:
-        extractor = extractors.build(name)
-        if data.size is not None and data.channels is not None:
-            image = torch.zeros(1, data.channels, data.size, data.size, dtype=torch.uint8)
+        extractor = extractors.build(name).of(values_of(data))
+        if (image := blank(data)) is not None:
             extractor.check(image) if name in _LARGE else extractor(image)
     except (ValueError, RuntimeError, OSError) as error:
         raise _unfit(name, error, (data.channels, data.size, data.size)) from None
@@ -103,8 +103,8 @@ def _of_images(config: Config, data: Data, game: type) -> tuple[dict[str, Node],
     if hasattr(game, "sample"):
         image, name = data.test.arrays["image"][:1], config.data.extractor
         if name == "auto":
-            name = extractors.suited(data.name, image, "data.extractor=auto")
-        label, classes = _label_and_classes(name, image)
+            name = extractors.suited(data.name, image, "data.extractor=auto", data.values)
+        label, classes = _label_and_classes(name, image, data.values)
         compared = name not in _LARGE and len(data.train) * prod(data.shape) <= _NEIGHBOURS
         scores = ["fd", *(["is"] if classes else []), *(["memorisation"] if compared else [])]
         found["quality"] = _node(
@@ -121,12 +121,12 @@ def _node(target: str, **arguments: Any) -> Node:
     return Node({"_target_": target, **arguments})
 
 
-def _label_and_classes(name: str, image: Tensor) -> tuple[str, int]:
+def _label_and_classes(name: str, image: Tensor, values: ValueRange) -> tuple[str, int]:
     """By which name an extractor's scores go, and how many classes it tells apart, 0 for none."""
     if name in _LARGE:  # known without loading them
         return name, 1008 if name == "inception" else 0
     try:
-        extractor = extractors.build(name)
+        extractor = extractors.build(name).of(values)
         logits = extractor(image).logits
     except (ValueError, RuntimeError, OSError) as error:
         raise _unfit(name, error, image.shape[1:]) from None

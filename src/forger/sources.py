@@ -144,12 +144,12 @@ def _of_run(read: Restored) -> Source:
             raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options")
         labels = labels_to_ask(game.classes, real.labels, n, seed)
         try:
-            images = torch.cat([fakes.cpu() for fakes, _ in draw_fakes(game, n, labels, seed)])
+            images = torch.cat([fakes.cpu() for fakes, _ in draw_fakes(game, n, labels, seed, game.values)])
         except ValueError as error:
             raise ConfigError(f"{read.checkpoint}: {error}") from None
         if images.ndim != 4:
             raise ConfigError(f"{read.folder}: its samples are points, and an extractor takes images")
-        return ImageSet(str(read.folder), images, labels)
+        return ImageSet(str(read.folder), images, labels, values=game.values)
 
     quality = [node for node in metrics.evaluations.values() if node["_target_"] == _QUALITY]
     return Source(

@@ -8,7 +8,7 @@ from forger.commands.evaluate import COMMAND
 from forger.config.schema import validate
 from forger.errors import ConfigError
 from forger.metrics.evaluations.sample_quality import SampleQuality
-from forger.metrics.features.base import Features, as_uint8
+from forger.metrics.features.base import Features, as_pixels
 from forger.metrics.features.extractors import DigitsExtractor, build
 from forger.metrics.features.reference import Reference
 from forger.metrics.functional.logits import inception_score
@@ -66,7 +66,7 @@ def test_there_is_no_switch_that_rescales_uint8(extractor, scores):
 
 def test_a_nan_image_is_refused_before_it_becomes_grey():
     with pytest.raises(ValueError, match="hold NaN or infinity: the generator has diverged"):
-        as_uint8(torch.tensor([[[[0.5, float("nan")]]]]))
+        as_pixels(torch.tensor([[[[0.5, float("nan")]]]]))
 
     class Broken(Game):
         def sample(self, *arguments, **options):

@@ -178,9 +178,9 @@ def test_unseen_images_are_drawn_from_the_whole_test_split(monkeypatch):
     test = Split({"image": torch.cat([copies, copies + 200, copies + 200, copies + 200])})
     compared = []
 
-    def listening(images, among):
+    def listening(images, among, *values):
         compared.append(images)
-        return nearest_images(images, among)
+        return nearest_images(images, among, *values)
 
     monkeypatch.setattr(generation, "nearest_images", listening)
     neighbours(game(), replace(DIGITS, test=test), Request(n=4))

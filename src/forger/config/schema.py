@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from omegaconf import DictConfig, OmegaConf
 from pydantic import StringConstraints
 
@@ -47,6 +47,8 @@ class DataConfig:
     flip: bool = False
     root: str | None = None
     label: str | None = None
+    depth: Literal["uint8", "uint16", "float32"] = "uint8"
+    range: Annotated[list[float], MinLen(2), MaxLen(2)] | None = None
     extractor: Annotated[str, MinLen(1)] = "auto"
     budget: Count | None = None
 

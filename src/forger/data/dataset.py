@@ -9,18 +9,18 @@ from typing import Any, Literal
 from torch import Tensor
 
 from forger.data.mixture import Mixture
+from forger.data.ranges import BYTES, ValueRange
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """One part of a data set, held as tensors.
 
-    `arrays` are aligned by their first dimension, n: "image" is uint8 (n, c, h, w) in [0, 255], or float32
-    (n, d) for points; "label" int64 (n,) where there are labels; "truth", like "image", is the right answer
-    of a translation. `independent` is a second table with a length of its own that nothing pairs with the
-    first: "target" (the other domain of an unpaired translation) and "target_label". `known` has the SHA-256 of
-    arrays whose bytes need not be read again to know them; `block` is set where rows lie on disk, this many
-    together.
+    `arrays` are aligned by their first dimension, n: "image" is (n, c, h, w), of the type and range that the data set
+    says, or float32 (n, d) for points; "label" int64 (n,) where there are labels; "truth", like "image", is the right
+    answer of a translation. `independent` is a second table with a length of its own that nothing pairs with the
+    first: "target" (the other domain of an unpaired translation) and "target_label". `known` has the SHA-256 of arrays
+    whose bytes need not be read again to know them; `block` is set where rows lie on disk, this many together.
     """
 
     arrays: Mapping[str, Tensor]
@@ -57,7 +57,7 @@ class Data:
     """A data set: three splits, and what the other parts may know about them.
 
     `classes` is 0 where there are no labels. `extra` holds named test sets that must not be mixed with
-    `test`. `density` is the true density of a synthetic set of points.
+    `test`. `density` is the true density of a synthetic set of points. `values` says what the pixels of images are.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Data:
     kind: Literal["images", "points"] = "images"
     extra: Mapping[str, Split] = field(default_factory=dict)
     density: Mixture | None = None
+    values: ValueRange = BYTES
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -80,8 +81,10 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the names, shapes, types and bytes of every array of every split."""
+        """sha256 over the names, shapes, types and bytes of every array of every split, and the pixels' range."""
         digest = hashlib.sha256()
+        if self.values != BYTES:
+            digest.update(str(self.values).encode())
         for name, split in sorted(self.splits.items()):
             split.add_to(digest, name)
         return digest.hexdigest()
@@ -89,15 +92,17 @@ class Data:
     def check(self, declared: Mapping[str, Any]) -> None:
         """Compare what a config declares (size, channels, dimension, classes) with the data themselves.
 
-        `classes: 0` is always right: labels are not used then.
+        `classes: 0` is always right: labels are not used then. `depth` is a `ValueRange` here.
 
         Raises:
             ValueError: they differ; the message has the first difference.
         """
+        facts: dict[str, Any]
         if self.kind == "points":
             facts = {"dimension": self.shape[0], "classes": self.classes}
         else:
             facts = {"size": self.shape[-1], "channels": self.shape[0], "classes": self.classes}
+            facts["depth"] = self.values
         for key, truth in facts.items():
             value = declared.get(key, truth)
             if value != truth and not (key == "classes" and value == 0):

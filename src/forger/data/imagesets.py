@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from forger.archives import whole_archive
 from forger.console import say
 from forger.data.dataset import Data
 from forger.data.decoding import decode, listing
+from forger.data.ranges import BYTES, ValueRange
 from forger.errors import ConfigError, closest
 from forger.randomness import generator
 
@@ -24,7 +25,7 @@ class ImageSet:
 
     Args:
         name: what to call them in a passport ("digits/test", "faces.npz").
-        images: uint8 (n, c, h, w).
+        images: (n, c, h, w), of the type and range of `values`.
         labels: int64 (n,), where they are known.
         train: images that a generator may have memorised, where they are known.
     """
@@ -33,6 +34,7 @@ class ImageSet:
     images: Tensor
     labels: Tensor | None = None
     train: "ImageSet | None" = None
+    values: ValueRange = BYTES
 
     def __len__(self) -> int:
         return len(self.images)
@@ -42,12 +44,13 @@ class ImageSet:
         if n == len(self):
             return self
         rows = torch.randperm(len(self), generator=generator(seed, "subset"))[:n].sort().values
-        return ImageSet(self.name, self.images[rows], None if self.labels is None else self.labels[rows], self.train)
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, images=self.images[rows], labels=labels)
 
     def like(self, channels: int) -> "ImageSet":
         """The same images with one channel, if the other ones have one and these have three equal ones."""
         if channels == 1 and self.images.shape[1] == 3 and bool((self.images == self.images[:, :1]).all()):
-            return ImageSet(self.name, self.images[:, :1].contiguous(), self.labels, self.train)
+            return replace(self, images=self.images[:, :1].contiguous())
         return self
 
 
@@ -145,6 +148,8 @@ def split_of(data: Data, split: str) -> ImageSet:
         raise ConfigError(f"{data.name}: these are points, and an extractor takes images")
     if split not in data.splits:
         raise ConfigError(f"{data.name}/{split}: no such split; {closest(split, data.splits)}")
-    train = None if split == "train" else ImageSet(f"{data.name}/train", data.train.arrays["image"])
+    train = None
+    if split != "train":
+        train = ImageSet(f"{data.name}/train", data.train.arrays["image"], values=data.values)
     arrays = data.splits[split].arrays
-    return ImageSet(f"{data.name}/{split}", arrays["image"], arrays.get("label"), train)
+    return ImageSet(f"{data.name}/{split}", arrays["image"], arrays.get("label"), train, data.values)

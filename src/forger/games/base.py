@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from forger.data.ranges import to_float
+from forger.data.ranges import BYTES, ValueRange
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
@@ -70,6 +70,8 @@ class Game(Descent, Inference):
         super().__init__()
         self.players = dict(players)
         self.seed = seed
+        #: What the pixels of its images are outside of it.
+        self.values: ValueRange = BYTES
         self.iteration = 0
         self.shown = self.shown_before = 0
         self.rank, self.world = 0, 1
@@ -169,11 +171,14 @@ class Game(Descent, Inference):
         self.observed[name] = value.detach()
 
     def prepared(self, batch: Batch) -> Batch:
-        """The round's batch with uint8 images as floats in [-1, 1], channels last.
+        """The round's batch with its images as floats in [-1, 1], channels last.
 
         A game adds what its players share, such as fakes: here no network is frozen yet.
         """
-        return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
+        return {
+            name: self.values.to_float(value) if value.ndim == 4 and value.dtype == self.values.dtype else value
+            for name, value in batch.items()
+        }
 
     def stream(self, purpose: str) -> torch.Generator:
         """This round's random stream for a purpose, the same on every rank."""

@@ -88,7 +88,7 @@ class SuperResolutionGame(Game):
         """Adds "enlarged": what the generator makes of the shrunk images."""
         batch = super().prepared(batch)
         with torch.set_grad_enabled("generator" in self.round()):
-            batch["enlarged"] = self.generator(shrink(batch["image"], self.scale))
+            batch["enlarged"] = self.generator(shrink(batch["image"], self.scale, self.values))
         return batch
 
     def objective(self, player: str, batch: Batch) -> Terms:

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import to_uint8
 from forger.games.abilities import Reconstructs
 from forger.metrics.evaluations.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied
@@ -35,7 +35,7 @@ def reconstructions(game: Reconstructs, data: Data, request: Request) -> list[Im
 
     The images are test images drawn at random, of the labels asked for.
     """
-    images = to_float(_pictures(data, request))
+    images = data.values.to_float(_pictures(data, request))
     rows, title = _reconstructed(game, data, images, request.seed)
     blocks = []
     for start in range(0, len(images), _COLUMNS):
@@ -52,13 +52,13 @@ def codes(game: Reconstructs, data: Data, request: Request) -> list[Image.Image]
     """
     rows = chosen_rows(len(data.test), _SHOWN, request.seed)
     images = data.test.arrays["image"][rows]
-    plane = _Plane(game, to_float(data.test.arrays["image"]))
+    plane = _Plane(game, data.values.to_float(data.test.arrays["image"]))
     figure = Figure((9.6, 8.4), dpi=100, layout="constrained")
     first, *others = figure.subplots(2, 2).flat
-    _by_label(first, data, rows, *plane.points(to_float(images)))
+    _by_label(first, data, rows, *plane.points(data.values.to_float(images)))
     known = LatentFactors().evaluate(game, data, "test", n=_SHOWN, seed=request.seed)
     for axes, factor in zip(others, FACTORS, strict=True):
-        changed, amounts = applied(factor, to_float(images), generator(request.seed, "codes", factor))
+        changed, amounts = applied(factor, data.values.to_float(images), generator(request.seed, "codes", factor))
         marks = axes.scatter(*plane.points(changed), c=amounts, s=7, cmap="viridis")
         figure.colorbar(marks, ax=axes, label=_UNITS[factor])
         explained, rival = (round(known[f"r2_{factor}{name}"], 2) + 0.0 for name in ("", "_pca"))  # + 0.0: no -0.00
@@ -90,7 +90,7 @@ class _Plane:
 
 
 def _pictures(data: Data, request: Request) -> Tensor:
-    """The images asked for, uint8."""
+    """The images asked for, as they are stored."""
     images, labels = data.test.arrays["image"], data.test.arrays.get("label")
     if request.labels is not None and labels is not None:
         images = images[torch.isin(labels, torch.tensor(request.labels))]

@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
+from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.pictures.image_files import tiles
@@ -89,8 +90,9 @@ def neighbours(game: Samples, data: Data, request: Request) -> list[Image.Image]
     """
     made = samples(game, request)
     train = data.train.arrays["image"]
-    distance, nearest = nearest_images(made, train)
-    unseen = nearest_images(chosen(data, "test", max(len(made), 500), request.seed), train)[0]
+    distance, nearest = nearest_images(made, train, data.values)
+    held_out = data.values.of_255(chosen(data, "test", max(len(made), 500), request.seed))
+    unseen = nearest_images(held_out, train, data.values)[0]
     columns = min(_PAIRS, len(made))
     title = (
         "samples, and below each its nearest training image with their RMS difference of 255 grey levels: "
@@ -99,19 +101,19 @@ def neighbours(game: Samples, data: Data, request: Request) -> list[Image.Image]
     rows = []
     for start in range(0, len(made), columns):
         part = slice(start, start + columns)
-        pairs = torch.cat([made[part], train[nearest[part]]])
+        pairs = torch.cat([made[part], data.values.drawn(train[nearest[part]])])
         names = [f"{value:.0f}" for value in distance[part].tolist()]
         rows.append(captioned(tiles(pairs, len(names)), below=names))
     return [captioned(stacked(rows), title)]
 
 
-def nearest_images(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
-    """RMS difference (n,), in grey levels, of each uint8 image to the nearest of others, and its index."""
+def nearest_images(images: Tensor, among: Tensor, values: ValueRange = BYTES) -> tuple[Tensor, Tensor]:
+    """RMS difference (n,), in 255 grey levels, of images of as many to the nearest of those stored, and its index."""
     flat = images.flatten(1).float()
     smallest, nearest = torch.full((len(flat),), math.inf), torch.zeros(len(flat), dtype=torch.long)
     rows = max(1, _AT_ONCE // flat.shape[1])
     for start in range(0, len(among), rows):
-        distance, index = torch.cdist(flat, among[start : start + rows].flatten(1).float()).min(1)
+        distance, index = torch.cdist(flat, values.of_255(among[start : start + rows]).flatten(1).float()).min(1)
         nearest = torch.where(distance < smallest, index + start, nearest)
         smallest = torch.minimum(smallest, distance)
     return smallest / flat.shape[1] ** 0.5, nearest

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents
 from forger.pictures.request import Request
 
@@ -21,20 +21,20 @@ def asked_labels(game: Answers, request: Request, n: int) -> Tensor | None:
     return asked[torch.arange(n) % len(asked)]
 
 
-def samples(game: Samples, request: Request) -> Tensor:
-    """``request.n`` samples on the CPU: uint8 images (n, c, h, w), or float points (n, d)."""
+def samples(game: Samples, request: Request, values: ValueRange = BYTES) -> Tensor:
+    """``request.n`` samples on the CPU: images (n, c, h, w) of these values, or float points (n, d)."""
     labels = asked_labels(game, request, request.n)
     if isinstance(game, SamplesLatents):
-        return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels)
-    return _stored(game.sample(request.n, labels, request.stream()))
+        return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels, values)
+    return _stored(game.sample(request.n, labels, request.stream()), values)
 
 
-def decoded(game: Decodes, z: Tensor, labels: Tensor | None) -> Tensor:
+def decoded(game: Decodes, z: Tensor, labels: Tensor | None, values: ValueRange = BYTES) -> Tensor:
     """What a game makes of latents (n, latent) and labels (n,), as `samples` gives it."""
     parts = []
     for start in range(0, len(z), _CHUNK):
         part = slice(start, start + _CHUNK)
-        parts.append(_stored(game.decode(z[part], None if labels is None else labels[part])))
+        parts.append(_stored(game.decode(z[part], None if labels is None else labels[part]), values))
     return torch.cat(parts)
 
 
@@ -44,8 +44,8 @@ def places(game: SamplesLatents | Reconstructs, data: Data, n: int, request: Req
         return request.truncation * game.latents(n, request.stream())
     images = data.test.arrays["image"]
     chosen = torch.randint(len(images), (n,), generator=request.stream())
-    return game.encode(to_float(images[chosen])).cpu()
+    return game.encode(data.values.to_float(images[chosen])).cpu()
 
 
-def _stored(made: Tensor) -> Tensor:
-    return (to_uint8(made) if made.ndim == 4 else made.float()).cpu()
+def _stored(made: Tensor, values: ValueRange) -> Tensor:
+    return (values.to_pixels(made) if made.ndim == 4 else made.float()).cpu()

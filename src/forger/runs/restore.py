@@ -45,6 +45,7 @@ class Restored:
         known = {
             "name": recorded.get("name", about.name),
             "classes": about.classes,
+            "values": self.game.values,
             "kind": "points" if points else "images",
             "shape": (about.dimension,) if points else (about.channels, about.size, about.size),
         }

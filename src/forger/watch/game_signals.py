@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import ValueRange
 from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples
 from forger.metrics.features.base import Extractor
 from forger.randomness import generator
@@ -113,16 +113,17 @@ class GameSignals:
         if self.extractor is None or self.data.kind == "points":
             return None
         size = sum(parameter.numel() for parameter in self.extractor.parameters())
-        return None if device.type == "cpu" and size > _LARGE else self.extractor.to(device)
+        return None if device.type == "cpu" and size > _LARGE else self.extractor.of(self.data.values).to(device)
 
 
 class _Reals:
     """Real samples of both splits, spread evenly over them, and what fakes are measured by."""
 
     def __init__(self, data: Data, n: int, extractor: Extractor | None, device: torch.device) -> None:
-        self.train, self.labels = _some(data.train, n, device)
-        self.held_out, self.held_out_labels = _some(data.validation, n, device)
+        self.train, self.labels = _some(data.train, data.values, n, device)
+        self.held_out, self.held_out_labels = _some(data.validation, data.values, n, device)
         self.points = data.kind == "points"
+        self.values = data.values
         self.extractor = extractor
         if extractor is None and not self.points:
             flat = self.train.flatten(1)
@@ -139,7 +140,7 @@ class _Reals:
         if self.points:
             return images.cpu(), None
         if self.extractor is not None:
-            features, logits = self.extractor(to_uint8(images))
+            features, logits = self.extractor(self.values.to_pixels(images))
             return features.cpu(), None if logits is None else logits.cpu()
         return ((images.flatten(1).clamp(-1, 1) - self.mean) @ self.axes).cpu(), None
 
@@ -152,11 +153,11 @@ def histogram(logits: Tensor) -> Tensor:
     return torch.bincount(logits.argmax(1), minlength=logits.shape[1])
 
 
-def _some(split: Split, n: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+def _some(split: Split, values: ValueRange, n: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
     index = torch.linspace(0, len(split) - 1, min(n, len(split))).round().long()
     images = split.arrays["image"][index].to(device)
     labels = split.arrays.get("label")
-    return to_float(images) if images.dtype == torch.uint8 else images, None if labels is None else labels[index]
+    return values.to_float(images) if images.ndim == 4 else images, None if labels is None else labels[index]
 
 
 def _logits(probabilities: Tensor) -> Tensor:

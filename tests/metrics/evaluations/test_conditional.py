@@ -83,8 +83,10 @@ def test_what_can_not_be_judged_is_refused():
 def test_what_real_images_teach_is_found_once_for_each_split(monkeypatch):
     data, fits, judged = digits(), [], []
     fit, judge = module.classifier, module.accuracy
-    monkeypatch.setattr(module, "classifier", lambda images, labels: fits.append(len(images)) or fit(images, labels))
-    monkeypatch.setattr(module, "accuracy", lambda fitted, real: judged.append(len(real)) or judge(fitted, real))
+    monkeypatch.setattr(module, "classifier", lambda images, *more: fits.append(len(images)) or fit(images, *more))
+    monkeypatch.setattr(
+        module, "accuracy", lambda fitted, real, *more: judged.append(len(real)) or judge(fitted, real, *more)
+    )
     evaluation = ConditionalAccuracy(n=50)
     found = [evaluation.evaluate(Copies(), data, split, n=7, seed=0) for split in ("validation", "test") * 2]
     assert [score["train_on_real"] for score in found[:2]] == [score["train_on_real"] for score in found[2:]]

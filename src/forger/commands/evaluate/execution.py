@@ -76,7 +76,7 @@ def _scores(
     if isinstance(real, ImageSet):
         real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
         _same_kind(source, real, fake)
-    extractor = extractor or extractors.build(_suited(real))
+    extractor = (extractor or extractors.build(_suited(real))).of(fake.values)
     names = plain_names(_names(source, options, extractor, fake.images[:1]), extractor, fake.images[:1])
     if isinstance(real, ImageSet):
         extractor.check(real.images)
@@ -117,7 +117,7 @@ def _suited(real: ImageSet | Statistics) -> str:
     """The extractor that nobody named: as `data.extractor=auto` chooses; published statistics are of Inception's."""
     if isinstance(real, Statistics):
         return "inception"
-    return extractors.suited(real.name.partition("/")[0], real.images[:1], "--extractor")
+    return extractors.suited(real.name.partition("/")[0], real.images[:1], "--extractor", real.values)
 
 
 def _preprocessing(text: str) -> dict[str, Any]:
@@ -171,6 +171,10 @@ def _same_kind(source: Source, real: ImageSet, fake: ImageSet) -> None:
         raise ConfigError(
             f"{source.name} has images of {width}x{height}, the reference {real.name} of {real_width}x{real_height}: "
             "scores of images that were resized differently mean nothing; make them one size"
+        )
+    if fake.values != real.values:
+        raise ConfigError(
+            f"{source.name} has pixels of {fake.values}, the reference {real.name} of {real.values}: make them the same"
         )
     if channels != real_channels:
         raise ConfigError(

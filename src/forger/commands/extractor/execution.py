@@ -12,10 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import nn
 
+from forger.building import values_of
 from forger.config.instantiation import built
 from forger.config.schema import validate
 from forger.console import console, say, show_lines
 from forger.data.dataset import Data, Split
+from forger.data.ranges import BYTES, ValueRange
 from forger.errors import ConfigError
 from forger.metrics.features.base import extract
 from forger.metrics.features.classifier import ClassifierExtractor, ClassifierNetwork, Shape, write
@@ -51,27 +53,31 @@ def make_extractor(overrides: Sequence[str], options: Mapping[str, Any]) -> int:
         raise ConfigError(f"data={config.data.name}: these are points, and an extractor takes images")
     checked = validate(config)
     data = built("data.source", checked.data.source)
-    data.check(vars(checked.data))
+    data.check(vars(checked.data) | {"depth": values_of(checked.data)})
     out = _file(options.get("output"), data)
     channels, height, width = data.shape
     if height != width or data.classes < 2 or "label" not in data.train.arrays:
         raise ConfigError(f"data={data.name}: an extractor is trained on square images of at least two classes")
     shape = Shape.of(channels, height, data.classes)
-    network = fit(ClassifierNetwork(shape), data.train, seed=checked.seed, flip=checked.data.flip)
+    network = fit(ClassifierNetwork(shape), data.train, data.values, seed=checked.seed, flip=checked.data.flip)
     about = {
-        "preprocessing": "uint8 / 255",
+        "preprocessing": "uint8 / 255" if data.values == BYTES else f"{data.values} as 0 to 1",
         "data": data.name,
         "fingerprint": data.fingerprint,
         "seed": checked.seed,
     }
     write(out, network, shape, out.stem, **about)
-    right = {name: accuracy(ClassifierExtractor(out), data.splits[name]) for name in ("validation", "test")}
+    right = {
+        name: accuracy(ClassifierExtractor(out).of(data.values), data.splits[name]) for name in ("validation", "test")
+    }
     write(out, network, shape, out.stem, **about, accuracy=right)
     _show(ClassifierExtractor(out), data, right, out)
     return 0
 
 
-def fit(network: ClassifierNetwork, split: Split, *, seed: int, flip: bool = False) -> ClassifierNetwork:
+def fit(
+    network: ClassifierNetwork, split: Split, values: ValueRange = BYTES, *, seed: int, flip: bool = False
+) -> ClassifierNetwork:
     """Train on a split with "image" and "label": cross-entropy by AdamW, the rate falling along half a cosine.
 
     With `flip` images are mirrored at random, and otherwise shown as they are: what training makes a network blind
@@ -94,7 +100,7 @@ def fit(network: ClassifierNetwork, split: Split, *, seed: int, flip: bool = Fal
             if len(order) < batch:
                 order = torch.randperm(len(split), generator=stream)
             rows, order = order[:batch], order[batch:]
-            shown = images[rows].to(device).float() / 255
+            shown = values.of_255(images[rows].to(device)).float() / 255
             if flip:
                 mirrored = torch.rand(len(rows), 1, 1, 1, generator=stream) < 0.5
                 shown = torch.where(mirrored.to(device), shown.flip(-1), shown)

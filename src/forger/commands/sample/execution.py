@@ -177,7 +177,7 @@ def _write_folder(path: Path, read: Restored, name: str, request: Request) -> No
 
 def _samples(read: Restored, request: Request) -> tuple[Tensor, Tensor | None]:
     assert isinstance(read.game, Samples)  # or neither of the names that lead here was possible
-    return samples(read.game, request), asked_labels(read.game, request, request.n)
+    return samples(read.game, request, read.game.values), asked_labels(read.game, request, request.n)
 
 
 def _image(pixels: Tensor) -> Image.Image:

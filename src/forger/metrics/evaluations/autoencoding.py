@@ -11,7 +11,6 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float
 from forger.games.abilities import InfersPosteriors, Reconstructs
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.metrics.evaluations.base import OfRealImages
@@ -26,7 +25,7 @@ ACTIVE = 1e-2
 
 
 def chosen(data: Data, split: str, n: int, seed: int) -> Tensor:
-    """All images of a split, uint8, or ``n`` of them drawn at random where it has more."""
+    """All images of a split, as they are stored, or ``n`` of them drawn at random where it has more."""
     images = data.splits[split].arrays["image"]
     return images if len(images) <= n else images[chosen_rows(len(images), n, seed)]
 
@@ -53,7 +52,7 @@ class Reconstruction(OfRealImages[Reconstructs]):
         self.pca = pca
 
     def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        images = to_float(chosen(data, split, n, seed))
+        images = data.values.to_float(chosen(data, split, n, seed))
         error = pixel_error(game.reconstruct(images).cpu(), images)
         values = {"mse": error, "psnr": decibels(error, 1)}
         if self.pca:
@@ -78,7 +77,7 @@ class Sparsity(OfRealImages[Reconstructs]):
     """
 
     def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        on = game.encode(to_float(chosen(data, split, n, seed))) > ON
+        on = game.encode(data.values.to_float(chosen(data, split, n, seed))) > ON
         return {"active": float(on.double().mean()), "dead": float((~on.any(0)).double().mean())}
 
     def higher_is_better(self, name: str) -> bool:
@@ -100,7 +99,7 @@ class Denoising(OfRealImages[Reconstructs]):
         self.noise = noise
 
     def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        images = to_float(chosen(data, split, n, seed))
+        images = data.values.to_float(chosen(data, split, n, seed))
         noisy = with_noise(images, self.noise, seed)
         wiener = wiener_filter(data, self.noise)
         outputs = {"noisy": noisy, "denoised": game.reconstruct(noisy).cpu(), "wiener": wiener(noisy)}
@@ -132,7 +131,7 @@ class Variational(OfRealImages[InfersPosteriors]):
         self.draws = draws
 
     def evaluate(self, game: InfersPosteriors, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        images = to_float(chosen(data, split, n, seed))
+        images = data.values.to_float(chosen(data, split, n, seed))
         mean, log_variance = (part.cpu() for part in game.posterior(images))
         kl = float(kl_standard_normal(mean, log_variance).double().mean())
         stream, deviation = generator(seed, "posterior"), (log_variance / 2).exp()

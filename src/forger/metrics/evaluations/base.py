@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
+from forger.data.ranges import BYTES
 from forger.games.abilities import Answers
 from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions
@@ -61,7 +62,8 @@ class Evaluation(ABC, Generic[G]):
 
     def passport(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         """What must agree before two of these scores may be compared."""
-        return {
+        depth = {} if data.values == BYTES else {"values": str(data.values)}
+        return depth | {
             "split": f"{data.name}/{split}",
             "fingerprint": data.splits[split].fingerprint,
             "n_fake": n,

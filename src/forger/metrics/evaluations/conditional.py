@@ -9,11 +9,12 @@ from annotated_types import Ge
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
+from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, weights_of
 from forger.metrics.evaluations.once import once_for
 from forger.metrics.features import extractors
-from forger.metrics.features.base import as_uint8, extract
+from forger.metrics.features.base import as_pixels, extract
 from forger.randomness import generator
 
 #: Images that the support vector machine is trained on and judged by, at most.
@@ -64,15 +65,17 @@ class ConditionalAccuracy(Evaluation[Samples]):
                 self._warned = True
             return {}
         labels = torch.arange(self.n) % game.classes
-        fakes = as_uint8(game.sample(self.n, labels, generator(seed, "conditional"))).cpu()
-        logits = extract(self.extractor, fakes).logits
+        fakes = as_pixels(game.sample(self.n, labels, generator(seed, "conditional")), data.values).cpu()
+        logits = extract(self.extractor.of(data.values), fakes).logits
         if logits is None or logits.shape[1] != game.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell {game.classes} classes apart")
         real = data.splits[split]
         return {
             f"agreement_{self.extractor.name}": float((logits.argmax(1) == labels).double().mean()),
-            "train_on_fake": accuracy(classifier(fakes, labels), real),
-            "train_on_real": once_for(real, "train_on_real", lambda: accuracy(_trained_on_real(data.train), real)),
+            "train_on_fake": accuracy(classifier(fakes, labels, data.values), real, data.values),
+            "train_on_real": once_for(
+                real, "train_on_real", lambda: accuracy(_trained_on_real(data), real, data.values)
+            ),
         }
 
     def higher_is_better(self, name: str) -> bool:
@@ -81,8 +84,7 @@ class ConditionalAccuracy(Evaluation[Samples]):
     def check(self, data: Data) -> None:
         if not data.classes:
             raise ValueError(f"{data.name} has no classes to ask for: take metrics=digits, or others without labels")
-        self.extractor.check(data.test.arrays["image"][:1])
-        logits = extract(self.extractor, data.test.arrays["image"][:1]).logits
+        logits = extract(self.extractor.of(data.values), data.test.arrays["image"][:1]).logits
         if logits is None or logits.shape[1] != data.classes:
             raise ValueError(f"the {self.extractor.name} extractor does not tell {data.classes} classes apart")
 
@@ -94,12 +96,13 @@ class ConditionalAccuracy(Evaluation[Samples]):
         }
 
 
-def _trained_on_real(train: Split) -> Any:
-    return once_for(train, "classifier", lambda: classifier(train.arrays["image"], train.arrays["label"]))
+def _trained_on_real(data: Data) -> Any:
+    train = data.train.arrays
+    return once_for(data.train, "classifier", lambda: classifier(train["image"], train["label"], data.values))
 
 
-def classifier(images: Tensor, labels: Tensor) -> Any:
-    """A support vector machine trained on uint8 images (n, c, h, w) and their labels; on a random 5,000 if n is larger.
+def classifier(images: Tensor, labels: Tensor, values: ValueRange = BYTES) -> Any:
+    """A support vector machine trained on images (n, c, h, w) and their labels; on a random 5,000 if n is larger.
 
     Its training takes time in n² and in the number of pixels, so all of a large set would take hours.
     """
@@ -108,15 +111,15 @@ def classifier(images: Tensor, labels: Tensor) -> Any:
     from sklearn.svm import SVC
 
     some = _some(len(images), TRAINED)
-    pixels = _pixels(images[some])
+    pixels = _pixels(images[some], values)
     axes = PCA(min(COMPONENTS, len(some)), random_state=0) if pixels.shape[1] > COMPONENTS else "passthrough"
     return make_pipeline(axes, SVC()).fit(pixels, labels[some].numpy())
 
 
-def accuracy(fitted: Any, real: Split) -> float:
+def accuracy(fitted: Any, real: Split, values: ValueRange = BYTES) -> float:
     """Share of the real images of a split, of a random 2,000 if there are more, that a `classifier` tells right."""
     some = _some(len(real), JUDGED)
-    return float(fitted.score(_pixels(real.arrays["image"][some]), real.arrays["label"][some].numpy()))
+    return float(fitted.score(_pixels(real.arrays["image"][some], values), real.arrays["label"][some].numpy()))
 
 
 def _some(n: int, most: int) -> Tensor:
@@ -124,5 +127,5 @@ def _some(n: int, most: int) -> Tensor:
     return torch.arange(n) if n <= most else torch.randperm(n, generator=generator(0, "conditional", "some"))[:most]
 
 
-def _pixels(images: Tensor) -> Any:
-    return (images.flatten(1).float() / 255).numpy()
+def _pixels(images: Tensor, values: ValueRange) -> Any:
+    return (values.of_255(images.flatten(1)).float() / 255).numpy()

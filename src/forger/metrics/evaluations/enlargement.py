@@ -11,7 +11,7 @@ from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.metrics.evaluations.base import OfRealImages
-from forger.metrics.features.base import as_uint8
+from forger.metrics.features.base import as_pixels
 from forger.metrics.features.perceptual import Distance
 from forger.metrics.functional.image_quality import decibels, energy_beyond, luma, ssim
 from forger.metrics.functional.standard_errors import Estimate, estimates
@@ -99,7 +99,7 @@ def compared(game: Enlarges, images: Tensor, distance: Distance | None = None) -
     truth = luma(colours)
     scores = {}
     for name, method in methods.items():
-        pixels = as_uint8(method(small)).cpu()[..., scale:-scale, scale:-scale]
+        pixels = as_pixels(method(small)).cpu()[..., scale:-scale, scale:-scale]
         made = luma(pixels)
         error = float((made - truth).square().mean())
         scores[f"psnr{name}"] = decibels(error)

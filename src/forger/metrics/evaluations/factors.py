@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float
 from forger.games.abilities import Reconstructs
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.metrics.evaluations.base import OfRealImages
@@ -75,8 +74,8 @@ class LatentFactors(OfRealImages[Reconstructs]):
         self.train = train
 
     def evaluate(self, game: Reconstructs, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
-        train = to_float(chosen(data, "train", self.train, seed))
-        test = to_float(chosen(data, split, n, seed))
+        train = data.values.to_float(chosen(data, "train", self.train, seed))
+        test = data.values.to_float(chosen(data, split, n, seed))
         images = data.train.arrays["image"]
         pca = principal_components(data, min(game.latent, len(images), images[0].numel()))
         scores = {}

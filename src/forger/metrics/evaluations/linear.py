@@ -18,7 +18,7 @@ def training_pixels(data: Data) -> Tensor:
     images = data.train.arrays["image"]
     some = len(images) > MOST
     images = images[torch.randperm(len(images), generator=generator(0, "linear"))[:MOST] if some else slice(None)]
-    return images.flatten(1).double() / 255
+    return data.values.unit(images.flatten(1))
 
 
 class PrincipalComponents:

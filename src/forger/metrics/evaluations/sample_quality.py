@@ -10,10 +10,11 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.imagesets import split_of
 from forger.data.loader import share
+from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, labels_to_ask, weights_of
 from forger.metrics.features import extractors
-from forger.metrics.features.base import as_uint8
+from forger.metrics.features.base import as_pixels
 from forger.metrics.features.statistics import read_statistics
 from forger.metrics.functional.standard_errors import Estimate
 from forger.metrics.scores.collection import Scores, plain_names
@@ -78,7 +79,7 @@ class SampleQuality(Evaluation[Samples]):
     def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = self._prepared(data, split).to(game.device)
         scores.reset()
-        for fakes, labels in draw_fakes(game, n, self._labels(game, data, split, n, seed), seed):
+        for fakes, labels in draw_fakes(game, n, self._labels(game, data, split, n, seed), seed, data.values):
             scores.update(fakes, labels)
         return self._named(scores.compute())
 
@@ -86,7 +87,7 @@ class SampleQuality(Evaluation[Samples]):
         """As `evaluate`, with standard errors from halves of the fakes, whose features are kept for that."""
         scores = self._prepared(data, split).to(game.device)
         labels = self._labels(game, data, split, n, seed)
-        fakes = (fakes for fakes, _ in draw_fakes(game, n, labels, seed))
+        fakes = (fakes for fakes, _ in draw_fakes(game, n, labels, seed, data.values))
         return self._named(scores.estimate(fakes, labels, seed=seed))
 
     def higher_is_better(self, name: str) -> bool:
@@ -99,7 +100,7 @@ class SampleQuality(Evaluation[Samples]):
         return list(self._named(dict.fromkeys(names)))
 
     def check(self, data: Data) -> None:
-        plain_names(self.names, self.extractor, data.test.arrays["image"][:1])
+        plain_names(self.names, self.extractor.of(data.values), data.test.arrays["image"][:1])
         if self._known is not None:
             self._prepared(data, "test")
 
@@ -111,7 +112,9 @@ class SampleQuality(Evaluation[Samples]):
         if split not in self._scores:
             real = split_of(data, split) if self._known is None else self._known
             train = next((known.train_reference for known in self._scores.values()), None)
-            self._scores[split] = Scores.against(real, self.extractor, self.names, splits=self.splits, train=train)
+            self._scores[split] = Scores.against(
+                real, self.extractor.of(data.values), self.names, splits=self.splits, train=train
+            )
         return self._scores[split]
 
     def _named(self, values: Mapping[str, T]) -> dict[str, T]:
@@ -122,12 +125,14 @@ class SampleQuality(Evaluation[Samples]):
         return labels_to_ask(game.classes, data.splits[split].arrays.get("label"), n, seed)
 
 
-def draw_fakes(game: Samples, n: int, labels: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """This rank's share of ``n`` fakes, uint8, a chunk at a time, each with the labels (of all, (n,)) it was asked for.
+def draw_fakes(
+    game: Samples, n: int, labels: Tensor | None, seed: int, values: ValueRange = BYTES
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """This rank's share of ``n`` fakes, a chunk at a time, each with the labels (of all, (n,)) it was asked for.
 
     Raises:
         ValueError: NaN or infinity among them.
     """
     for indices in share(n, game.rank, game.world).split(CHUNK):
-        fakes = as_uint8(game.sample(n, labels, generator(seed, "scores"), only=indices))
+        fakes = as_pixels(game.sample(n, labels, generator(seed, "scores"), only=indices), values)
         yield fakes, None if labels is None else labels[indices].to(fakes.device)

@@ -12,7 +12,7 @@ from forger.data.ranges import to_float
 from forger.games.abilities import Direction, Translates
 from forger.metrics.evaluations.base import OfRealImages
 from forger.metrics.features import extractors
-from forger.metrics.features.base import as_uint8, extract
+from forger.metrics.features.base import as_pixels, extract
 from forger.metrics.features.perceptual import Distance
 from forger.metrics.functional.image_quality import psnr
 from forger.metrics.scores.paired import Paired, PeakSignalNoiseRatio, PerceptualDistance, StructuralSimilarity
@@ -164,7 +164,7 @@ class ClassPreserved(OfTranslations):
 
 def translated(game: Translates, images: Tensor, direction: Direction) -> Tensor:
     """uint8 images (n, c, h, w) as the game translates them, uint8 on the CPU."""
-    return as_uint8(game.translate(to_float(images), direction)).cpu()
+    return as_pixels(game.translate(to_float(images), direction)).cpu()
 
 
 def undone(images: Tensor, undo: Undo) -> Tensor:

@@ -1,12 +1,13 @@
 """The base of extractors: uint8 images to features and logits, by weights that training does not change."""
 
+import copy
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from forger.data.ranges import to_uint8
+from forger.data.ranges import BYTES, ValueRange
 
 
 class Features(NamedTuple):
@@ -20,15 +21,15 @@ class Features(NamedTuple):
         return Features(change(self.features), None if self.logits is None else change(self.logits))
 
 
-def as_uint8(images: Tensor) -> Tensor:
-    """What a game made, float in [-1, 1], as scores take it: uint8 in [0, 255].
+def as_pixels(images: Tensor, values: ValueRange = BYTES) -> Tensor:
+    """What a game made, float in [-1, 1], as scores take it: pixels like those of the data.
 
     Raises:
-        ValueError: values that are not finite, which uint8 cannot show.
+        ValueError: values that are not finite, which no picture can show.
     """
     if not bool(torch.isfinite(images).all()):
         raise ValueError("the images to score hold NaN or infinity: the generator has diverged")
-    return to_uint8(images)
+    return values.to_pixels(images)
 
 
 class FixedPrecision:
@@ -46,12 +47,17 @@ class FixedPrecision:
 
 
 class Extractor(FixedPrecision, nn.Module):
-    """Base of all extractors. `forward(images)`: uint8 (n, c, h, w) → Features, always in float32.
+    """Base of all extractors. `forward(images)`: pixels (n, c, h, w) of its `values` → Features, always in float32.
+
+    Those are uint8 from 0 to 255; one that is `deep`, of which `of` makes others, may be told to take other depths.
 
     `train()` has no effect, no gradient flows, autocast and half precision do not reach inside.
     `name` goes into the names of scores, `weights_sha256` and `preprocessing` into their passport.
     Subclasses say in `extract` how, and in `check` which images they take.
     """
+
+    #: Whether it sees differences below one of 256 levels.
+    deep = True
 
     def __init__(self, name: str, network: nn.Module, weights_sha256: str, preprocessing: str) -> None:
         super().__init__()
@@ -59,17 +65,36 @@ class Extractor(FixedPrecision, nn.Module):
         self.network = network
         self.weights_sha256 = weights_sha256
         self.preprocessing = preprocessing
+        self.values = BYTES
         self.training = False
+
+    def of(self, values: ValueRange) -> Self:
+        """The same for pixels of another depth or range, which it sees as floats from 0 to 255.
+
+        Raises:
+            ValueError: it takes 8 bits only.
+        """
+        if values == self.values:
+            return self
+        if not self.deep:
+            raise ValueError(
+                f"the {self.name} extractor takes pictures of 8 bits, and these are {values}: take random, or a "
+                "module of your own"
+            )
+        other = copy.copy(self)
+        other.values = values
+        other.preprocessing = f"{values} as 0 to 255, not rounded; {self.preprocessing}"
+        return other
 
     def train(self, mode: bool = True) -> "Extractor":
         return self
 
     def check(self, images: Tensor) -> None:
         """Raise ValueError unless these are images that this extractor takes."""
-        if images.dtype != torch.uint8:
+        if images.dtype != self.values.dtype:
             raise ValueError(
-                f"the {self.name} extractor takes uint8 images in [0, 255], got {images.dtype}: "
-                "scale, round and convert them first"
+                f"the {self.name} extractor takes {self.values.depth} images in [{self.values.low:g}, "
+                f"{self.values.high:g}], got {images.dtype}: scale, round and convert them first"
             )
         if images.ndim != 4:
             raise ValueError(f"images must have shape (n, channels, height, width), got {tuple(images.shape)}")
@@ -78,14 +103,14 @@ class Extractor(FixedPrecision, nn.Module):
     def forward(self, images: Tensor) -> Features:
         self.check(images)
         with torch.autocast(images.device.type, enabled=False):
-            features, logits = self.extract(images)
+            features, logits = self.extract(self.values.of_255(images))
         for output in (features, logits):
             if output is not None and not bool(torch.isfinite(output).all()):
                 raise ValueError(f"the {self.name} extractor put out NaN or infinity: are its weights whole?")
         return Features(features.float(), None if logits is None else logits.float())
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features (n, d) and logits (n, k) or None, for images that passed `check`."""
+        """Features (n, d) and logits (n, k) or None of images that passed `check`: uint8, or floats from 0 to 255."""
         raise NotImplementedError
 
 

@@ -20,13 +20,13 @@ MOST_CLASSES = 20
 def damage_table(extractor: Extractor, data: Data, n: int = MOST) -> dict[str, float]:
     """Fréchet distances of damaged training images to the test images, by what was done to them.
 
-    At most `n` images on either side. Rows of single classes are there for labelled sets only: one class dropped
-    (the mean over the classes) and every second one dropped. These take as many images as the others as far as
-    there are so many.
+    At most `n` images on either side, drawn with 8 bits. Rows of single classes are there for labelled sets only: one
+    class dropped (the mean over the classes) and every second one dropped. These take as many images as the others as
+    far as there are so many.
     """
-    train, test = data.train.arrays, data.test.arrays["image"][:n]
+    train, test = data.train.arrays, data.values.drawn(data.test.arrays["image"][:n])
     chosen = torch.randperm(len(train["image"]), generator=generator(0, "damage"))[: 2 * len(test)]
-    pool = train["image"][chosen]
+    pool = data.values.drawn(train["image"][chosen])
     real, features = moments(extract(extractor, test).features), extract(extractor, pool).features
     n = min(len(test), len(pool))
 

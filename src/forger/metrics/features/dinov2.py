@@ -27,6 +27,8 @@ class DINOv2Extractor(Extractor):
         ValueError: it is another file, or timm is missing (`pip install 'forger[dinov2]'`).
     """
 
+    deep = False
+
     def __init__(self, weights: str | Path | None = None) -> None:
         path = Path(torch.hub.get_dir()) / "checkpoints" / FILE if weights is None else Path(weights)
         if not path.is_file():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from forger.config.trust import EXTRACTORS
 from forger.console import say
+from forger.data.ranges import BYTES, ValueRange
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
 from forger.importing import own_module
@@ -150,12 +151,16 @@ class ModuleExtractor(Extractor):
         return features.flatten(1), logits
 
 
-def suited(data: str, images: Tensor, asked_by: str) -> str:
+def suited(data: str, images: Tensor, asked_by: str, values: ValueRange = BYTES) -> str:
     """The name of the extractor to score a data set by, of those that are here: its own, else Inception, else random.
 
-    ``images`` are some of it, uint8 (n, c, h, w). A line, which begins with ``asked_by``, says why it is not its own.
+    ``images`` are some of it, (n, c, h, w) of these values. A line, which begins with ``asked_by``, says why it is not
+    its own.
     """
     _, channels, height, width = images.shape
+    if values != BYTES:
+        say(f"{asked_by}: random, which sees all of {values}")
+        return "random"
     if own := _TRAINED_ON.get(data):
         extractor = build(own)
         with suppress(ValueError):  # images of another shape than it takes

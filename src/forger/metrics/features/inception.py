@@ -55,6 +55,8 @@ class InceptionExtractor(Extractor):
         ValueError: it is another file; the message likewise. Another resize or precision.
     """
 
+    deep = False
+
     def __init__(self, weights: str | Path | None = None, resize: str = "tf1", precision: str = "float32") -> None:
         if resize not in _RESIZED or precision not in ("float32", "bfloat16"):
             raise ValueError(

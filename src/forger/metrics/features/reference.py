@@ -83,7 +83,7 @@ class Reference:
         cache: Path | None = None,
         batch_size: int = 256,
     ) -> "Reference":
-        """The reference of real uint8 images (n, c, h, w), from the folder `cache` if it knows them.
+        """The reference of real images (n, c, h, w) of the extractor's values, from the folder `cache` if known.
 
         `split` says which images these are ("digits/test"). The key covers pixels, split, extractor, weights
         and preprocessing. Several processes may ask at once: one extracts, the others wait for its file.
@@ -134,7 +134,8 @@ def default_cache() -> Path:
 
 def _fingerprint(images: Tensor) -> str:
     """As `weights_sha256` of them under the name "images"; a part at a time, since they may not fit into memory."""
-    digest = hashlib.sha256(json.dumps(["images", "uint8", list(images.shape)]).encode() + b"\n")
+    about = ["images", str(images.dtype).removeprefix("torch."), list(images.shape)]
+    digest = hashlib.sha256(json.dumps(about).encode() + b"\n")
     for part in images.split(1024):
         digest.update(part.cpu().contiguous().numpy().data)
     return digest.hexdigest()
