@@ -70,6 +70,7 @@ class DataSummary(TypedDict):
     name: str
     fingerprint: Sha256
     counts: Annotated[dict[str, Count], "samples of each split"]
+    damaged: NotRequired[Annotated[dict[str, str], "pictures that were left out, and what is wrong with each"]]
 
 
 class Origin(TypedDict):

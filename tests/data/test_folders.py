@@ -43,8 +43,8 @@ def test_class_subfolders_become_labels(tmp_path, declared):
 
 
 def test_class_subfolders_that_do_not_fit_are_refused(tmp_path):
-    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
-        write(tmp_path / name)
+    for seed, name in enumerate(("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png")):
+        write(tmp_path / name, seed=seed)
     with pytest.raises(ValueError, match=r"2 class subfolders \(cat, dog\), but data.classes=10"):
         image_folder(str(tmp_path), size=8, classes=10)
     write(tmp_path / "loose.png")

@@ -25,8 +25,8 @@ def at_size(size: int, values: Mapping[int, Any]) -> Any:
     return OmegaConf.create(value) if isinstance(value, list) else value
 
 
-def seen(key: str, root: str, label: str | None = None, *, _root_: DictConfig) -> int:
-    """``${seen:size,${data.root},${data.label}}``: size, channels or classes of the pictures at a place.
+def seen(key: str, root: str, label: str | None = None, splits: DictConfig | None = None, *, _root_: DictConfig) -> int:
+    """``${seen:size,${data.root},${data.label},${data.splits}}``: size, channels or classes of the pictures at a place.
 
     Each config looks once.
 
@@ -36,13 +36,15 @@ def seen(key: str, root: str, label: str | None = None, *, _root_: DictConfig) -
     if not isinstance(root, str) or not isinstance(label, str | None):
         name, value = ("label", label) if isinstance(root, str) else ("root", root)
         raise ConfigError(f"data.{name}={value}: must be text")
-    looked = OmegaConf.get_cache(_root_)["seen"]
-    if (root, label) not in looked:
+    folders = OmegaConf.to_container(splits) if isinstance(splits, DictConfig) else splits
+    looked, about = OmegaConf.get_cache(_root_)["seen"], (root, label, str(folders))
+    if about not in looked:
         try:
-            looked[root, label] = get_object("forger.data.files.seen")(root, label)  # by name, like any source
+            looked[about] = get_object("forger.data.files.seen")(root, label, folders)  # by name, like any source
         except (OSError, ValueError) as error:
-            raise ConfigError(f"data.root: {error}") from error
-    return looked[root, label][key]
+            line = str(error)
+            raise ConfigError(line if line.startswith("data.") else f"data.root: {line}") from error
+    return looked[about][key]
 
 
 OmegaConf.register_new_resolver("seen", seen, replace=True)

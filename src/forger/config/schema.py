@@ -49,6 +49,9 @@ class DataConfig:
     label: str | None = None
     depth: Literal["uint8", "uint16", "float32"] = "uint8"
     range: Annotated[list[float], MinLen(2), MaxLen(2)] | None = None
+    splits: dict[str, float | str] | None = None
+    group: Annotated[str, MinLen(1)] | None = None
+    skip_damaged: bool = False
     extractor: Annotated[str, MinLen(1)] = "auto"
     budget: Count | None = None
 

@@ -58,6 +58,7 @@ class Data:
 
     `classes` is 0 where there are no labels. `extra` holds named test sets that must not be mixed with
     `test`. `density` is the true density of a synthetic set of points. `values` says what the pixels of images are.
+    `damaged` says what is wrong with pictures that were left out, by name.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Data:
     extra: Mapping[str, Split] = field(default_factory=dict)
     density: Mixture | None = None
     values: ValueRange = BYTES
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -115,8 +115,8 @@ def suffixes() -> frozenset[str]:
 def listing(root: Path) -> list[Path]:
     """The picture files below a folder, relative to it, sorted; hidden ones left out.
 
-    Links to folders are followed, but none that leads back to a folder that it lies in. One line in the log counts
-    the files that are left out since their suffix is none of a picture.
+    Links to folders are followed, each once, and none that leads back to a folder that it lies in. One line in the log
+    counts the files that are left out since their suffix is none of a picture.
 
     Raises:
         FileNotFoundError: there is no folder.
@@ -126,12 +126,14 @@ def listing(root: Path) -> list[Path]:
         raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")
     found: list[Path] = []
     others = Counter[str]()
+    followed: set[Path] = set()
     for place, folders, names in os.walk(root, followlinks=True):  # Path.rglob skips linked subfolders
-        folders[:] = [name for name in folders if not _leads_back(Path(place, name), root)]
+        shown = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in shown if _is_to_follow(Path(place, name), root, followed)]
         for name in names:
             path = (Path(place) / name).relative_to(root)
             check_name(path.as_posix(), root)
-            if any(part.startswith(".") for part in path.parts):
+            if name.startswith("."):
                 continue
             if path.suffix.lower() in suffixes():
                 found.append(path)
@@ -156,7 +158,17 @@ def check_name(name: str, place: Path | str) -> None:
         raise ValueError(f"{place}: the name {os.fsencode(name)!r} is not UTF-8: rename it")
 
 
-def _leads_back(folder: Path, root: Path) -> bool:
-    """Whether this is a link to a folder that it lies in, on the way from ``root`` that led here."""
+def _is_to_follow(folder: Path, root: Path, followed: set[Path]) -> bool:
+    """Whether a folder is to be looked into; links are added to those that were followed.
+
+    A link is not if it leads to a folder that it lies in, on the way from ``root`` that led here, or was followed on
+    another way: of folders that link to each other there would be as many ways as orders of them.
+    """
+    if not folder.is_symlink():
+        return True
+    link = folder.parent.resolve() / folder.name
     above = (path for path in folder.parents if path.is_relative_to(root))
-    return folder.is_symlink() and any(path.resolve().is_relative_to(folder.resolve()) for path in above)
+    if link in followed or any(path.resolve().is_relative_to(folder.resolve()) for path in above):
+        return False
+    followed.add(link)
+    return True

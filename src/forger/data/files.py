@@ -1,6 +1,7 @@
 """Pictures in whatever form they are: one source that looks at a place, and what can be told of it before training."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -11,8 +12,10 @@ from annotated_types import Ge
 from forger.data.collection import Collection
 from forger.data.dataset import Data, Split
 from forger.data.decoding import Channels
+from forger.data.division import Division, divide, typed_splits
 from forger.data.forms import Found, look
-from forger.data.splitting import SPLIT_NAMES, assigned, pixel_hashes
+from forger.data.forms.found import path_of
+from forger.data.splitting import SPLIT_NAMES
 from forger.data.store import as_split
 
 #: How many pictures are opened, spread over all, to see their size and colours.
@@ -29,21 +32,26 @@ def files(
     channels: Channels = 3,
     classes: Annotated[int, Ge(0)] = 0,
     label: str | None = None,
+    splits: dict[str, float | str] | None = None,
+    group: str | None = None,
+    skip_damaged: bool = False,
 ) -> Data:
     """The pictures at `root`, in any form that `forger.data.forms.look` knows.
 
-    They become squares of `size` with `channels` 1, 3 or 4. The splits are those of the place, and one that it lacks
-    is about a tenth by the pictures' pixels, so that the same pictures in the same order are the same data in any form.
+    They become squares of `size` with `channels` 1, 3 or 4. The splits are those of the place or the folders that
+    `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that `splits` says: the
+    same pictures in the same order are the same data in any form. Copies stay together, and so does a `group`
+    (`forger.data.division`).
     With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
     (`label` names it). Pictures are decoded once; a split of more than 256 MB is mapped from a file
-    (`forger.data.store`).
+    (`forger.data.store`). With `skip_damaged` those that can't be read are left out, and `Data.damaged` names them.
 
     Raises:
         FileNotFoundError: there is nothing at `root`, or a file that it names is missing.
         ValueError: it is damaged, in no known form, or not what `classes` says; the message names the place.
     """
     place = Path(root)
-    found = look(place, label)
+    found = look(place, label, typed_splits(splits)[1])
     names = found.classes()
     if classes and classes != len(names):
         some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
@@ -55,11 +63,28 @@ def files(
         of_rows = {} if labels is None else {"label": labels[rows]}
         return as_split(found.pictures.at(rows), channels, size, of_rows, again=name != "train")
 
-    parts = _rows(found, place)
-    return Data(place.resolve().stem, *(split(name, parts[name]) for name in SPLIT_NAMES), classes=classes)
+    division = divide(found, place, splits, group)
+    if division.damaged:
+        _check_damaged(division, len(found.pictures), place, skip_damaged)
+    train, validation, test = (split(name, division.rows[name]) for name in SPLIT_NAMES)
+    damaged = {path_of(found.pictures.keys[row]): why for row, why in division.damaged.items()}
+    return Data(place.resolve().stem, train, validation, test, classes=classes, damaged=damaged)
 
 
-def seen(root: str, label: str | None = None) -> dict[str, int]:
+def _check_damaged(division: Division, n: int, place: Path, skip: bool) -> None:
+    """Say that damaged pictures are left out.
+
+    Raises:
+        ValueError: they are not to be.
+    """
+    damaged = division.damaged
+    if not skip:
+        others = f" ({len(damaged):,} such; `forger data {place}` names all, data.skip_damaged=true leaves them out)"
+        raise ValueError(next(iter(damaged.values())) + others * (len(damaged) > 1))
+    log.warning("%s: %s of %s pictures can't be read and are left out", place, f"{len(damaged):,}", f"{n:,}")
+
+
+def seen(root: str, label: str | None = None, splits: Mapping[str, float | str] | None = None) -> dict[str, int]:
     """What a config need not say of the pictures at `root`: `size`, `channels` and `classes`.
 
     The headers of a sample are read. Where all pictures are squares of one side up to 256, that is the size; else it is
@@ -69,7 +94,7 @@ def seen(root: str, label: str | None = None) -> dict[str, int]:
     Raises:
         FileNotFoundError, ValueError: as `files`.
     """
-    found = look(Path(root), label)
+    found = look(Path(root), label, typed_splits(splits)[1])
     sizes, grey = _headers(found.pictures)
     shorter = median(min(size) for size in sizes)
     alike = len({side for size in sizes for side in size}) == 1 and 4 <= shorter <= _SIDES[-1]
@@ -81,9 +106,9 @@ def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], bool]:
     """Widths and heights of a sample, and whether all of it is grey.
 
     Raises:
-        ValueError: a picture, named, can't be read.
+        ValueError: none of it can be read; the message names a picture.
     """
-    sizes, modes = [], set()
+    sizes, modes, damage = [], set(), []
     for row in range(0, len(pictures), -(-len(pictures) // _SAMPLE)):
         key = pictures.keys[row]
         try:
@@ -91,23 +116,10 @@ def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], bool]:
                 sizes.append(picture.size)
                 modes.add(picture.mode)
         except Exception as error:  # as in `decoding.read`: a damaged picture fails in many ways
-            why = " ".join(str(error).split())
-            raise ValueError(f"{pictures.name(key)}: can't be read ({why}): replace or remove it") from error
+            damage.append(f"{pictures.name(key)}: can't be read ({' '.join(str(error).split())}): replace or remove it")
+    if not sizes:
+        raise ValueError(damage[0])
     return sizes, modes <= {"1", "L", "LA", "La"}
-
-
-def _rows(found: Found, place: Path) -> dict[str, list[int]]:
-    """The rows of each split."""
-    splits = found.splits or ["train"] * len(found.pictures)
-    parts: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
-    for row, name in enumerate(splits):
-        parts[name].append(row)
-    wanting = [name for name in SPLIT_NAMES if not parts[name] and name != "train"]
-    if wanting:
-        candidates = parts["train"]
-        drawn = assigned(pixel_hashes(found.pictures.at(candidates)), wanting, str(place))
-        parts |= {name: [candidates[row] for row in rows] for name, rows in drawn.items()}
-    return parts
 
 
 def _told(found: Found, names: list[Any]) -> str:

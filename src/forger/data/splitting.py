@@ -3,14 +3,14 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from forger.data.collection import Collection, Files
+from forger.data.copies import tell_copies
 from forger.data.decoding import listing, read
 from forger.data.store import IN_MEMORY, default_cache
 from forger.files import write_atomically
@@ -71,30 +71,37 @@ def partition(root: Path, paths: Sequence[Path] | None = None) -> dict[str, list
             train = next(name for name, split in declared.items() if split == "train")
             raise ValueError(f"{root / path} lies beside {root / train}: put it into train, validation or test")
         parts[declared[path.parts[0]] if declared else "train"].append(path)
+    hashes = dict(zip(paths, content_hashes(Files(root, paths)), strict=True))
     wanting = [name for name in SPLIT_NAMES if not parts[name] and name != "train"]
     if wanting:
         candidates = parts["train"]
-        rows = assigned(content_hashes(Files(root, candidates)), wanting, str(root))
+        rows = assigned([hashes[path] for path in candidates], wanting, str(root))
         parts |= {name: [candidates[row] for row in found] for name, found in rows.items()}
+    split_of = {path: name for name, part in parts.items() for path in part}
+    tell_copies(list(hashes.values()), [split_of[path] for path in paths], lambda row: str(paths[row]), root)
     return parts
 
 
-def assigned(hashes: Sequence[int], wanting: Sequence[str], where: str) -> dict[str, list[int]]:
+def assigned(
+    hashes: Sequence[int], wanting: Sequence[str], where: str, shares: Mapping[str, float] | None = None
+) -> dict[str, list[int]]:
     """Rows of pictures for the splits that are wanting, and for "train" what is left.
 
-    A picture's hash alone decides: the lowest tenth of all possible ones is test, the next tenth validation. Where
-    nothing falls into a split, it gets the training picture of the lowest hash, so that adding pictures can bring
-    that one back to training, but none the other way.
+    A picture's hash alone decides, so that pictures of equal hashes stay together: the lowest tenth of all possible
+    ones is test, the next tenth validation. Where nothing falls into a split, it gets the training pictures of the
+    lowest hash, so that adding pictures can bring these back to training, but none the other way.
 
     Args:
         hashes: of the pictures' contents, as `content_hash` gives them.
         wanting: "test", "validation" or both.
         where: the pictures' place, for the error.
+        shares: of "test" and "validation", where they are not a tenth.
 
     Raises:
         ValueError: too few pictures.
     """
-    bounds = {"test": (0.0, FRACTION), "validation": (FRACTION, 2 * FRACTION)}
+    test, validation = ((shares or {}).get(name, FRACTION) for name in ("test", "validation"))
+    bounds = {"test": (0.0, test), "validation": (test, test + validation)}
     rows: dict[str, list[int]] = {}
     left = set(range(len(hashes)))
     for name in wanting:
@@ -103,7 +110,8 @@ def assigned(hashes: Sequence[int], wanting: Sequence[str], where: str) -> dict[
         left -= set(rows[name])
     for name in sorted(wanting):  # test first
         if not rows[name] and left:
-            rows[name] = [min(left, key=lambda row: (hashes[row], row))]
+            lowest = min(hashes[row] for row in left)
+            rows[name] = sorted(row for row in left if hashes[row] == lowest)
             left -= set(rows[name])
     rows["train"] = sorted(left)
     if not all(rows.values()):
@@ -130,22 +138,29 @@ def content_hashes(pictures: Collection) -> list[int]:
     return kept_hashes(pictures.known_by(), len(pictures), make) if large else make()
 
 
-def pixel_hashes(pictures: Collection) -> list[int]:
-    """`content_hash` of the pixels of each, the same in any form of storage; kept on disk.
+def pixel_hashes(pictures: Collection) -> tuple[list[int], dict[int, str]]:
+    """`content_hash` of the pixels of each, the same in any form of storage, kept on disk; and what is wrong with those
+    that can't be read, by row (their hash is 0)."""
+    damaged: dict[int, str] = {}
 
-    Raises:
-        ValueError: a picture, named, can't be read.
-    """
-
-    def one(key: Any) -> int:
-        pixels, _ = read(pictures.name(key), lambda: pictures.opened(key), 4)
+    def one(row: int) -> int:
+        key = pictures.keys[row]
+        try:
+            pixels, _ = read(pictures.name(key), lambda: pictures.opened(key), 4)
+        except (ValueError, FileNotFoundError) as error:
+            damaged[row] = str(error)
+            return 0
         return content_hash(repr(tuple(pixels.shape)).encode() + pixels.contiguous().numpy().tobytes())
 
     def make() -> list[int]:
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-            return list(pool.map(one, pictures.keys))
+            return list(pool.map(one, range(len(pictures))))
 
-    return kept_hashes(pictures.known_by("pixels"), len(pictures), make)
+    hashes = kept_hashes(pictures.known_by("pixels"), len(pictures), make)
+    for row, value in enumerate(hashes):
+        if not value and row not in damaged:  # of a former start, which kept no reasons
+            hashes[row] = one(row)
+    return hashes, dict(sorted(damaged.items()))
 
 
 def kept_hashes(known_by: str, n: int, make: Callable[[], list[int]]) -> list[int]:

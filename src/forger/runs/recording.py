@@ -19,7 +19,7 @@ from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
-from forger.records import SCHEMA, BrokenRecord, Device, Origin, Record
+from forger.records import SCHEMA, BrokenRecord, DataSummary, Device, Origin, Record
 from forger.redaction import redacted
 from forger.run_folder import RunFolder
 from forger.runs.finding import FORK, Parent
@@ -62,6 +62,9 @@ def begin(
         say(how_to_continue(other))
     typed = typed_arguments()
     counts = {name: len(split) for name, split in data.splits.items()}
+    about: DataSummary = {"name": data.name, "fingerprint": data.fingerprint, "counts": counts}
+    if data.damaged:
+        about["damaged"] = dict(data.damaged)
     folder.create(
         Record(
             schema=SCHEMA,
@@ -77,7 +80,7 @@ def begin(
             device=device,
             versions=versions(),
             git=git_state(),
-            data={"name": data.name, "fingerprint": data.fingerprint, "counts": counts},
+            data=about,
             scores={"final": {}, "best": {}},
             weights_sha256=None,
             alerts=[],

@@ -12,7 +12,7 @@ from typing import Any
 
 from forger.data.collection import Collection
 from forger.data.decoding import suffixes
-from forger.data.forms.found import Found, divided, inside, listed
+from forger.data.forms.found import Found, Named, divided, inside, listed
 
 #: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
 _MOST = 1 << 29
@@ -48,8 +48,8 @@ class Tar(Collection):
         return content
 
 
-def zipped(place: Path) -> Found:
-    """The pictures in a .zip.
+def zipped(place: Path, named: Named = ()) -> Found:
+    """The pictures in a .zip; `named` folders are splits.
 
     Raises:
         ValueError: it can't be read, or has members that no archive of pictures has.
@@ -63,11 +63,11 @@ def zipped(place: Path) -> Found:
                 raise ValueError(f"{place}: {entry.filename!r} is encrypted: pack it without a password")
             _add(members, entry.filename, entry.file_size, entry, place)
     return _found("zip", place, members, lambda name: archive.read(members[name]),
-                  lambda keys: Zip(place, keys, archive, members))  # fmt: skip
+                  lambda keys: Zip(place, keys, archive, members), named)  # fmt: skip
 
 
-def tarred(place: Path) -> Found:
-    """The pictures in a .tar that is not compressed.
+def tarred(place: Path, named: Named = ()) -> Found:
+    """The pictures in a .tar that is not compressed; `named` folders are splits.
 
     Raises:
         ValueError: it can't be read, or has members that no archive of pictures has.
@@ -93,7 +93,7 @@ def tarred(place: Path) -> Found:
             if any(file.read(512)):
                 raise ValueError(f"damaged at byte {archive.offset}")
     pictures = Tar(place, [], members)
-    return _found("tar", place, members, pictures.content, lambda keys: Tar(place, keys, members))
+    return _found("tar", place, members, pictures.content, lambda keys: Tar(place, keys, members), named)
 
 
 @contextmanager
@@ -122,7 +122,12 @@ def _add(members: dict[str, Any], name: str, size: int, entry: Any, place: Path)
 
 
 def _found(
-    form: str, place: Path, members: Mapping[str, Any], content: Callable[[str], bytes], of: Callable[..., Collection]
+    form: str,
+    place: Path,
+    members: Mapping[str, Any],
+    content: Callable[[str], bytes],
+    of: Callable[..., Collection],
+    named: Named,
 ) -> Found:
     def is_picture(name: str) -> bool:
         hidden = name.startswith((".", "__MACOSX/")) or "/." in name
@@ -131,7 +136,7 @@ def _found(
     names = sorted(filter(is_picture, members))
     if not names:
         raise ValueError(f"no pictures in {place} (looked for {' '.join(sorted(suffixes()))})")
-    labels, splits = divided(names, place)
+    labels, splits = divided(names, place, named)
     if "dataset.json" in members:
         try:
             document = json.loads(content("dataset.json"))

@@ -109,7 +109,12 @@ def _found(
     missing = ("", -1) if names else ("",)  # how `datasets` writes that a row has none
     fit = fitting(labels, label, lambda row: f"{root / keys[row][0]}, row {keys[row][1]}: {chosen}", missing)
     divided = [meaning[root / name] for name, _ in keys] if meaning else None
-    return Found(form, pictures, fit or None, divided, names if fit else ())
+
+    def values(name: str) -> list[Any]:
+        return [value for table in tables.values() for value in table.column(name)]
+
+    others = [name for name in first.names if name != column]
+    return Found(form, pictures, fit or None, divided, names if fit else (), others, values)
 
 
 def _beside(

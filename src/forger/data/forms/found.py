@@ -28,15 +28,19 @@ class Found:
         form: what the place is, in a few words ("zip").
         pictures: all of them, in the order of the form: by name in folders and archives, else by row.
         labels: for each picture the name or number of its class, where there are labels.
-        splits: for each picture "train", "validation" or "test", where the place divides them.
+        splits: for each picture "train", "validation" or "test", where the place divides them; None for those that lie
+            in none of the folders that are named for splits.
         names: of the classes, in the order of their numbers; otherwise the labels themselves, sorted.
+        columns: names of the columns, where the form has such, and `column` what each picture has in one of them.
     """
 
     form: str
     pictures: Collection
     labels: Sequence[Any] | None = None
-    splits: Sequence[str] | None = None
+    splits: Sequence[str | None] | None = None
     names: Sequence[Any] = ()
+    columns: Sequence[str] = ()
+    column: Callable[[str], Sequence[Any]] | None = None
 
     def classes(self) -> list[Any]:
         """Names of the classes: label 0, 1, …; none where there are no labels."""
@@ -66,15 +70,51 @@ def ordered(values: set[Any]) -> list[Any]:
     return sorted(values, key=int if decimal else str)
 
 
-def divided(names: Sequence[str], place: Path) -> tuple[list[str] | None, list[str] | None]:
+#: Folders and the splits that they are, where `data.splits` names them.
+Named = tuple[tuple[str, str], ...]
+
+
+def path_of(key: Any) -> str:
+    """The path below its place that is in a picture's key: its own, or that of the file whose row it is."""
+    inner = key[0] if isinstance(key, tuple) else key
+    return inner.decode(errors="replace") if isinstance(inner, bytes) else str(inner)
+
+
+def named_splits(paths: Sequence[str], named: Named, place: Path) -> list[tuple[str | None, str]]:
+    """For each path its split by the folders that are named, and what is left of the path below the folder.
+
+    Of folders in each other the inner one counts. What lies in none of them trains, or is in no split if there is a
+    folder to train on.
+
+    Raises:
+        ValueError: no picture lies in a folder.
+    """
+    other = None if any(split == "train" for _, split in named) else "train"
+    inner_first = sorted(named, key=lambda pair: -len(pair[0]))
+    found: list[tuple[str | None, str]] = []
+    for path in paths:
+        folder, split = next((pair for pair in inner_first if path.startswith(f"{pair[0]}/")), ("", other))
+        found.append((split, path[len(folder) :].lstrip("/")))
+    for folder, split in named:
+        if not any(path.startswith(f"{folder}/") for path in paths):
+            raise ValueError(f"data.splits.{split}={folder}: {place} has no pictures in a folder {folder}")
+    return found
+
+
+def divided(names: Sequence[str], place: Path, named: Named = ()) -> tuple[list[str] | None, list[str | None] | None]:
     """Labels and splits that the folders of pictures mean, by their relative paths.
 
-    A folder that holds all others says nothing. Then come the splits, if there are folders of such names, then the
-    classes, if every picture lies in one of two or more folders.
+    A folder that holds all others says nothing. Then come the splits, if there are folders of such names or `named`
+    ones, then the classes, if every picture of a split lies in one of two or more folders.
 
     Raises:
         ValueError: a picture lies beside the splits, or there is none to train on.
     """
+    if named:
+        splits = named_splits(names, named, place)
+        inner = [rest.split("/") for split, rest in splits if split is not None]
+        whole = bool(inner) and min(map(len, inner)) > 1 and len({path[0] for path in inner}) > 1
+        return [rest.split("/")[0] for _, rest in splits] if whole else None, [split for split, _ in splits]
     paths = [name.split("/") for name in names]
     while len({path[0] for path in paths}) == 1 and min(map(len, paths)) > 1:
         paths = [path[1:] for path in paths]

@@ -58,7 +58,7 @@ def folder_tables(tables: Sequence[Path], folder: Path, label: str | None) -> Fo
 def _found(tables: Mapping[Path, str | None], root: Path, label: str | None, place: Path) -> Found:
     files = _Named(root)
     paths, labels, splits, lines = [], [], [], []
-    chosen = None
+    chosen, columns = None, []
     for number, (file, whole) in enumerate(tables.items()):
         rows = _lines(file)
         _, columns = next(rows, (0, []))
@@ -85,7 +85,24 @@ def _found(tables: Mapping[Path, str | None], root: Path, label: str | None, pla
     if not splits:
         splits = _partition(next(iter(tables)), paths)
     fit = fitting(labels, label, lambda row: f"{lines[row][0]}, line {lines[row][1]}: {chosen}")
-    return Found("table", Files(root, paths), _alike(fit) if fit else None, splits or None)
+    return Found(
+        "table",
+        Files(root, paths),
+        _alike(fit) if fit else None,
+        splits or None,
+        columns=columns,
+        column=lambda name: [value for file in tables for value in _column(file, name)],
+    )
+
+
+def _column(file: Path, name: str) -> list[Any]:
+    """What a table has in a column, read once more."""
+    rows = _lines(file)
+    _, columns = next(rows)
+    if name not in columns:
+        raise ValueError(f"{file} has no column {name}; it has {', '.join(columns)}")
+    at = columns.index(name)
+    return [row[at] for _, row in rows]
 
 
 class _Named:
