@@ -44,7 +44,7 @@ FLOORS = (
         "importing",
         "locking",
     ),
-    ("errors",),
+    ("errors", "sizes"),
     ("__init__",),
 )
 #: The same inside `metrics`.

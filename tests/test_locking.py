@@ -14,6 +14,7 @@ import torch
 from data.pictures import write
 from forger.config.explain import explain
 from forger.data.collection import Files
+from forger.data.layout import Layout
 from forger.data.store import stored
 from forger.errors import ConfigError
 from forger.locking import locked
@@ -73,7 +74,7 @@ def test_without_locks_nothing_is_cached(no_locks: None, tmp_path: Path, caplog:
     for name in names:
         write(tmp_path / "pictures" / name)
     with caplog.at_level(logging.WARNING):
-        rows, _ = stored(Files(tmp_path / "pictures", names), 1, 8, cache=tmp_path / "decoded")
+        rows, _ = stored(Files(tmp_path / "pictures", names), Layout.of(1, 8), cache=tmp_path / "decoded")
         images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
         reference = Reference.build(DigitsExtractor(), images, split="test", cache=tmp_path / "references")
     assert len(rows) == 2

@@ -16,6 +16,7 @@ from forger.errors import ConfigError, closest
 from forger.games.base import Game
 from forger.metrics.features.base import Extractor
 from forger.randomness import derived_seed
+from forger.sizes import sides
 
 
 def prepare_torch(trainer: TrainerConfig) -> None:
@@ -44,7 +45,7 @@ def blank(config: DataConfig) -> torch.Tensor | None:
     """A picture (1, c, h, w) like those of the data, of zeros; None for points and where the config does not tell."""
     if config.size is None or config.channels is None:
         return None
-    return torch.zeros(1, config.channels, config.size, config.size, dtype=values_of(config).dtype)
+    return torch.zeros(1, config.channels, *sides(config.size), dtype=values_of(config).dtype)
 
 
 def check_declared(config: Config) -> None:

@@ -17,6 +17,7 @@ from forger.data.ranges import ValueRange
 from forger.errors import ConfigError
 from forger.metrics.features import extractors
 from forger.metrics.scores.names import score_name
+from forger.sizes import sides
 
 #: Networks so large that features of all training images, which memorisation needs, would take longer than training.
 _LARGE = ("inception", "dinov2")
@@ -63,12 +64,13 @@ def check_extractor(config: Config) -> None:
     scores_samples = config.metrics.auto and hasattr(get_object(config.model["_target_"]), "sample")
     if name == "auto" or data.dimension is not None or not scores_samples:
         return
+    shape = (data.channels, *((None, None) if data.size is None else sides(data.size)))
     try:
         extractor = extractors.build(name).of(values_of(data))
         if (image := blank(data)) is not None:
             extractor.check(image) if name in _LARGE else extractor(image)
     except (ValueError, RuntimeError, OSError) as error:
-        raise _unfit(name, error, (data.channels, data.size, data.size)) from None
+        raise _unfit(name, error, shape) from None
 
 
 def _of_points(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:

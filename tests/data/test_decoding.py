@@ -10,11 +10,12 @@ from PIL import Image
 from data.pictures import deep_png, write
 from forger.data.collection import Files, decode_noting
 from forger.data.decoding import decode, listing, log_conversions, suffixes
+from forger.data.layout import Layout
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):
     pixels = write(tmp_path / "a.png", size=(6, 6))
-    decoded, notes = decode(tmp_path / "a.png", 3, 6)
+    decoded, notes = decode(tmp_path / "a.png", Layout.of(3, 6))
     assert np.array_equal(decoded.permute(1, 2, 0), pixels)
     assert decoded.dtype == torch.uint8
     assert notes == []
@@ -23,15 +24,15 @@ def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):
 def test_pictures_are_cut_to_the_middle_square(tmp_path):
     wide = write(tmp_path / "wide.png", size=(11, 6))
     high = write(tmp_path / "high.png", size=(6, 10))
-    assert np.array_equal(decode(tmp_path / "wide.png", 3, 6)[0].permute(1, 2, 0), wide[:, 2:8])
-    assert np.array_equal(decode(tmp_path / "high.png", 3, 6)[0].permute(1, 2, 0), high[2:8])
+    assert np.array_equal(decode(tmp_path / "wide.png", Layout.of(3, 6))[0].permute(1, 2, 0), wide[:, 2:8])
+    assert np.array_equal(decode(tmp_path / "high.png", Layout.of(3, 6))[0].permute(1, 2, 0), high[2:8])
     assert decode(tmp_path / "wide.png", 3)[0].shape == (3, 6, 11)
 
 
 def test_shrinking_is_antialiased(tmp_path):
     board = np.indices((32, 32)).sum(0) % 2 * np.uint8(255)
     Image.fromarray(board.astype(np.uint8)).save(tmp_path / "a.png")
-    small, _ = decode(tmp_path / "a.png", 1, 8)
+    small, _ = decode(tmp_path / "a.png", Layout.of(1, 8))
     assert small.float().sub(127.5).abs().max() <= 2
 
 
@@ -40,10 +41,10 @@ def test_transparency_is_laid_on_white(tmp_path):
     pixels[..., 0] = 200
     pixels[..., 3] = [0, 51, 204, 255]
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    decoded, notes = decode(tmp_path / "a.png", 3, 4)
+    decoded, notes = decode(tmp_path / "a.png", Layout.of(3, 4))
     assert decoded[:, 0].T.tolist() == [[255, 255, 255], [244, 204, 204], [211, 51, 51], [200, 0, 0]]
     assert notes == ["transparency composited on white"]
-    kept, notes = decode(tmp_path / "a.png", 4, 4)
+    kept, notes = decode(tmp_path / "a.png", Layout.of(4, 4))
     assert np.array_equal(kept.permute(1, 2, 0), pixels)
     assert notes == []
 
@@ -53,17 +54,17 @@ def test_palettes_are_looked_up(tmp_path):
     indexed.putpalette([0, 0, 0, 10, 20, 30])
     indexed.save(tmp_path / "a.png")
     indexed.save(tmp_path / "b.png", transparency=1)
-    decoded, notes = decode(tmp_path / "a.png", 3, 4)
+    decoded, notes = decode(tmp_path / "a.png", Layout.of(3, 4))
     assert decoded[:, 0, 0].tolist() == [10, 20, 30]
     assert notes == ["palette looked up"]
-    assert decode(tmp_path / "b.png", 3, 4)[0].unique().tolist() == [255]
+    assert decode(tmp_path / "b.png", Layout.of(3, 4))[0].unique().tolist() == [255]
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("1", "png"), ("L", "png"), ("LA", "png"), ("CMYK", "jpg")])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_other_modes_become_what_was_asked_for(tmp_path, mode, suffix, channels):
     Image.new("RGB", (8, 8), "white").convert(mode).save(tmp_path / f"a.{suffix}")
-    decoded, _ = decode(tmp_path / f"a.{suffix}", channels, 8)
+    decoded, _ = decode(tmp_path / f"a.{suffix}", Layout.of(channels, 8))
     assert decoded.shape == (channels, 8, 8)
     assert decoded.unique().tolist() == [255]
 
@@ -74,7 +75,7 @@ def test_the_orientation_of_a_camera_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    assert decode(tmp_path / "a.png", 3, 8)[0][0, :, 0].tolist() == [0] * 4 + [255] * 4
+    assert decode(tmp_path / "a.png", Layout.of(3, 8))[0][0, :, 0].tolist() == [0] * 4 + [255] * 4
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F", "RGB16"])
@@ -87,7 +88,7 @@ def test_more_than_eight_bits_are_refused_by_name(tmp_path, mode):
     else:
         Image.new(mode, (4, 4)).save(path)
     with pytest.raises(ValueError, match=r"/a\.(png|tif): more than 8 bits a channel") as error:
-        decode(path, 3, 4)
+        decode(path, Layout.of(3, 4))
     assert "\n" not in str(error.value)
 
 
@@ -104,13 +105,13 @@ def test_a_damaged_picture_is_named(tmp_path, damage, suffix):
     if (damage, suffix) == ("flipped", "jpg"):
         return  # there the four bytes are a version and a density, of no consequence
     with pytest.raises(ValueError, match=rf"/b\.{suffix}: can't be read .*replace or remove it") as error:
-        decode_noting(Files(tmp_path, paths), 3, 16)
+        decode_noting(Files(tmp_path, paths), Layout.of(3, 16))
     assert "\n" not in str(error.value)
 
 
 def test_a_picture_that_is_gone_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone.png is missing"):
-        decode_noting(Files(tmp_path, [Path("gone.png")]), 3, 8)
+        decode_noting(Files(tmp_path, [Path("gone.png")]), Layout.of(3, 8))
 
 
 def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog):
@@ -118,7 +119,7 @@ def test_many_pictures_keep_their_order_and_tell_what_was_done(tmp_path, caplog)
     Image.new("RGBA", (4, 4)).save(tmp_path / "x.png")
     paths = [*(tmp_path / f"{i}.png" for i in range(40)), tmp_path / "x.png"]
     with caplog.at_level(logging.INFO, "forger"):
-        images, notes = decode_noting(Files(tmp_path, paths), 3, 8)
+        images, notes = decode_noting(Files(tmp_path, paths), Layout.of(3, 8))
         log_conversions(notes, len(paths), tmp_path)
     assert np.array_equal(images[:40].permute(0, 2, 3, 1), np.stack(arrays))
     assert caplog.messages == [f"41 pictures from {tmp_path}: 1 enlarged to 8, 1 transparency composited on white"]

@@ -24,6 +24,7 @@ from forger.data import collection, loader, pairs, store
 from forger.data.collection import Files, decode_noting
 from forger.data.dataset import Split
 from forger.data.folders import celeba, image_folder
+from forger.data.layout import Layout
 from forger.data.loader import Batches, by_blocks
 from forger.data.pairs import paired_folder, patches_of_folder, unpaired_folders
 from forger.data.store import Undecoded, decoded, stored
@@ -47,20 +48,20 @@ def files(root: Path) -> Files:
 
 
 def test_map_has_the_pixels_of_decoding_in_memory(pictures):
-    images, digest = stored(files(pictures), 3, 8)
-    assert torch.equal(images, decode_noting(files(pictures), 3, 8)[0])
-    again, same = stored(files(pictures), 3, 8)
+    images, digest = stored(files(pictures), Layout.of(3, 8))
+    assert torch.equal(images, decode_noting(files(pictures), Layout.of(3, 8))[0])
+    again, same = stored(files(pictures), Layout.of(3, 8))
     assert torch.equal(images, again)
     assert digest == same
 
 
 def test_second_time_nothing_is_decoded_and_changed_files_are(pictures, monkeypatch):
-    _, digest = stored(files(pictures), 3, 8)
+    _, digest = stored(files(pictures), Layout.of(3, 8))
     with monkeypatch.context() as patch:
         patch.setattr(store, "decode_each", lambda *_: pytest.fail("decoded again"))
-        stored(files(pictures), 3, 8)
+        stored(files(pictures), Layout.of(3, 8))
     Image.new("RGB", (12, 12)).save(pictures / "004.png")
-    images, other = stored(files(pictures), 3, 8)
+    images, other = stored(files(pictures), Layout.of(3, 8))
     assert other != digest
     assert images[4].max() == 0
 
@@ -89,51 +90,51 @@ def test_small_sets_are_decoded_once_too(tmp_path, monkeypatch, source):
 
 
 def test_a_changed_picture_is_noticed_whatever_its_size_and_time(pictures):
-    first = decoded(files(pictures), 3, 8)
+    first = decoded(files(pictures), Layout.of(3, 8))
     times = (pictures / "004.png").stat()
     Image.new("RGB", (12, 10)).save(pictures / "004.bmp")
     (pictures / "004.bmp").rename(pictures / "004.png")
     os.truncate(pictures / "004.png", times.st_size)
     os.utime(pictures / "004.png", ns=(times.st_atime_ns, times.st_mtime_ns))
-    second = decoded(files(pictures), 3, 8)
+    second = decoded(files(pictures), Layout.of(3, 8))
     assert second[4].max() == 0
     assert torch.equal(second[5:], first[5:])
 
 
 @pytest.mark.parametrize("damage", ["another byte", "cut", "another header", "empty"])
 def test_a_damaged_cache_is_not_believed(pictures, tmp_path, caplog, damage):
-    whole = decoded(files(pictures), 3, 8)
+    whole = decoded(files(pictures), Layout.of(3, 8))
     (cache,) = tmp_path.glob("cache/decoded/*.u8")
     content = bytearray(cache.read_bytes())
     content[-5] ^= 1
     cache.write_bytes(
         {"another byte": content, "cut": content[:-1], "another header": b"[]\n" + content}.get(damage, b"")
     )
-    assert torch.equal(decoded(files(pictures), 3, 8), whole)
+    assert torch.equal(decoded(files(pictures), Layout.of(3, 8)), whole)
     assert caplog.messages == [f"{cache} is damaged: decoding again"]
-    assert torch.equal(decoded(files(pictures), 3, 8), whole)
+    assert torch.equal(decoded(files(pictures), Layout.of(3, 8)), whole)
     assert len(caplog.messages) == 1
 
 
 def test_a_map_of_another_length_is_decoded_again(pictures, tmp_path):
-    images, digest = stored(files(pictures), 3, 8)
+    images, digest = stored(files(pictures), Layout.of(3, 8))
     whole = images.clone()
     (file,) = tmp_path.glob("cache/decoded/*/images.u8")
     os.truncate(file, 100)
-    images, again = stored(files(pictures), 3, 8)
+    images, again = stored(files(pictures), Layout.of(3, 8))
     assert again == digest
     assert torch.equal(images, whole)
 
 
 def test_without_a_cache_small_sets_are_decoded_in_memory(pictures, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert len(decoded(files(pictures), 3, 8)) == 30
+    assert len(decoded(files(pictures), Layout.of(3, 8))) == 30
 
 
 def test_what_was_converted_is_told_at_every_start(pictures, caplog):
     with caplog.at_level(logging.INFO, "forger"):
         for _ in range(2):
-            decoded(files(pictures), 1, 8)
+            decoded(files(pictures), Layout.of(1, 8))
     assert caplog.messages == [f"30 pictures from {pictures}: 30 colour reduced to luma"] * 2
 
 
@@ -143,6 +144,7 @@ import os, signal, sys
 from pathlib import Path
 from forger.data import store
 from forger.data.collection import Files
+from forger.data.layout import Layout
 
 root, log, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 store.SHARD = 8
@@ -159,7 +161,7 @@ def written_down(pictures, *more):
     return decode(pictures, *more)
 
 store.append_row, store.decode_each = kill, written_down
-images, digest = store.stored(Files(root, [path.relative_to(root) for path in sorted(root.iterdir())]), 3, 8)
+images, digest = store.stored(Files(root, [path.relative_to(root) for path in sorted(root.iterdir())]), Layout.of(3, 8))
 print(digest, int(images.sum()))
 """
 
@@ -173,7 +175,7 @@ def test_two_that_ask_at_once_share_one_decoding(pictures, tmp_path):
     both = [asking(pictures, tmp_path / "log") for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
-    images, digest = stored(files(pictures), 3, 8)
+    images, digest = stored(files(pictures), Layout.of(3, 8))
     assert {out for out, _ in outputs} == {f"{digest} {int(images.sum())}\n"}
     assert (tmp_path / "log").read_text().split() == [f"{index:03}.png" for index in range(30)]
 
@@ -185,9 +187,9 @@ def test_goes_on_where_it_was_killed(pictures, tmp_path, monkeypatch):
     decoded = []
     decode = store.decode_each
     monkeypatch.setattr(store, "decode_each", lambda part, *more: decoded.extend(part.keys) or decode(part, *more))
-    images, _ = stored(files(pictures), 3, 8)
+    images, _ = stored(files(pictures), Layout.of(3, 8))
     assert [path.name for path in decoded] == [f"{index:03}.png" for index in range(16, 30)]
-    assert torch.equal(images, decode_noting(files(pictures), 3, 8)[0])
+    assert torch.equal(images, decode_noting(files(pictures), Layout.of(3, 8))[0])
 
 
 @pytest.mark.parametrize("why", ["no folder", "disk full", "quota"])
@@ -202,14 +204,14 @@ def test_without_room_rows_are_decoded_when_asked_for(pictures, tmp_path, monkey
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=30 * 3 * 8 * 8 - 1))
     else:
         monkeypatch.setattr(os, "posix_fallocate", refused)
-    images, digest = stored(files(pictures), 3, 8)
+    images, digest = stored(files(pictures), Layout.of(3, 8))
     (message,) = caplog.messages
     assert re.search(r"decoding .*pictures while training, since .* can't keep its 0.0 GB \(", message)
     assert {"disk full": "no space left", "quota": "quota exceeded"}.get(why, "") in message
     assert not any(file.stat().st_size for file in tmp_path.glob("cache/**/images.u8"))
     assert isinstance(images, Undecoded)
-    assert digest == stored(files(pictures), 3, 8)[1]
-    whole = decode_noting(files(pictures), 3, 8)[0]
+    assert digest == stored(files(pictures), Layout.of(3, 8))[1]
+    whole = decode_noting(files(pictures), Layout.of(3, 8))[0]
     assert torch.equal(images.index_select(0, torch.tensor([3, 29, 3])), whole[[3, 29, 3]])
     assert torch.equal(images[5:7], whole[5:7])
 
@@ -296,7 +298,7 @@ def test_data_larger_than_the_device_stay_in_main_memory(monkeypatch, caplog):
 def test_decoding_shows_how_far_it_is(pictures, monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr(store, "console", Console(file=shown, force_terminal=True, width=100))
-    stored(files(pictures), 3, 8)
+    stored(files(pictures), Layout.of(3, 8))
     assert "decoding pictures, once" in shown.getvalue()
     assert "30/30" in shown.getvalue()
 
@@ -313,9 +315,9 @@ def test_pictures_are_decoded_by_several_threads_at_once(pictures, monkeypatch):
         return decode(path, *more)
 
     monkeypatch.setattr(collection, "decode", waiting)
-    images, _ = stored(files(pictures), 3, 8)
+    images, _ = stored(files(pictures), Layout.of(3, 8))
     assert not together.broken
-    assert torch.equal(images[:3], decode_noting(files(pictures), 3, 8)[0][:3])
+    assert torch.equal(images[:3], decode_noting(files(pictures), Layout.of(3, 8))[0][:3])
 
 
 def test_batches_ahead_are_the_same_batches():

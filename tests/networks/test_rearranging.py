@@ -41,5 +41,5 @@ def test_every_parameter_gets_a_gradient_once_the_painting_has_begun():
 
 
 def test_another_size_is_refused():
-    with pytest.raises(ValueError, match="images of 8x8 do not fit a rearranging network of size 4"):
+    with pytest.raises(ValueError, match="images of 8x8 do not fit a rearranging network of 4x4"):
         network()(torch.zeros(1, 1, 8, 8))

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from data.pictures import write
+from forger.data.layout import Layout
 from forger.data.ranges import to_float, to_uint8
 from forger.pictures.handed import handed, made
 
@@ -28,7 +29,7 @@ def test_every_picture_keeps_its_name(tmp_path):
 def test_enlarged_in_its_own_size(tmp_path):
     game = SimpleNamespace(scale=2, enlarge=lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3))
     pixels = write(tmp_path / "a.png", size=(30, 20))
-    picture = made(game, "enlargements", tmp_path / "a.png", (3, 8, 8))
+    picture = made(game, "enlargements", tmp_path / "a.png", Layout(3, 8, 8))
     assert np.array_equal(np.asarray(picture), pixels.repeat(2, 0).repeat(2, 1))
 
 
@@ -37,7 +38,7 @@ def test_translated_as_a_square_of_the_datas_size(tmp_path, name, ways):
     Image.new("RGB", (20, 12), (10, 10, 10)).save(tmp_path / "a.png")
     seen = []
     game = SimpleNamespace(translate=lambda x, way="ab": seen.append((x.shape, way)) or -x)
-    picture = made(game, name, tmp_path / "a.png", (1, 8, 8))
+    picture = made(game, name, tmp_path / "a.png", Layout(1, 8, 8))
     assert seen == [((1, 1, 8, 8), way) for way in ways]
     assert (picture.mode, picture.size) == ("L", (8, 8))
     assert picture.getextrema() == ((245, 245) if len(ways) == 1 else (10, 10))
@@ -46,6 +47,6 @@ def test_translated_as_a_square_of_the_datas_size(tmp_path, name, ways):
 def test_reconstructed(tmp_path):
     pixels = write(tmp_path / "a.png", size=(8, 8), mode="L")
     game = SimpleNamespace(reconstruct=lambda x: x * 0.5)
-    picture = made(game, "reconstructions", tmp_path / "a.png", (1, 8, 8))
+    picture = made(game, "reconstructions", tmp_path / "a.png", Layout(1, 8, 8))
     expected = to_uint8(to_float(torch.from_numpy(pixels)[None, None]) * 0.5)[0, 0]
     assert np.array_equal(np.asarray(picture), expected)

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from forger.data.collection import Files, decode_noting
 from forger.data.dataset import Split
+from forger.data.layout import Layout
 from forger.data.loader import Batches
 from forger.data.ranges import to_float
 from forger.data.splitting import partition
@@ -105,11 +106,11 @@ def memory(few: Path, many: Path, repeats: int) -> list[Row]:
 
 def decoding(photographs: Path, repeats: int) -> Row:
     """A thread for each core against one."""
-    files = Files(photographs, sorted(photographs.iterdir()))
+    files, layout = Files(photographs, sorted(photographs.iterdir())), Layout.of(3, SIZE)
 
     def decode(cores: int) -> Cost:
         with patch("os.cpu_count", return_value=cores):
-            return per(timed(lambda: decode_noting(files, 3, SIZE)), len(files))
+            return per(timed(lambda: decode_noting(files, layout)), len(files))
 
     cores = os.cpu_count() or 1
     costs = interleaved({"one thread": lambda: decode(1), f"{cores} threads": lambda: decode(cores)}, repeats)
@@ -123,13 +124,13 @@ def decoding(photographs: Path, repeats: int) -> Row:
 
 def feeding(pictures: Path, paths: list[Path], cache: Path, repeats: int) -> list[Row]:
     """From memory, from the map, from the files."""
-    files = Files(pictures, paths)
-    mapped, _ = stored(files, 3, SIZE, cache)
+    files, layout = Files(pictures, paths), Layout.of(3, SIZE)
+    mapped, _ = stored(files, layout, cache)
     assert isinstance(mapped, Tensor)
     splits = {
         "memory": (Split({"image": mapped.clone()}), 1000),
         "map": (Split({"image": mapped}, block=SHARD), 1000),
-        "files": (Split({"image": cast(Tensor, Undecoded(files, 3, SIZE))}, block=SHARD), 60),
+        "files": (Split({"image": cast(Tensor, Undecoded(files, layout))}, block=SHARD), 60),
     }
 
     def feed(split: Split, batches: int) -> Cost:

@@ -11,6 +11,7 @@ from forger.config.schema import Config, validate
 from forger.data.dataset import Split
 from forger.data.loader import Batches
 from forger.randomness import generator
+from forger.sizes import sides
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.speed.measuring import Cost, per, timed
 
@@ -36,7 +37,7 @@ class Match:
         optimizers = self.game.configure_optimizers()
         # What Lightning would keep for it.
         self.game._optimizers = lambda: optimizers
-        shape = (640, about.channels or 0, about.size or 0, about.size or 0)
+        shape = (640, about.channels or 0, *sides(about.size or 0))
         images = torch.randint(256, shape, dtype=torch.uint8, generator=generator(0, "pixels"))
         self.stream = iter(Batches(Split({"image": images}), batch_size=64, seed=0, position=int))
 

@@ -3,7 +3,7 @@
 A value of the wrong type is left for the config's own check, which names the key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -13,19 +13,33 @@ from omegaconf import DictConfig, OmegaConf
 from forger.errors import ConfigError
 
 
-def product(*factors: float) -> float | None:
-    """``${product:15.625,${data.size},${data.size}}``: the factors multiplied."""
-    return prod(factors) if all(isinstance(factor, int | float) for factor in factors) else None
+def product(*factors: float | Sequence[float]) -> float | None:
+    """``${product:15.625,${shape:${data.channels},${data.size}}}``: the factors, and those in lists, multiplied."""
+    flat = [each for factor in factors for each in _sides(factor)]
+    return prod(flat) if all(isinstance(factor, int | float) for factor in flat) else None
 
 
-def at_size(size: int, values: Mapping[int, Any]) -> Any:
-    """``${at_size:${data.size},{8:64,28:32}}``: the value for the largest of the sizes that is not above ``size``."""
-    fitting = [known for known in values if isinstance(size, int) and known <= size]
+def shape(channels: int, size: int | Sequence[int]) -> Any:
+    """``${shape:${data.channels},${data.size}}``: channels, height and width of the pictures."""
+    both = _sides(size)
+    return OmegaConf.create([channels, *(both if len(both) == 2 else (size, size))])
+
+
+def at_size(size: int | Sequence[int], values: Mapping[int, Any]) -> Any:
+    """``${at_size:${data.size},{8:64,28:32}}``: the value for the largest of the sizes that is not above ``size``.
+
+    Of a height and a width the shorter counts.
+    """
+    fitting = [known for known in values if all(isinstance(side, int) and known <= side for side in _sides(size))]
     value = values[max(fitting, default=min(values))]
     return OmegaConf.create(value) if isinstance(value, list) else value
 
 
-def seen(key: str, root: str, label: str | None = None, splits: DictConfig | None = None, *, _root_: DictConfig) -> int:
+def _sides(size: Any) -> Sequence[Any]:
+    return size if isinstance(size, Sequence) and not isinstance(size, str) else [size]
+
+
+def seen(key: str, root: str, label: str | None = None, splits: DictConfig | None = None, *, _root_: DictConfig) -> Any:
     """``${seen:size,${data.root},${data.label},${data.splits}}``: size, channels or classes of the pictures at a place.
 
     Each config looks once.
@@ -44,9 +58,11 @@ def seen(key: str, root: str, label: str | None = None, splits: DictConfig | Non
         except (OSError, ValueError) as error:
             line = str(error)
             raise ConfigError(line if line.startswith("data.") else f"data.root: {line}") from error
-    return looked[about][key]
+    value = looked[about][key]
+    return OmegaConf.create(value) if isinstance(value, list) else value
 
 
 OmegaConf.register_new_resolver("seen", seen, replace=True)
 OmegaConf.register_new_resolver("product", product, replace=True)
+OmegaConf.register_new_resolver("shape", shape, replace=True)
 OmegaConf.register_new_resolver("at_size", at_size, replace=True)

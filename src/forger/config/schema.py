@@ -16,6 +16,8 @@ from forger.errors import ConfigError
 from forger.redaction import remember_variables
 
 Count = Annotated[int, Ge(1)]
+#: Height and width alike, or both.
+Size = Count | Annotated[list[Count], MinLen(2), MaxLen(2)]
 #: Folders below `run.root`; no way out of it, and nothing that a shell or a web page would trip over.
 Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.=,+-]*(/\w[\w.=,+-]*)*$", max_length=200)]
 
@@ -40,7 +42,8 @@ class DataConfig:
     name: Annotated[str, MinLen(1)]
     source: Node
     batch_size: Count
-    size: Count | None = None
+    size: Size | None = None
+    fit: Literal["crop", "pad", "stretch", "none"] | None = None
     channels: Count | None = None
     classes: Annotated[int, Ge(0)] = 0
     dimension: Count | None = None

@@ -16,6 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.decoding import decode, read
+from forger.data.layout import Layout
+from forger.data.planes import Planes, open_picture
 
 
 class Collection(ABC):
@@ -51,17 +53,17 @@ class Collection(ABC):
     def content(self, key: Any) -> bytes:
         """The bytes of a picture's file."""
 
-    def opened(self, key: Any) -> Image.Image:
+    def opened(self, key: Any) -> Image.Image | Planes:
         """The picture, not decoded yet; what is wrong with it is raised here or later, as Pillow likes."""
-        return Image.open(io.BytesIO(self.content(key)))
+        return open_picture(io.BytesIO(self.content(key)))
 
-    def decode(self, key: Any, channels: int, size: int) -> tuple[Tensor, list[str]]:
-        """One picture as uint8 (channels, size, size), and notes on what was done.
+    def decode(self, key: Any, layout: Layout) -> tuple[Tensor, list[str]]:
+        """One picture as uint8 (channels, height, width), and notes on what was done.
 
         Raises:
-            ValueError: it is no readable 8-bit picture; the message has its name.
+            ValueError: it is no readable 8-bit picture, or does not fit; the message has its name.
         """
-        return read(self.name(key), lambda: self.opened(key), channels, size)
+        return read(self.name(key), lambda: self.opened(key), layout)
 
     def files(self) -> Sequence[Path]:
         """The files that hold the pictures, below the place or absolute."""
@@ -107,11 +109,11 @@ class Files(Collection):
     def content(self, key: Path) -> bytes:
         return (self.place / key).read_bytes()
 
-    def decode(self, key: Path, channels: int, size: int) -> tuple[Tensor, list[str]]:
-        return decode(self.place / key, channels, size)
+    def decode(self, key: Path, layout: Layout) -> tuple[Tensor, list[str]]:
+        return decode(self.place / key, layout)
 
-    def opened(self, key: Path) -> Image.Image:
-        return Image.open(self.place / key)
+    def opened(self, key: Path) -> Image.Image | Planes:
+        return open_picture(self.place / key)
 
     def files(self) -> Sequence[Path]:
         return self.keys
@@ -120,20 +122,20 @@ class Files(Collection):
         """The files say it all."""
 
 
-def decode_each(pictures: Collection, channels: int, size: int) -> Iterator[tuple[Tensor, list[str]]]:
+def decode_each(pictures: Collection, layout: Layout) -> Iterator[tuple[Tensor, list[str]]]:
     """`Collection.decode` of every picture, in order."""
     # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for start in range(0, len(pictures), 256):
             part = pictures.keys[start : start + 256]
-            yield from pool.map(lambda key: pictures.decode(key, channels, size), part)
+            yield from pool.map(lambda key: pictures.decode(key, layout), part)
 
 
-def decode_noting(pictures: Collection, channels: int, size: int) -> tuple[Tensor, Counter[str]]:
-    """Pictures as uint8 (n, channels, size, size), and what was converted in how many of them."""
-    result = torch.empty(len(pictures), channels, size, size, dtype=torch.uint8)
+def decode_noting(pictures: Collection, layout: Layout) -> tuple[Tensor, Counter[str]]:
+    """Pictures as uint8 (n, channels, height, width), and what was converted in how many of them."""
+    result = torch.empty(len(pictures), *layout.shape, dtype=torch.uint8)
     notes = Counter[str]()
-    for index, (pixels, done) in enumerate(decode_each(pictures, channels, size)):
+    for index, (pixels, done) in enumerate(decode_each(pictures, layout)):
         result[index] = pixels
         notes.update(done)
     return result, notes

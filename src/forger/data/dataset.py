@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forger.data.mixture import Mixture
 from forger.data.ranges import BYTES, ValueRange
+from forger.sizes import sides, written
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +104,11 @@ class Data:
         if self.kind == "points":
             facts = {"dimension": self.shape[0], "classes": self.classes}
         else:
-            facts = {"size": self.shape[-1], "channels": self.shape[0], "classes": self.classes}
+            facts = {"size": written(*self.shape[1:]), "channels": self.shape[0], "classes": self.classes}
             facts["depth"] = self.values
         for key, truth in facts.items():
             value = declared.get(key, truth)
+            if key == "size" and value is not None:
+                value = written(*sides(value))
             if value != truth and not (key == "classes" and value == 0):
                 raise ValueError(f"data.{key}={value}, but the data set {self.name} has {key} {truth}")

@@ -7,35 +7,50 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-Channels = Literal[1, 3, 4]
+from forger.data.layout import Layout
+from forger.data.planes import Planes, Unfit, open_picture, tiff_planes, unseen_channels
+
 MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 #: Formats of pictures, by Pillow's names: where it was built without one of them, files of that one are left out.
 FORMATS = {"AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"}
 log = logging.getLogger(__name__)
 
 
-def converted(picture: Image.Image, channels: int) -> tuple[Image.Image, str | None]:
-    """A picture as 8-bit grey (1 channel), RGB (3) or RGBA (4); and a note where that loses something.
+def converted(picture: Image.Image | Planes, channels: int | None) -> tuple[Image.Image | Planes, str | None]:
+    """A picture as 8-bit grey (1 channel), RGB (3) or RGBA (4) or as it is; and a note where that loses something.
 
     EXIF orientation is applied. Transparency is composited on white (kept with 4 channels), a palette looked
-    up.
+    up. A TIFF of as many channels is read whole, `Planes` stay what they are.
+
+    Args:
+        picture: what `open_picture` gave.
+        channels: how many are wanted; None for all that there are, RGBA where Pillow has the picture.
 
     Raises:
-        ValueError: more than 8 bits a channel, which Pillow would cut or clip in silence.
+        Unfit: more than 8 bits a channel, which Pillow would cut or clip in silence, or other channels than are wanted.
     """
+    if isinstance(picture, TiffImageFile) and channels is not None and unseen_channels(picture) == channels:
+        assert picture.fp is not None
+        picture = tiff_planes(picture.fp)
+    if isinstance(picture, Planes):
+        if channels not in (None, picture.channels):
+            raise Unfit(f"{picture.channels} channels, but data.channels={channels}")
+        return picture, None
     stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "RGB;16B" where the mode says RGB
     if picture.mode.startswith(("I", "F")) or any(re.search(r";16[BLN]", raw) for raw in stored):
-        raise ValueError(f"more than 8 bits a channel (mode {picture.mode}): convert it to 8 bits first")
+        raise Unfit(f"more than 8 bits a channel (mode {picture.mode}): convert it to 8 bits first")
+    if channels not in (None, *MODES):
+        raise Unfit(f"{unseen_channels(picture) or len(picture.getbands())} channels, but data.channels={channels}")
     picture = ImageOps.exif_transpose(picture)
-    mode = MODES[channels]
-    if picture.has_transparency_data and channels != 4:
+    mode = MODES[channels or 4]
+    if picture.has_transparency_data and mode != "RGBA":
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
         return picture.convert(mode), "transparency composited on white"
@@ -49,52 +64,48 @@ def converted(picture: Image.Image, channels: int) -> tuple[Image.Image, str | N
     return picture.convert(mode), done
 
 
-def square(picture: Image.Image, size: int) -> Image.Image:
-    """The largest centred square of a picture, resized to `size` with an antialiased bicubic filter."""
-    width, height = picture.size
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    if width == height == size:
-        return picture
-    # Cut first: with resize's own `box` the filter would reach beyond the square.
-    middle = picture.crop((left, top, left + side, top + side))
-    return middle.resize((size, size), Image.Resampling.BICUBIC)
-
-
-def as_tensor(picture: Image.Image) -> Tensor:
+def as_tensor(picture: Image.Image | Planes) -> Tensor:
     """uint8 (c, h, w)."""
-    pixels = torch.from_numpy(np.array(picture))
+    pixels = torch.from_numpy(np.array(picture.pixels if isinstance(picture, Planes) else picture))
     return pixels.reshape(picture.height, picture.width, -1).permute(2, 0, 1)
 
 
 def read(
-    name: str, opened: Callable[[], Image.Image], channels: int, size: int | None = None
+    name: str, opened: Callable[[], Image.Image | Planes], wanted: Layout | int | None
 ) -> tuple[Tensor, list[str]]:
-    """One picture as uint8 (channels, h, w), made a square of `size` if given; notes on what was done.
+    """One picture as uint8 (channels, h, w), and notes on what was done.
+
+    Args:
+        name: what errors call it.
+        opened: what opens it.
+        wanted: what it becomes, or how many channels it gets at the size that it has, or None, as `converted` says.
 
     Raises:
-        ValueError: it is no readable 8-bit picture; the message begins with `name`.
+        ValueError: it is no readable 8-bit picture, or does not fit; the message begins with `name`.
         FileNotFoundError: its file is missing.
     """
+    channels = wanted.channels if isinstance(wanted, Layout) else wanted
     try:
         with opened() as whole:
             picture, done = converted(whole, channels)
             notes = [done] if done else []
-            if size is not None:
-                if min(picture.size) < size:
-                    notes.append(f"enlarged to {size}")
-                picture = square(picture, size)
+            if isinstance(wanted, Layout):
+                if wanted.enlarges(picture):
+                    notes.append(f"enlarged to {wanted}")
+                picture = wanted.fitted(picture)
             return as_tensor(picture), notes
     except FileNotFoundError:
         raise FileNotFoundError(f"{name} is missing") from None
+    except Unfit as error:
+        raise ValueError(f"{name}: {error}") from None
     except Exception as error:  # OSError, SyntaxError, struct.error, …, as the damage has it
-        why = str(error) if "8 bits" in str(error) else f"can't be read ({error}): replace or remove it"
-        raise ValueError(f"{name}: {' '.join(why.split())}") from error
+        why = " ".join(str(error).split())
+        raise ValueError(f"{name}: can't be read ({why}): replace or remove it") from error
 
 
-def decode(path: Path, channels: int, size: int | None = None) -> tuple[Tensor, list[str]]:
+def decode(path: Path, wanted: Layout | int | None) -> tuple[Tensor, list[str]]:
     """`read` of a picture file, which the errors name by its path."""
-    return read(str(path), lambda: Image.open(path), channels, size)
+    return read(str(path), lambda: open_picture(path), wanted)
 
 
 def log_conversions(notes: Mapping[str, int], n: int, folder: Path) -> None:

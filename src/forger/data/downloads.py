@@ -17,7 +17,9 @@ from torch.nn.functional import interpolate
 
 from forger.data.dataset import Data, Split
 from forger.data.images import labelled, permutation
+from forger.data.layout import Size, centred
 from forger.locking import locked
+from forger.sizes import sides
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -25,7 +27,7 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 def mnist(
     root: str,
-    size: Annotated[int, Ge(4)] = 28,
+    size: Size = 28,
     download: bool = True,
     validation: Annotated[int, Ge(1)] = 5000,
 ) -> Data:
@@ -43,7 +45,7 @@ def mnist(
 
 def fashion_mnist(
     root: str,
-    size: Annotated[int, Ge(4)] = 28,
+    size: Size = 28,
     download: bool = True,
     validation: Annotated[int, Ge(1)] = 5000,
 ) -> Data:
@@ -57,7 +59,7 @@ def fashion_mnist(
 
 def cifar10(
     root: str,
-    size: Annotated[int, Ge(4)] = 32,
+    size: Size = 32,
     download: bool = True,
     validation: Annotated[int, Ge(1)] = 5000,
 ) -> Data:
@@ -84,7 +86,7 @@ def cifar10(
     return _with_validation("cifar10", parts, size, validation)
 
 
-def _idx(name: str, dataset_name: str, root: str, size: int, download: bool, validation: int, *more: Path) -> Data:
+def _idx(name: str, dataset_name: str, root: str, size: Size, download: bool, validation: int, *more: Path) -> Data:
     raw = Path(root) / dataset_name / "raw"
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     files = _found(names, raw, Path(root), *more)
@@ -177,7 +179,7 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _with_validation(name: str, parts: list[tuple[Tensor, Tensor]], size: int, validation: int) -> Data:
+def _with_validation(name: str, parts: list[tuple[Tensor, Tensor]], size: Size, validation: int) -> Data:
     (images, labels), (test_images, test_labels) = ((resized(images, size), labels) for images, labels in parts)
     if validation >= len(images):
         raise ValueError(f"validation={validation} leaves nothing of the {len(images)} training images of {name}")
@@ -191,12 +193,15 @@ def _with_validation(name: str, parts: list[tuple[Tensor, Tensor]], size: int, v
     )
 
 
-def resized(images: Tensor, size: int) -> Tensor:
-    """Square uint8 images (n, c, h, h) at another size: bilinear, antialiased where it is smaller."""
-    if images.shape[-1] == size:
+def resized(images: Tensor, size: Size) -> Tensor:
+    """The largest centred part of uint8 images (n, c, h, w), at another size: bilinear, antialiased where smaller."""
+    height, width = sides(size)
+    left, top, right, bottom = centred(images.shape[-1], images.shape[-2], width, height)
+    images = images[..., top:bottom, left:right]
+    if images.shape[-2:] == (height, width):
         return images.contiguous()
-    result = torch.empty(*images.shape[:2], size, size, dtype=torch.uint8)
+    result = torch.empty(*images.shape[:2], height, width, dtype=torch.uint8)
     for part, out in zip(images.split(1024), result.split(1024), strict=True):  # float32 of a part, never of the whole
-        enlarged = interpolate(part.float(), (size, size), mode="bilinear", antialias=True)
+        enlarged = interpolate(part.float(), (height, width), mode="bilinear", antialias=True)
         out.copy_(enlarged.round_().clamp_(0, 255))
     return result

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
-from forger.data.decoding import as_tensor, square
+from forger.data.decoding import as_tensor
 from forger.data.images import hashed
+from forger.data.layout import Layout
 from forger.data.store import kept
 
 #: Where Debian's packages fonts-noto-color-emoji and unicode-data put them.
@@ -90,7 +91,7 @@ def _draw(texts: list[str], path: Path, size: int) -> tuple[Tensor, Mapping[str,
         if cell is None or cell == absent:
             notes["not in the font"] += 1
         else:
-            picture.copy_(as_tensor(square(cell, size)))
+            picture.copy_(as_tensor(Layout.of(3, size).fitted(cell)))
     return result, notes
 
 

@@ -11,12 +11,14 @@ from annotated_types import Ge
 
 from forger.data.collection import Collection
 from forger.data.dataset import Data, Split
-from forger.data.decoding import Channels
 from forger.data.division import Division, divide, typed_splits
 from forger.data.forms import Found, look
 from forger.data.forms.found import path_of
+from forger.data.layout import Channels, Fit, Layout, Size
+from forger.data.planes import channels_of
 from forger.data.splitting import SPLIT_NAMES
 from forger.data.store import as_split
+from forger.sizes import taken
 
 #: How many pictures are opened, spread over all, to see their size and colours.
 _SAMPLE = 64
@@ -28,18 +30,19 @@ log = logging.getLogger(__name__)
 
 def files(
     root: str,
-    size: Annotated[int, Ge(4)],
+    size: Size,
     channels: Channels = 3,
     classes: Annotated[int, Ge(0)] = 0,
     label: str | None = None,
     splits: dict[str, float | str] | None = None,
     group: str | None = None,
     skip_damaged: bool = False,
+    fit: Fit = "crop",
 ) -> Data:
     """The pictures at `root`, in any form that `forger.data.forms.look` knows.
 
-    They become squares of `size` with `channels` 1, 3 or 4. The splits are those of the place or the folders that
-    `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that `splits` says: the
+    They get the height and width of `size` by `fit` (`forger.data.layout.Layout`). The splits are those of the place or
+    the folders that `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that `splits` says: the
     same pictures in the same order are the same data in any form. Copies stay together, and so does a `group`
     (`forger.data.division`).
     With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
@@ -58,10 +61,11 @@ def files(
         raise ValueError(f"{place} has {len(names)} classes ({some or 'no labels'}), but data.classes={classes}")
     log.info("%s: %s", place, _told(found, names))
     labels = torch.tensor(found.numbers()) if classes else None
+    layout = Layout.of(channels, size, fit)
 
     def split(name: str, rows: list[int]) -> Split:
         of_rows = {} if labels is None else {"label": labels[rows]}
-        return as_split(found.pictures.at(rows), channels, size, of_rows, again=name != "train")
+        return as_split(found.pictures.at(rows), layout, of_rows, again=name != "train")
 
     division = divide(found, place, splits, group)
     if division.damaged:
@@ -84,53 +88,61 @@ def _check_damaged(division: Division, n: int, place: Path, skip: bool) -> None:
     log.warning("%s: %s of %s pictures can't be read and are left out", place, f"{len(damaged):,}", f"{n:,}")
 
 
-def seen(root: str, label: str | None = None, splits: Mapping[str, float | str] | None = None) -> dict[str, int]:
+def seen(root: str, label: str | None = None, splits: Mapping[str, float | str] | None = None) -> dict[str, Any]:
     """What a config need not say of the pictures at `root`: `size`, `channels` and `classes`.
 
-    The headers of a sample are read. Where all pictures are squares of one side up to 256, that is the size; else it is
-    the largest of 8, 16, …, 256 that is not above the median shorter side. There is one channel where all are grey,
-    else there are three.
+    The headers of a sample are read. Where all pictures are squares of one side up to 256, that is the size, and so are
+    height and width of all if networks take them (`forger.sizes.taken`); else it is the largest of 8, 16, …, 256
+    that is not above the median shorter side. There is one channel where all are grey, as many as all have where Pillow
+    has no mode for them, else there are three.
 
     Raises:
         FileNotFoundError, ValueError: as `files`.
     """
     found = look(Path(root), label, typed_splits(splits)[1])
-    sizes, grey = _headers(found.pictures)
+    sizes, channels = _headers(found.pictures)
+    return {"size": _chosen(sizes), "channels": channels, "classes": len(found.classes())}
+
+
+def _chosen(sizes: list[tuple[int, int]]) -> int | list[int]:
     shorter = median(min(size) for size in sizes)
-    alike = len({side for size in sizes for side in size}) == 1 and 4 <= shorter <= _SIDES[-1]
-    size = int(shorter) if alike else max((side for side in _SIDES if side <= shorter), default=_SIDES[0])
-    return {"size": size, "channels": 1 if grey else 3, "classes": len(found.classes())}
+    (width, height), *others = set(sizes)
+    if not others and width == height and 4 <= width <= _SIDES[-1]:
+        return width
+    if not others and taken(height, width):
+        return [height, width]
+    return max((side for side in _SIDES if side <= shorter), default=_SIDES[0])
 
 
-def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], bool]:
-    """Widths and heights of a sample, and whether all of it is grey.
+def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], int]:
+    """Widths and heights of a sample, and how many channels hold it all.
 
     Raises:
         ValueError: none of it can be read; the message names a picture.
     """
-    sizes, modes, damage = [], set(), []
+    sizes, channels, damage = [], set(), []
     for row in range(0, len(pictures), -(-len(pictures) // _SAMPLE)):
         key = pictures.keys[row]
         try:
             with pictures.opened(key) as picture:
                 sizes.append(picture.size)
-                modes.add(picture.mode)
+                channels.add(channels_of(picture))
         except Exception as error:  # as in `decoding.read`: a damaged picture fails in many ways
             damage.append(f"{pictures.name(key)}: can't be read ({' '.join(str(error).split())}): replace or remove it")
     if not sizes:
         raise ValueError(damage[0])
-    return sizes, modes <= {"1", "L", "LA", "La"}
+    return sizes, max(channels)
 
 
 def _told(found: Found, names: list[Any]) -> str:
     """What was found, in one line."""
-    sizes, grey = _headers(found.pictures)
+    sizes, channels = _headers(found.pictures)
     low, high = (f"{width}x{height}" for width, height in (min(sizes), max(sizes)))
     some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
     facts = (
         f"{found.form} of {len(found.pictures)} pictures",
         low if low == high else f"{low} to {high}",
-        "grey" if grey else "colour",
+        {1: "grey", 3: "colour"}.get(channels, f"{channels} channels"),
         f"{len(names)} classes ({some})" if names else "no labels",
         "split as it says" if found.splits else "split by pixels",
     )

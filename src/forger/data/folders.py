@@ -10,17 +10,17 @@ from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
-from forger.data.decoding import Channels
 from forger.data.forms.hub import Rows, opened_tables, stored_hashes
+from forger.data.layout import Channels, Fit, Layout, Size
 from forger.data.splitting import SPLIT_NAMES, assigned, partition, split_folders, split_meant
 from forger.data.store import as_split, decoded
 from forger.errors import closest
 
 
 def image_folder(
-    root: str, size: Annotated[int, Ge(4)], channels: Channels = 3, classes: Annotated[int, Ge(0)] = 0
+    root: str, size: Size, channels: Channels = 3, classes: Annotated[int, Ge(0)] = 0, fit: Fit = "crop"
 ) -> Data:
-    """Any pictures below `root`: centred square, antialiased resize to `size`, `channels` 1, 3 or 4.
+    """Any pictures below `root`, of the height and width `size` by `fit` (`forger.data.layout.Layout`).
 
     Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
     (`forger.data.splitting.partition`).
@@ -35,10 +35,11 @@ def image_folder(
     parts = partition(folder)
     depth = 1 if split_folders(folder) else 0
     names = _class_names(folder, parts, depth, classes) if classes else []
+    layout = Layout.of(channels, size, fit)
 
     def split(paths: Sequence[Path]) -> Split:
         labels = {"label": torch.tensor([names.index(path.parts[depth]) for path in paths])} if classes else {}
-        return as_split(Files(folder, paths), channels, size, labels, again=paths is not parts["train"])
+        return as_split(Files(folder, paths), layout, labels, again=paths is not parts["train"])
 
     train, validation, test = (split(parts[name]) for name in SPLIT_NAMES)
     return Data(folder.resolve().name, train, validation, test, classes=classes)
@@ -56,8 +57,8 @@ def _class_names(root: Path, parts: dict[str, list[Path]], depth: int, classes: 
     return names
 
 
-def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smiling") -> Data:
-    """CelebA (Liu et al. 2015), aligned faces: centred square, resized to `size`; official splits.
+def celeba(root: str, size: Size = 64, label: str | None = "Smiling", fit: Fit = "crop") -> Data:
+    """CelebA (Liu et al. 2015), aligned faces of the height and width `size` by `fit`; official splits.
 
     `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none.
     `root` holds img_align_celeba/*.jpg, list_eval_partition.txt and list_attr_celeba.txt.
@@ -79,12 +80,13 @@ def celeba(root: str, size: Annotated[int, Ge(4)] = 64, label: str | None = "Smi
     if unfit:
         raise ValueError(f"{tables[0]} is damaged at {' '.join(unfit[0])!r}: a line is a file name and 0, 1 or 2")
     attribute = _attribute(tables[1], label) if label else {}
+    layout = Layout.of(3, size, fit)
 
     def split(number: str) -> Split:
         names = [name for name, part in rows if part == number]
         if not names:
             raise ValueError(f"{tables[0]} has no picture of split {number} (0 train, 1 validation, 2 test)")
-        arrays = {"image": decoded(Files(folder / "img_align_celeba", [Path(name) for name in names]), 3, size)}
+        arrays = {"image": decoded(Files(folder / "img_align_celeba", [Path(name) for name in names]), layout)}
         if label:
             unknown = [name for name in names if name not in attribute]
             if unknown:
@@ -107,17 +109,18 @@ def _attribute(path: Path, label: str) -> dict[str, int]:
 
 def huggingface(
     path: str,
-    size: Annotated[int, Ge(4)],
+    size: Size,
     channels: Channels = 3,
     classes: Annotated[int, Ge(0)] = 0,
     config: str | None = None,
     split: str = "train",
     image_key: str = "image",
     label_key: str = "label",
+    fit: Fit = "crop",
 ) -> Data:
     """A Hugging Face data set, by its name on the hub (and `config`), or a folder that `save_to_disk` wrote.
 
-    Pictures of any size become squares of `size`. `split` is trained on; the splits validation (or valid,
+    Pictures get the height and width of `size` by `fit`. `split` is trained on; the splits validation (or valid,
     val) and test are used where the set has them, and else are about a tenth of `split` each, by the pictures' pixels
     (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0. Pictures are
     decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`).
@@ -131,7 +134,7 @@ def huggingface(
     split = split if split in tables or not alike else alike[0]
     if split not in tables:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(tables)}")
-    columns = tables[split].column_names
+    layout, columns = Layout.of(channels, size, fit), tables[split].column_names
     for key in [image_key] + ([label_key] if classes else []):
         if key not in columns:
             raise ValueError(f"{path} has no column {key!r}; it has {', '.join(columns)}")
@@ -148,7 +151,7 @@ def huggingface(
 
     def of_rows(rows: list[int], again: bool) -> Split:
         arrays = {} if labels is None else {"label": labels[rows]}
-        return as_split(pictures.at(rows), channels, size, arrays, again=again)
+        return as_split(pictures.at(rows), layout, arrays, again=again)
 
     splits = (of_rows(parts[name], name != "train") for name in SPLIT_NAMES)
     return Data(Path(path).name, *splits, classes=classes)

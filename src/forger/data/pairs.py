@@ -6,17 +6,23 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen, MinLen
 from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
-from forger.data.decoding import Channels, decode, listing
+from forger.data.decoding import decode, listing
 from forger.data.downloads import fashion_mnist
 from forger.data.images import digits, permutation, stratified
+from forger.data.layout import Channels, Fit, Layout, Size
 from forger.data.splitting import SPLIT_NAMES, partition
 from forger.data.store import decoded, kept
 from forger.randomness import generator
+from forger.sizes import sides
+
+#: Height and width of a patch alike, or both.
+PatchSide = Annotated[int, Ge(16)]
+Patch = PatchSide | Annotated[list[PatchSide], MinLen(2), MaxLen(2)]
 
 
 def digits_inverted() -> Data:
@@ -75,12 +81,13 @@ def _and_translated(source: Data, how: str, translate: Callable[[Tensor], Tensor
 def unpaired_folders(
     root_a: str,
     root_b: str,
-    size: Annotated[int, Ge(4)],
+    size: Size,
     channels: Channels = 3,
     test_a: str | None = None,
     test_b: str | None = None,
+    fit: Fit = "crop",
 ) -> Data:
-    """Two folders of pictures of any size, domain A ("image") and domain B ("target"), without partners.
+    """Two folders of pictures, domain A ("image") and domain B ("target"), without partners; `size`, `fit`: `Layout`.
 
     Each is split like an `image_folder`; with `test_a` and `test_b` (CycleGAN's trainA, trainB, testA, testB)
     the tests are those folders.
@@ -94,13 +101,15 @@ def unpaired_folders(
     if Path(root_a).resolve() == Path(root_b).resolve():
         raise ValueError(f"root_a and root_b are the same folder, {root_a}: a translation needs two domains")
 
+    layout = Layout.of(channels, size, fit)
+
     def domain(root: str, test: str | None) -> dict[str, Tensor]:
         paths = {name: [(Path(root), part)] for name, part in partition(Path(root)).items()}
         if test is not None:
             paths["train"] += paths["test"]
             paths["test"] = [(Path(test), listing(Path(test)))]
         return {
-            name: torch.cat([decoded(Files(place, part), channels, size) for place, part in parts])
+            name: torch.cat([decoded(Files(place, part), layout) for place, part in parts])
             for name, parts in paths.items()
         }
 
@@ -109,8 +118,8 @@ def unpaired_folders(
     return Data(f"{Path(root_a).name}-{Path(root_b).name}", train, validation, test)
 
 
-def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3) -> Data:
-    """`root`/A and `root`/B with the same file names: an unpaired task with a hidden truth.
+def paired_folder(root: str, size: Size, channels: Channels = 3, fit: Fit = "crop") -> Data:
+    """`root`/A and `root`/B with the same file names: an unpaired task with a hidden truth; `size`, `fit`: `Layout`.
 
     As in `digits_inverted`, training uses A of one half of the pairs and B of the other half; only validation and
     test have pairs ("image" and "truth").
@@ -118,7 +127,7 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
     Raises:
         ValueError: a picture, named by its path, has no partner.
     """
-    folder = Path(root)
+    folder, layout = Path(root), Layout.of(channels, size, fit)
     names_a, names_b = listing(folder / "A"), listing(folder / "B")
     for here, there, alone in (
         ("A", "B", set(names_a) - set(names_b)),
@@ -131,8 +140,8 @@ def paired_folder(root: str, size: Annotated[int, Ge(4)], channels: Channels = 3
     def split(paths: list[Path], hidden: bool) -> Split:
         order = permutation(len(paths), "paired_folder")
         of_a, of_b = order.tensor_split(2) if hidden else (torch.arange(len(paths)), order)
-        a = decoded(Files(folder / "A", [paths[i] for i in of_a]), channels, size)
-        b = decoded(Files(folder / "B", [paths[i] for i in of_b]), channels, size)
+        a = decoded(Files(folder / "A", [paths[i] for i in of_a]), layout)
+        b = decoded(Files(folder / "B", [paths[i] for i in of_b]), layout)
         if hidden:
             return Split({"image": a}, {"target": b})
         return Split({"image": a, "truth": b[order.argsort()]}, {"target": b})
@@ -178,9 +187,7 @@ def _patches(image: Tensor, patch: int, stride: int) -> Tensor:
     return grid.permute(1, 2, 0, 3, 4).reshape(-1, len(image), patch, patch).contiguous()
 
 
-def patches_of_folder(
-    root: str, patch: Annotated[int, Ge(16)] = 48, channels: Channels = 3, crops: Annotated[int, Ge(1)] = 64
-) -> Data:
+def patches_of_folder(root: str, patch: Patch = 48, channels: Channels = 3, crops: Annotated[int, Ge(1)] = 64) -> Data:
     """`crops` random patches, always the same, of each picture below `root`, for super-resolution.
 
     Split by picture, as an `image_folder`; nothing is resized.
@@ -189,20 +196,21 @@ def patches_of_folder(
         ValueError: a picture smaller than a patch.
     """
     folder = Path(root)
+    height, width = patch_sides = sides(patch)
 
     def cut(paths: list[Path]) -> tuple[Tensor, dict[str, int]]:
-        result = torch.empty(len(paths), crops, channels, patch, patch, dtype=torch.uint8)
+        result = torch.empty(len(paths), crops, channels, *patch_sides, dtype=torch.uint8)
         for path, out in zip(paths, result, strict=True):
             picture, _ = decode(folder / path, channels)
-            room = [extent - patch + 1 for extent in picture.shape[1:]]
+            room = [extent - side + 1 for extent, side in zip(picture.shape[1:], patch_sides, strict=True)]
             if min(room) < 1:
                 size = f"{picture.shape[2]} x {picture.shape[1]}"
                 raise ValueError(
-                    f"{folder / path} is {size}, smaller than a patch of {patch}: remove it or set data.size"
+                    f"{folder / path} is {size}, smaller than a patch of {width} x {height}: remove it or set data.size"
                 )
             corners = torch.rand(crops, 2, generator=generator(0, "patches_of_folder", path.as_posix()))
             for crop, (top, left) in zip(out, (corners * torch.tensor(room)).long().tolist(), strict=True):
-                crop.copy_(picture[:, top : top + patch, left : left + patch])
+                crop.copy_(picture[:, top : top + height, left : left + width])
         return result.flatten(0, 1), {}
 
     def split(paths: list[Path]) -> Split:

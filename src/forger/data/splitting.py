@@ -146,7 +146,7 @@ def pixel_hashes(pictures: Collection) -> tuple[list[int], dict[int, str]]:
     def one(row: int) -> int:
         key = pictures.keys[row]
         try:
-            pixels, _ = read(pictures.name(key), lambda: pictures.opened(key), 4)
+            pixels, _ = read(pictures.name(key), lambda: pictures.opened(key), None)
         except (ValueError, FileNotFoundError) as error:
             damaged[row] = str(error)
             return 0

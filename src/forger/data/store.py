@@ -20,6 +20,7 @@ from forger.console import console
 from forger.data.collection import Collection, decode_each, decode_noting
 from forger.data.dataset import Split
 from forger.data.decoding import log_conversions
+from forger.data.layout import Layout
 from forger.files import append_row, atomic_file, read_rows, write_atomically
 from forger.locking import locked
 
@@ -33,15 +34,15 @@ log = logging.getLogger(__name__)
 
 
 class Undecoded:
-    """A stand-in for a uint8 tensor (n, channels, size, size) whose rows are decoded when they are asked for."""
+    """A stand-in for a uint8 tensor (n, channels, height, width) whose rows are decoded when they are asked for."""
 
     dtype = torch.uint8
     ndim = 4
     device = torch.device("cpu")
 
-    def __init__(self, pictures: Collection, channels: int, size: int) -> None:
-        self.pictures = pictures
-        self.shape = torch.Size((len(pictures), channels, size, size))
+    def __init__(self, pictures: Collection, layout: Layout) -> None:
+        self.pictures, self.layout = pictures, layout
+        self.shape = torch.Size((len(pictures), *layout.shape))
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -56,29 +57,27 @@ class Undecoded:
         assert dim == 0
         result = torch.empty(len(index), *self.shape[1:], dtype=torch.uint8)
         pictures = self.pictures.at(index.tolist())
-        for row, (pixels, _) in enumerate(decode_each(pictures, self.shape[1], self.shape[2])):
+        for row, (pixels, _) in enumerate(decode_each(pictures, self.layout)):
             result[row] = pixels
         return result
 
 
-def as_split(
-    pictures: Collection, channels: int, size: int, labels: Mapping[str, Tensor], *, again: bool = False
-) -> Split:
+def as_split(pictures: Collection, layout: Layout, labels: Mapping[str, Tensor], *, again: bool = False) -> Split:
     """Pictures and what belongs to them as one split of a data set, in memory or, of more than 256 MB, on disk.
 
     Where the disk has no room for a large one that is read `again` and again, as scores do, it is decoded into memory.
     """
-    if len(pictures) * channels * size * size <= IN_MEMORY:
-        return Split({"image": decoded(pictures, channels, size), **labels})
-    images, digest = stored(pictures, channels, size)
+    if len(pictures) * layout.values <= IN_MEMORY:
+        return Split({"image": decoded(pictures, layout), **labels})
+    images, digest = stored(pictures, layout)
     if isinstance(images, Undecoded) and again:
         images = images[:]
     return Split({"image": cast(Tensor, images), **labels}, known={"image": digest}, block=SHARD)
 
 
-def decoded(pictures: Collection, channels: int, size: int) -> Tensor:
+def decoded(pictures: Collection, layout: Layout) -> Tensor:
     """Pictures decoded into memory; the second time from the cache."""
-    made = kept(pictures, ("squares", channels, size), lambda: decode_noting(pictures, channels, size))
+    made = kept(pictures, ("squares", *layout.key), lambda: decode_noting(pictures, layout))
     log_conversions(made[1], len(pictures), pictures.container)
     return made[0]
 
@@ -132,8 +131,8 @@ def _read(cache: Path) -> tuple[Tensor, Mapping[str, int]] | None:
     return None
 
 
-def stored(pictures: Collection, channels: int, size: int, cache: Path | None = None) -> tuple[Tensor | Undecoded, str]:
-    """Pictures as uint8 (n, channels, size, size), and the SHA-256 that stands for their pixels.
+def stored(pictures: Collection, layout: Layout, cache: Path | None = None) -> tuple[Tensor | Undecoded, str]:
+    """Pictures as uint8 (n, channels, height, width), and the SHA-256 that stands for their pixels.
 
     The tensor is a map of a file in ``cache``, decoded there by whoever asks first, shard by shard: a decoding
     that was ended goes on where it stopped, other processes wait for it. It is known again by the paths, sizes and
@@ -143,13 +142,13 @@ def stored(pictures: Collection, channels: int, size: int, cache: Path | None = 
     Raises:
         ValueError: a picture can't be read.
     """
-    folder = (cache or default_cache()) / pictures.known_by(SCHEMA, channels, size)
-    shape = (len(pictures), channels, size, size)
-    need = len(pictures) * channels * size * size
+    folder = (cache or default_cache()) / pictures.known_by(SCHEMA, *layout.key)
+    shape = (len(pictures), *layout.shape)
+    need = len(pictures) * layout.values
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):
-            digest = _decode(folder, pictures, shape, need)
+            digest = _decode(folder, pictures, layout)
     except OSError as error:
         log.warning(
             "decoding %s while training, since %s can't keep its %.1f GB (%s)",
@@ -159,7 +158,7 @@ def stored(pictures: Collection, channels: int, size: int, cache: Path | None = 
             error,
         )
         sizes = [(pictures.place / path).stat().st_size for path in pictures.files()]
-        return Undecoded(pictures, channels, size), _digest([str(key) for key in pictures.keys], sizes)
+        return Undecoded(pictures, layout), _digest([str(key) for key in pictures.keys], sizes, *layout.key[2:])
     pixels = torch.from_file(str(folder / "images.u8"), shared=False, size=need, dtype=torch.uint8)
     return pixels.reshape(shape), digest
 
@@ -169,8 +168,9 @@ def default_cache() -> Path:
     return Path(os.environ.get("FORGER_CACHE") or Path.home() / ".cache" / "forger") / "decoded"
 
 
-def _decode(folder: Path, pictures: Collection, shape: tuple[int, ...], need: int) -> str:
+def _decode(folder: Path, pictures: Collection, layout: Layout) -> str:
     """Fill the file with what is missing; SHA-256 over the shards'."""
+    need = len(pictures) * layout.values
     manifest, pixels_file = folder / "manifest.json", folder / "images.u8"
     if manifest.exists():
         if (
@@ -182,7 +182,7 @@ def _decode(folder: Path, pictures: Collection, shape: tuple[int, ...], need: in
             left.unlink(missing_ok=True)
     done = {row["shard"]: row for row in read_rows(folder / "shards.jsonl")}
     shards = range(0, len(pictures), SHARD)
-    room = torch.empty(min(SHARD, len(pictures)), *shape[1:], dtype=torch.uint8)
+    room = torch.empty(min(SHARD, len(pictures)), *layout.shape, dtype=torch.uint8)
     with pixels_file.open("r+b" if done else "wb") as file, _bar(len(pictures)) as advance:
         if not done:
             _reserve(file, need, folder)
@@ -190,11 +190,11 @@ def _decode(folder: Path, pictures: Collection, shape: tuple[int, ...], need: in
             part = pictures.at(range(start, min(start + SHARD, len(pictures))))
             if shard not in done:
                 pixels, notes = room[: len(part)], Counter[str]()
-                for row, (picture, note) in enumerate(decode_each(part, shape[1], shape[2])):
+                for row, (picture, note) in enumerate(decode_each(part, layout)):
                     pixels[row] = picture
                     notes.update(note)
                 content = pixels.numpy().data
-                file.seek(start * shape[1] * shape[2] * shape[3])
+                file.seek(start * layout.values)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -206,7 +206,7 @@ def _decode(folder: Path, pictures: Collection, shape: tuple[int, ...], need: in
         notes.update(row["notes"])
     log_conversions(notes, len(pictures), pictures.container)
     digest = _digest([done[shard]["sha256"] for shard in range(len(shards))])
-    write_atomically(manifest, json.dumps({"sha256": digest, "shape": shape}))
+    write_atomically(manifest, json.dumps({"sha256": digest, "shape": [len(pictures), *layout.shape]}))
     return digest
 
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from forger.networks.blocks import Count, Norm, Size, halvings, norms, widths
+from forger.networks.blocks import Count, Norm, Size, norms, widths
+from forger.sizes import halvings
 
 Activation = Literal["relu", "leaky_relu", "gelu"]
 Output = Literal["sigmoid", "tanh", "identity"]
@@ -100,7 +101,7 @@ class MLP(Autoencoder):
 class Convolutional(Autoencoder):
     """Strided and transposed convolutions (kernel 4, stride 2), as DCGAN's, and one linear layer to the code.
 
-    Images (N, channels, size, size), size 4 to 7 times a power of two from 8 to 256; channels double at each
+    Images (N, channels, height, width) of a size that `forger.sizes.halvings` takes; channels double at each
     halving up to `max_width`. Other parameters as in `MLP`.
 
     Raises:
@@ -122,7 +123,7 @@ class Convolutional(Autoencoder):
     ):
         base, count = halvings(size)
         steps = widths(width, count, max_width)
-        top = (steps[-1], base, base)
+        top = (steps[-1], *base)
         bias = norm == "none"
         encoder = [
             nn.Sequential(nn.Conv2d(a, b, 4, 2, 1, bias=bias), *norms(norm, b), _activation(activation))

@@ -3,37 +3,20 @@
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen, MinLen
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from forger.sizes import LARGEST, SMALLEST
+
 Count = Annotated[int, Ge(1)]
 Classes = Annotated[int, Ge(0)]
-Size = Annotated[int, Ge(8), Le(256)]
+Side = Annotated[int, Ge(SMALLEST), Le(LARGEST)]
+Size = Side | Annotated[list[Side], MinLen(2), MaxLen(2)]
 Norm = Literal["batch", "layer", "instance", "none"]
 DiscriminatorNorm = Literal["batch", "layer", "instance", "none", "spectral"]
 Smallest = Annotated[int, Ge(2), Le(4)]
 Condition = Literal["projection", "embedding"]
-
-
-def halvings(size: int, smallest: int = 4) -> tuple[int, int]:
-    """(base, k) with base = size / 2^k, 4 <= base <= 7, k >= 1: where strided convolutions end, and how many.
-
-    A `smallest` below 4 goes on halving, rounded down, as long as the half is at least that: 8, 4, 2 and 28, 14, 7, 3.
-
-    Raises:
-        ValueError: any other size, or one outside 8 to 256; the message names the nearest sizes that fit.
-    """
-    sizes = {base << k: (base, k) for base in range(4, 8) for k in range(1, 7) if base << k <= 256}
-    if size not in sizes:
-        nearest = [max((s for s in sizes if s < size), default=None)]
-        nearest += [min((s for s in sizes if s > size), default=None)]
-        names = " or ".join(str(s) for s in nearest if s is not None)
-        raise ValueError(f"size {size} is not 4 to 7 times a power of two from 8 to 256; resize to {names}")
-    base, count = sizes[size]
-    while base // 2 >= smallest:
-        base, count = base // 2, count + 1
-    return base, count
 
 
 def widths(width: int, count: int, max_width: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016), for any size from 8 to 256 that is 4 to 7 times a power of two.
+"""DCGAN (Radford et al. 2016), for any height and width that `forger.sizes.halvings` takes.
 
 As in the paper: strided and transposed convolutions (kernel 4, stride 2), no pooling and no fully connected
 layers, batch norm except at G's output and D's input, ReLU and Tanh in G, LeakyReLU 0.2 in D, weights from
@@ -7,6 +7,7 @@ N(0, 0.02), batch-norm weights from N(1, 0.02). Channels double at each halving 
 down to `smallest`, which gives small images one more hidden layer.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -22,16 +23,19 @@ from forger.networks.blocks import (
     Projection,
     Size,
     Smallest,
-    halvings,
     norms,
     spectral,
     widths,
     with_label,
 )
+from forger.sizes import halvings, sides
+
+#: The same in both directions, or height and width.
+Sides = int | tuple[int, int]
 
 
 class Generator(nn.Module):
-    """z (N, latent) and labels (N,) to images (N, channels, size, size) in [-1, 1].
+    """z (N, latent) and labels (N,) to images (N, channels, height, width) in [-1, 1].
 
     With classes, the embedded label is appended to z (Mirza & Osindero 2014), in `embedding` dimensions.
 
@@ -56,10 +60,9 @@ class Generator(nn.Module):
         steps = widths(width, count, max_width)[::-1]
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         self.project = _up(latent + (embedding if classes else 0), steps[0], norm, base, stride=1, padding=0)
-        sizes = [size >> halved for halved in range(count - 1, 0, -1)]
-        self.blocks = nn.Sequential(
-            *[_up(a, b, norm, odd=s % 2) for (a, b), s in zip(pairwise(steps), sizes, strict=True)]
-        )
+        high, wide = sides(size)
+        odd = [(high >> halved & 1, wide >> halved & 1) for halved in range(count - 1, 0, -1)]
+        self.blocks = nn.Sequential(*[_up(a, b, norm, odd=o) for (a, b), o in zip(pairwise(steps), odd, strict=True)])
         self.output = nn.ConvTranspose2d(steps[-1], channels, 4, 2, 1)
         initialize(self)
 
@@ -69,7 +72,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size) and labels (N,) to logits (N,).
+    """Images (N, channels, height, width) and labels (N,) to logits (N,).
 
     With classes, `condition="projection"` (Miyato & Koyama 2018) adds <embed(y), φ(x)>, φ the last feature
     maps with their places, so that each class has its own last kernel; "embedding" appends the label's
@@ -107,7 +110,7 @@ class Discriminator(nn.Module):
         features = steps[-1] + minibatch_std
         self.output = nn.Conv2d(features, 1, base)
         projected = classes > 0 and condition == "projection"
-        self.projection = Projection(classes, features * base**2) if projected else None
+        self.projection = Projection(classes, features * math.prod(base)) if projected else None
         initialize(self)
         if norm == "spectral":
             spectral(self)
@@ -120,7 +123,7 @@ class Discriminator(nn.Module):
         return logits + self.projection(features.flatten(1), labels)
 
 
-def _up(inputs: int, outputs: int, norm: Norm, kernel: int = 4, stride: int = 2, padding: int = 1, odd: int = 0):
+def _up(inputs: int, outputs: int, norm: Norm, kernel: Sides = 4, stride: int = 2, padding: int = 1, odd: Sides = 0):
     conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, odd, bias=norm == "none")
     return nn.Sequential(conv, *norms(norm, outputs), nn.ReLU(inplace=True))
 

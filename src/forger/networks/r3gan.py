@@ -1,7 +1,7 @@
 """R3GAN (Huang et al. 2024, section 3.4), the modern baseline: for the loss `relativistic` with R1 and R2.
 
 No normalisation anywhere: grouped bottleneck blocks, Fixup initialisation, bilinear resampling, one learned
-base image. For any size from 8 to 256 that is 4 to 7 times a power of two. The innermost map is 4 to 7 wide, or down to
+base image. For any height and width that `forger.sizes.halvings` takes. The innermost map is 4 to 7 wide, or down to
 `smallest`: where it is 7, a halving more lets the networks see the whole picture.
 """
 
@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from forger.networks.blocks import Classes, Count, Projection, Size, Smallest, halvings, widths, with_label
+from forger.networks.blocks import Classes, Count, Projection, Size, Smallest, widths, with_label
+from forger.sizes import halvings, sides
 
 
 class Generator(nn.Module):
-    """z (N, latent), labels (N,) to images (N, channels, size, size) in [-1, 1].
+    """z (N, latent), labels (N,) to images (N, channels, height, width) in [-1, 1].
 
     A learned image of base size, each channel scaled by a linear function of z (and of the embedded label),
     then `blocks` residual blocks at each resolution. Tanh is ours: the paper leaves the output unbounded.
@@ -41,12 +42,13 @@ class Generator(nn.Module):
         base, count = halvings(size, smallest)
         steps = widths(width, count + 1, max_width)[::-1]
         self.embedding = nn.Embedding(classes, embedding) if classes else None
-        self.image = nn.Parameter(torch.randn(steps[0], base, base))
+        self.image = nn.Parameter(torch.randn(steps[0], *base))
         self.project = nn.Linear(latent + (embedding if classes else 0), steps[0], bias=False)
         total = blocks * len(steps)
         self.stages = nn.Sequential(_stage(steps[0], blocks, total))
+        high, wide = sides(size)
         for (a, b), halved in zip(pairwise(steps), range(count - 1, -1, -1), strict=True):
-            up = nn.Upsample(size >> halved, mode="bilinear", align_corners=False)
+            up = nn.Upsample((high >> halved, wide >> halved), mode="bilinear", align_corners=False)
             self.stages.append(nn.Sequential(_conv1(a, b), up, _stage(b, blocks, total)))
         self.output = _conv1(width, channels)
         _he(self.project, gain=1)
@@ -57,7 +59,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size), labels (N,) to logits (N,): the generator mirrored.
+    """Images (N, channels, height, width), labels (N,) to logits (N,): the generator mirrored.
 
     With classes, a projection (Miyato & Koyama 2018) on the last features.
 
@@ -85,7 +87,7 @@ class Discriminator(nn.Module):
             # the mean of 2×2 pixels is bilinear interpolation at half the size
             self.stages.append(nn.Sequential(_stage(a, blocks, total), nn.AvgPool2d(2), _conv1(a, b)))
         self.stages.append(_stage(steps[-1], blocks, total))
-        self.image = nn.Parameter(torch.randn(steps[-1], base, base) / base)
+        self.image = nn.Parameter(torch.randn(steps[-1], *base) / math.sqrt(math.prod(base)))
         self.output = nn.Linear(steps[-1], 1)
         self.projection = Projection(classes, steps[-1]) if classes else None
         _he(self.output, gain=1)

@@ -1,6 +1,6 @@
 """SNGAN's residual networks (Miyato et al. 2018, appendix B.4), with SAGAN's self-attention by choice.
 
-For any size from 8 to 256 that is 4 to 7 times a power of two.
+For any height and width that `forger.sizes.halvings` takes.
 """
 
 import math
@@ -22,18 +22,18 @@ from forger.networks.blocks import (
     Projection,
     SelfAttention,
     Size,
-    halvings,
     norms,
     spectral,
     widths,
     with_label,
 )
+from forger.sizes import halvings
 
 Attention = Annotated[int, Ge(0)]
 
 
 class Generator(nn.Module):
-    """SNGAN's generator: z (N, latent), labels (N,) to images (N, channels, size, size) in [-1, 1].
+    """SNGAN's generator: z (N, latent), labels (N,) to images (N, channels, height, width) in [-1, 1].
 
     With classes, the embedded label is appended to z. `attention` is the height of the feature maps that get
     self-attention, 0 for none.
@@ -57,10 +57,10 @@ class Generator(nn.Module):
         super().__init__()
         base, count = halvings(size)
         steps = widths(width, count, max_width)[::-1]
-        self.top = (steps[0], base, base)
+        self.top = (steps[0], *base)
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         self.project = nn.Linear(latent + (embedding if classes else 0), math.prod(self.top))
-        heights = [base << i for i in range(1, count + 1)]
+        heights = [base[0] << i for i in range(1, count + 1)]
         self.blocks = nn.Sequential()
         for height, (a, b) in zip(heights, pairwise([steps[0], *steps]), strict=True):
             self.blocks.append(UpBlock(a, b, norm))
@@ -76,7 +76,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """SNGAN's discriminator: images (N, channels, size, size), labels (N,) to logits (N,).
+    """SNGAN's discriminator: images (N, channels, height, width), labels (N,) to logits (N,).
 
     With classes, `condition="projection"` adds <embed(y), φ(x)>, φ the features summed over places (Miyato &
     Koyama 2018); "embedding" appends the label's embedding to the image as constant channels. `attention` as
@@ -100,11 +100,11 @@ class Discriminator(nn.Module):
         max_width: Count = 512,
     ):
         super().__init__()
-        _, count = halvings(size)
+        (base, _), count = halvings(size)
         steps = widths(width, count, max_width)
         embedded = classes > 0 and condition == "embedding"
         self.embedding = nn.Embedding(classes, embedding) if embedded else None
-        heights = [size >> i for i in range(1, count + 1)]
+        heights = [base << i for i in range(count - 1, -1, -1)]
         self.blocks = nn.Sequential()
         pairs = pairwise([channels + (embedding if embedded else 0), *steps])
         for i, (height, (a, b)) in enumerate(zip(heights, pairs, strict=True)):

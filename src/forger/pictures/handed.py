@@ -1,7 +1,7 @@
 """Pictures that somebody hands over, each made into another one by a trained game."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.decoding import decode, listing
+from forger.data.layout import Layout
 from forger.data.ranges import to_float, to_uint8
 from forger.games.abilities import Answers, Reconstructs, Translates
 from forger.metrics.evaluations.translation import translated
@@ -55,18 +56,18 @@ def handed(place: Path) -> dict[Path, Path]:
     return {root / path: own(path) for path in paths}
 
 
-def made(game: Answers, name: str, path: Path, shape: Sequence[int]) -> Image.Image:
+def made(game: Answers, name: str, path: Path, layout: Layout) -> Image.Image:
     """What a game makes of one picture file.
 
     Args:
         game: a trained one.
         name: of `MAKERS`.
-        path: the file; it becomes a square of the data's size, except to be enlarged.
-        shape: (c, h, w) of the game's images.
+        path: the file.
+        layout: what it becomes, except to be enlarged: an image of the data.
 
     Raises:
         ValueError: the file can't be read.
     """
-    size = None if name == "enlargements" else shape[-1]
-    array = MAKERS[name](game, decode(path, shape[0], size)[0]).permute(1, 2, 0).numpy()
+    wanted = layout.channels if name == "enlargements" else layout
+    array = MAKERS[name](game, decode(path, wanted)[0]).permute(1, 2, 0).numpy()
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)

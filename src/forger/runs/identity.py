@@ -12,7 +12,7 @@ from forger.config.former_names import former_name
 _NOT_IDENTITY = {
     (): {"logger", "run"},
     ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile"},
-    ("data",): {"root", "source", "depth", "range", "splits", "group", "skip_damaged", "extractor", "budget"},
+    ("data",): {"root", "source", "fit", "depth", "range", "splits", "group", "skip_damaged", "extractor", "budget"},
     ("metrics",): {"auto"},
 }
 

@@ -17,6 +17,7 @@ from forger.games.base import Game
 from forger.run_folder import RunFolder
 from forger.runs.finding import checkpoint_of, config_of, run_at
 from forger.runs.ownership import check_data
+from forger.sizes import sides
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ class Restored:
             "classes": about.classes,
             "values": self.game.values,
             "kind": "points" if points else "images",
-            "shape": (about.dimension,) if points else (about.channels, about.size, about.size),
         }
+        if points:
+            known["shape"] = (about.dimension,)
+        elif about.channels is not None and about.size is not None:
+            known["shape"] = (about.channels, *sides(about.size))
         return _Deferred(lambda: data_of(self.folder, self.config.data, self.given), known)  # type: ignore[return-value]
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
+from forger.data.layout import Layout
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.abilities import Samples
@@ -137,8 +138,10 @@ def _write_handed(read: Restored, name: str, options: Mapping[str, Any]) -> Path
     for source, file in files.items():
         if file.exists() and file.samefile(source):
             raise ConfigError(f"--out {out}: {source} itself would be replaced; name another folder")
+    channels, height, width = read.data.shape
+    layout = Layout(channels, height, width, read.config.data.fit or "crop")
     for source, file in files.items():
-        save_picture([made(read.game, name, source, read.data.shape)], file)
+        save_picture([made(read.game, name, source, layout)], file)
     return next(iter(files.values())) if given.is_file() else Path(out)
 
 

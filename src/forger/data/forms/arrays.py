@@ -12,12 +12,15 @@ import numpy as np
 from PIL import Image
 
 from forger.data.collection import Collection
+from forger.data.decoding import MODES
 from forger.data.forms.found import Found
+from forger.data.planes import Planes
 from forger.data.splitting import split_meant
 
 _PICTURES = ("images", "image", "samples", "data", "x")
 _LABELS = ("labels", "label", "targets", "y")
-_CHANNELS = (1, 3, 4)
+#: Most channels of a picture.
+_MOST = 16
 
 
 class Arrays(Collection):
@@ -35,11 +38,18 @@ class Arrays(Collection):
     def content(self, key: tuple[str, int]) -> bytes:
         return self.array(key[0])[key[1]].tobytes()
 
-    def opened(self, key: tuple[str, int]) -> Image.Image:
+    def opened(self, key: tuple[str, int]) -> Image.Image | Planes:
         pixels = self.array(key[0])[key[1]]
-        if pixels.ndim == 3 and pixels.shape[-1] not in _CHANNELS:
+        if pixels.ndim == 3 and not _channels_last(pixels.shape):
             pixels = pixels.transpose(1, 2, 0)
+        if pixels.ndim == 3 and pixels.shape[-1] not in (1, *MODES):
+            return Planes(pixels)
         return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
+
+
+def _channels_last(shape: Sequence[int]) -> bool:
+    """Whether a picture is H×W×C and not C×H×W: of the first and the last axis the shorter is the channels."""
+    return shape[2] <= shape[0]
 
 
 def array_file(place: Path) -> Found:
@@ -130,10 +140,10 @@ def _check(place: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> N
     if dtype != np.uint8:
         kind = "Python objects, which are never unpickled" if dtype.hasobject else f"{dtype}"
         raise ValueError(f"{place}: {name} holds {kind}; pictures are uint8 from 0 to 255")
-    fits = len(shape) == 3 or (len(shape) == 4 and (shape[3] in _CHANNELS or shape[1] in _CHANNELS))
+    fits = len(shape) == 3 or (len(shape) == 4 and min(shape[1], shape[3]) <= _MOST)
     if not fits or not math.prod(shape):
         raise ValueError(
-            f"{place}: {name} has shape {shape}; pictures are N×H×W, N×H×W×C or N×C×H×W with 1, 3 or 4 channels"
+            f"{place}: {name} has shape {shape}; pictures are N×H×W, N×H×W×C or N×C×H×W with 1 to {_MOST} channels"
         )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if place.suffix.lower() == ".npz" and math.prod(shape) > memory:
