@@ -42,9 +42,9 @@ def files(
     """The pictures at `root`, in any form that `forger.data.forms.look` knows.
 
     They get the height and width of `size` by `fit` (`forger.data.layout.Layout`). The splits are those of the place or
-    the folders that `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that `splits` says: the
-    same pictures in the same order are the same data in any form. Copies stay together, and so does a `group`
-    (`forger.data.division`).
+    the folders that `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that
+    `splits` says: the same pictures in the same order are the same data in any form. Copies stay together, as does a
+    `group` (`forger.data.division`).
     With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
     (`label` names it). Pictures are decoded once; a split of more than 256 MB is mapped from a file
     (`forger.data.store`). With `skip_damaged` those that can't be read are left out, and `Data.damaged` names them.
