@@ -139,7 +139,7 @@ def test_what_a_config_need_not_say(tmp_path):
 def test_a_fit_of_its_own_is_decoded_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
     for index in range(12):
-        write(tmp_path / "a" / f"{index}.png", size=(20, 12))
+        write(tmp_path / "a" / f"{index}.png", size=(20, 12), seed=index)
     found = {fit: image_folder(str(tmp_path / "a"), 12, fit=fit) for fit in ("crop", "pad", "stretch")}
     assert len({data.fingerprint for data in found.values()}) == 3
     again = image_folder(str(tmp_path / "a"), [12, 12])
