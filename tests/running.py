@@ -1,17 +1,22 @@
 """Train in this process: composing a config and a few rounds cost a second, a new process ten."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import NoReturn
+from unittest.mock import patch
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from torch import Tensor
 
 from forger.config.shipped import conf_folder
+from forger.data.loader import Stream
 from forger.run import train
 from forger.run_folder import RunFolder
 from forking import become, forked
@@ -35,6 +40,22 @@ def trained(root: Path, *overrides: str, code: int = 0) -> RunFolder:
     after = sorted(root.glob("*/*/record.json"), key=lambda path: path.stat().st_mtime)
     new = [path for path in after if path not in before]
     return RunFolder((new or after)[-1].parent)
+
+
+def interrupted(root: Path, *overrides: str, after: int) -> RunFolder:
+    """The folder of a small run that Ctrl-C ends after some rounds."""
+
+    class Interrupting(Stream):
+        def __iter__(self) -> Iterator[Iterator[dict[str, Tensor]]]:
+            for number, batches in enumerate(super().__iter__(), 1):
+                if number == after:
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield batches
+
+    with patch("forger.run.Stream", Interrupting):
+        run = trained(root, *overrides, code=130)
+    assert run.read().status == "interrupted"
+    return run
 
 
 def without(what: str, package: str) -> NoReturn:

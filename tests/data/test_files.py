@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import signal
 import sys
 
 import numpy as np
@@ -11,10 +9,8 @@ import pytest
 import torch
 
 from data.forms import (
-    BROKEN,
     SIDE,
     N,
-    broken,
     csv_of_splits,
     csv_table,
     database,
@@ -35,15 +31,14 @@ from data.forms import (
     zipped,
 )  # fmt: skip
 from data.pictures import write
-from forger import cli
+from data.traps import BROKEN, broken
 from forger.building import load_data
 from forger.config.explain import explain
 from forger.config.schema import validate
 from forger.data import files as source
 from forger.data import store
 from forger.data.files import files, seen
-from forger.data.loader import Stream
-from running import composed, trained
+from running import composed
 
 LABELLED = [folder, zipped, stylegan, tarred, npz, csv_table, json_lines, parquet, plain_parquet,
             parquet_of_paths, saved_set]  # fmt: skip
@@ -247,34 +242,6 @@ def test_each_config_looks_once_and_the_log_tells_what_is_there(tmp_path, monkey
     with caplog.at_level(logging.INFO, "forger"):
         load_data(config.data)
     assert f"{tmp_path}/x.zip: zip of 60 pictures, 8x8, grey, 3 classes (a, b, c), split by pixels" in caplog.messages
-
-
-def test_a_run_on_a_zip_trains_resumes_and_samples(tmp_path, monkeypatch):
-    overrides = ("data=files", f"data.root={zipped(tmp_path)}", "data.batch_size=16", "model=cgan", "metrics=none")
-    whole = trained(tmp_path / "whole", *overrides).read()
-    taken = []
-
-    class Interrupting(Stream):
-        def __iter__(self):
-            for batches in super().__iter__():
-                taken.append(1)
-                if len(taken) == 10:
-                    os.kill(os.getpid(), signal.SIGINT)
-                yield batches
-
-    with monkeypatch.context() as patch:
-        patch.setattr("forger.run.Stream", Interrupting)
-        part = trained(tmp_path / "parts", *overrides, code=130).read()
-    assert part.status == "interrupted"
-    run = trained(tmp_path / "parts", *overrides)
-    assert run.read().weights_sha256 == whole.weights_sha256
-    same = trained(tmp_path / "folder", "data=files", f"data.root={folder(tmp_path)}", *overrides[2:])
-    assert (same.read().id, same.read().weights_sha256) == (whole.id, whole.weights_sha256)
-    stored = run.config_file.read_text()
-    assert "size: 8" in stored
-    assert "${" not in stored
-    assert cli.main(["sample", str(run.path), "--out", str(tmp_path / "fakes.npz"), "--n", "6", "--trust"]) == 0
-    assert np.load(tmp_path / "fakes.npz")["samples"].shape == (6, SIDE, SIDE, 1)
 
 
 @pytest.mark.parametrize(("form", "package"), [(parquet, "pyarrow"), (saved_set, "pyarrow"), (database, "lmdb")])

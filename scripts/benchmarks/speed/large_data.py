@@ -39,13 +39,11 @@ from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, 
 SIZE, FEW, MANY = 64, 2_000, 20_000
 #: The command line `forger` with another limit of what is held in memory.
 PROGRAM = (
-    "import sys; from forger.data import folders; folders.IN_MEMORY = int(sys.argv[1])\n"
+    "import sys; from forger.data import store; store.IN_MEMORY = int(sys.argv[1])\n"
     "from forger.cli import main; sys.exit(main(sys.argv[2:]))"
 )
-OVERRIDES = (
-    "data=image_folder", f"data.size={SIZE}", "model=gan", "budget.images=6_400", "metrics=none", "logger=none",
-    "trainer.threads=1",
-)  # fmt: skip
+OVERRIDES = ("model=gan", "budget.images=6_400", "metrics=none", "logger=none", "trainer.threads=1")
+FOLDER = ("data=image_folder", f"data.size={SIZE}")
 
 
 def write_pictures(folder: Path, n: int, width: int = SIZE, height: int = SIZE) -> None:
@@ -66,13 +64,13 @@ def anonymous(pid: int) -> float:
     return int(found.group(1)) / 1e3 if found else 0.0
 
 
-def peaks(pictures: Path, limit: int) -> tuple[float, float]:
+def peaks(pictures: Path, limit: int, *overrides: str, cache: Path | None = None) -> tuple[float, float]:
     """MB at most of a run before its training begins, decoding included, and from then on."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [*OVERRIDES, f"data.root={pictures}", f"run.root={folder}/runs"]
+        arguments = [*OVERRIDES, *overrides, f"data.root={pictures}", f"run.root={folder}/runs"]
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(limit), "train", *arguments],
-            env=environment() | {"FORGER_CACHE": f"{folder}/cache"},
+            env=environment() | {"FORGER_CACHE": str(cache or f"{folder}/cache")},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -93,7 +91,7 @@ def memory(few: Path, many: Path, repeats: int) -> list[Row]:
     for name, limit, goal in (("mapped from a file", 0, "≤ 1.05"), ("held in memory", 2**40, "")):
         value, note = [], ""
         for _ in range(repeats):
-            (decoding_few, training_few), (decoding, training) = peaks(few, limit), peaks(many, limit)
+            (decoding_few, training_few), (decoding, training) = peaks(few, limit, *FOLDER), peaks(many, limit, *FOLDER)
             value.append(max(decoding, training) / max(decoding_few, training_few))
             note = (
                 f"before training {decoding_few:.0f} and {decoding:.0f} MB, "
@@ -122,6 +120,17 @@ def decoding(photographs: Path, repeats: int) -> Row:
     )  # fmt: skip
 
 
+def feed(split: Split, batches: int) -> Cost:
+    """What an image costs until it is a float in a batch."""
+    stream: Iterator[dict[str, Tensor]] = iter(Batches(split, batch_size=64, seed=0, position=int))
+
+    def read() -> None:
+        for batch in islice(stream, batches):
+            to_float(batch["image"])
+
+    return per(timed(read), 64 * batches)
+
+
 def feeding(pictures: Path, paths: list[Path], cache: Path, repeats: int) -> list[Row]:
     """From memory, from the map, from the files."""
     files, layout = Files(pictures, paths), Layout.of(3, SIZE)
@@ -132,15 +141,6 @@ def feeding(pictures: Path, paths: list[Path], cache: Path, repeats: int) -> lis
         "map": (Split({"image": mapped}, block=SHARD), 1000),
         "files": (Split({"image": cast(Tensor, Undecoded(files, layout))}, block=SHARD), 60),
     }
-
-    def feed(split: Split, batches: int) -> Cost:
-        stream: Iterator[dict[str, Tensor]] = iter(Batches(split, batch_size=64, seed=0, position=int))
-
-        def read() -> None:
-            for batch in islice(stream, batches):
-                to_float(batch["image"])
-
-        return per(timed(read), 64 * batches)
 
     costs = interleaved({side: lambda about=about: feed(*about) for side, about in splits.items()}, repeats)
     rows = []

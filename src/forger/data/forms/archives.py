@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,15 +21,26 @@ _MOST = 1 << 29
 _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 
 
-class Zip(Collection):
-    """A key is a member's name."""
+#: Where and how a file of a zip is stored: offset, sizes packed and whole, checksum, method, flags. `zipfile` takes ten
+#: times the room, which counts where a million are in one archive.
+_ENTRY = struct.Struct("<QQQIHH")
 
-    def __init__(self, place: Path, keys: Sequence[str], archive: zipfile.ZipFile, members: Mapping[str, Any]) -> None:
+
+class Zip(Collection):
+    """A key is a member's plain path."""
+
+    def __init__(
+        self, place: Path, keys: Sequence[str], archive: zipfile.ZipFile, members: Mapping[str, tuple[str, bytes]]
+    ) -> None:
         super().__init__(place, keys)
         self.archive, self.members = archive, members
 
     def content(self, key: str) -> bytes:
-        return self.archive.read(self.members[key])
+        name, facts = self.members[key]
+        entry = zipfile.ZipInfo(name)
+        (entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, entry.compress_type,
+         entry.flag_bits) = _ENTRY.unpack(facts)  # fmt: skip
+        return self.archive.read(entry)
 
 
 class Tar(Collection):
@@ -54,16 +66,20 @@ def zipped(place: Path, named: Named = ()) -> Found:
     Raises:
         ValueError: it can't be read, or has members that no archive of pictures has.
     """
-    members: dict[str, zipfile.ZipInfo] = {}
+    members: dict[str, tuple[str, bytes]] = {}
     with _readable(place, "zip"):
         archive = zipfile.ZipFile(place)
     for entry in archive.infolist():
         if not entry.is_dir():
             if entry.flag_bits & 0x1:
                 raise ValueError(f"{place}: {entry.filename!r} is encrypted: pack it without a password")
-            _add(members, entry.filename, entry.file_size, entry, place)
-    return _found("zip", place, members, lambda name: archive.read(members[name]),
-                  lambda keys: Zip(place, keys, archive, members), named)  # fmt: skip
+            facts = _ENTRY.pack(entry.header_offset, entry.compress_size, entry.file_size, entry.CRC,
+                                entry.compress_type, entry.flag_bits)  # fmt: skip
+            _add(members, entry.filename, entry.file_size, (entry.filename, facts), place)
+    archive.filelist.clear()
+    archive.NameToInfo.clear()
+    pictures = Zip(place, [], archive, members)
+    return _found("zip", place, members, pictures.content, lambda keys: Zip(place, keys, archive, members), named)
 
 
 def tarred(place: Path, named: Named = ()) -> Found:
@@ -129,9 +145,11 @@ def _found(
     of: Callable[..., Collection],
     named: Named,
 ) -> Found:
+    known = suffixes()
+
     def is_picture(name: str) -> bool:
         hidden = name.startswith((".", "__MACOSX/")) or "/." in name
-        return not hidden and posixpath.splitext(name)[1].lower() in suffixes()
+        return not hidden and posixpath.splitext(name)[1].lower() in known
 
     names = sorted(filter(is_picture, members))
     if not names:

@@ -17,6 +17,9 @@ from forger.errors import closest
 #: Columns of tables and names of arrays that are labels, where none is named.
 _LABELS = ("label", "labels", "class", "target", "category")
 
+#: Relative paths of ASCII letters that are written as plainly as can be.
+_PLAIN = re.compile(r"[\w -]+(\.[\w -]+)*(/[\w -]+(\.[\w -]+)*)*", re.ASCII)
+
 log = logging.getLogger(__name__)
 
 
@@ -140,6 +143,8 @@ def inside(name: str, where: Path | str, root: Path | None = None) -> str:
     Raises:
         ValueError: it leads out of the archive or the folder, or is not UTF-8; the message begins with `where`.
     """
+    if _PLAIN.fullmatch(name):  # all of a million names, as a rule
+        return name
     check_name(name, where)
     path = name.replace("\\", "/")
     if root is not None and path.startswith("/") and Path(path).is_relative_to(root.absolute()):
