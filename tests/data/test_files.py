@@ -1,13 +1,17 @@
 """One way in for pictures in any form: the same pictures in the same order are the same data."""
 
+import io
 import json
 import logging
+import os
 import sys
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, features
 
+from data import forms
 from data.forms import (
     SIDE,
     N,
@@ -35,9 +39,11 @@ from data.traps import BROKEN, broken
 from forger.building import load_data
 from forger.config.explain import explain
 from forger.config.schema import validate
+from forger.data import decoding, store
 from forger.data import files as source
-from forger.data import store
+from forger.data.decoding import suffixes
 from forger.data.files import files, seen
+from forger.data.forms import archives
 from running import composed
 
 LABELLED = [folder, zipped, stylegan, tarred, npz, csv_table, json_lines, parquet, plain_parquet,
@@ -139,6 +145,30 @@ def test_a_folder_with_a_table_for_each_split(tmp_path):
     (tmp_path / "x" / "test.csv").write_text("id\n059\n")
     with pytest.raises(ValueError, match=r"test.csv has no column label; it has id"):
         files(str(tmp_path / "x"), SIDE, 1)
+
+
+@pytest.mark.parametrize("form", [folder, zipped, tarred], ids=lambda form: form.__name__)
+def test_jfif_and_avif_are_read_or_said_not_to_be(form, tmp_path, monkeypatch, caplog):
+    def content(i, kind):
+        file = io.BytesIO()
+        Image.new("L", (SIDE, SIDE), 4 * i).convert("RGB").save(file, kind, quality=100)
+        return file.getvalue()
+
+    if not features.check("avif"):
+        pytest.skip("no AVIF in this Pillow")
+    kinds = ("jpeg", "avif", "bmp")
+    pictures = {f"{i:02}{('.jfif', '.avif', '.bmp')[i % 3]}": content(i, kinds[i % 3]) for i in range(60)}
+    monkeypatch.setattr(forms, "named", lambda: pictures)
+    found = files(str(form(tmp_path)), SIDE, 3)
+    levels = sorted(int(image.median()) for split in found.splits.values() for image in split.arrays["image"])
+    assert levels == pytest.approx([4 * i for i in range(60)], abs=2)
+    for module in (decoding, archives):  # as where Pillow was built without AVIF
+        monkeypatch.setattr(module, "suffixes", lambda: suffixes() - {".avif", ".avifs"})
+    place = form(tmp_path)
+    os.utime(place)
+    with caplog.at_level(logging.INFO, "forger"):
+        assert sum(map(len, files(str(place), SIDE, 3).splits.values())) == 40
+    assert f"{place}: left out what is no picture by its suffix: 20 .avif" in caplog.messages
 
 
 def test_a_parquet_folder_is_split_by_the_names_of_its_files(tmp_path):

@@ -151,6 +151,67 @@ def broken_database(root):
     return root / "x"
 
 
+def parquet_of_damaged_labels(root):
+    """The column of labels is cut out, that of pictures whole."""
+    place = parquet(root)
+    from pyarrow import parquet as reader
+
+    labels = reader.ParquetFile(place).metadata.row_group(3).column(0)
+    return broken(place, labels.dictionary_page_offset or labels.data_page_offset)
+
+
+def parquet_of_a_path_that_is_not_utf_8(root):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    paths = pyarrow.array([b"\xff.png"] * 3).view(pyarrow.string())
+    column = pyarrow.StructArray.from_arrays([pyarrow.array([None] * 3, pyarrow.binary()), paths], ["bytes", "path"])
+    parquet.write_table(pyarrow.table({"image": column}), root / "x.parquet")
+    return root / "x.parquet"
+
+
+def zip_of_a_name_that_is_not_utf_8(root):
+    """The name says that it is UTF-8."""
+    place = zipped(root, named() | {"b/\u00e4.png": named()["b/030.png"]})
+    place.write_bytes(place.read_bytes().replace("\u00e4".encode(), b"\xff\xfe"))
+    return place
+
+
+def link_to_itself(root):
+    folder(root)
+    (root / "x" / "a" / "000.png").unlink()
+    (root / "x" / "a" / "000.png").symlink_to("000.png")
+    return root / "x"
+
+
+def folder_of_a_name_that_is_not_utf_8(root):
+    folder(root)
+    (root / "x" / os.fsdecode(b"\xff.png")).write_bytes(named()["b/030.png"])
+    return root / "x"
+
+
+def folder_of_a_bomb(root):
+    """A picture of 40,000 × 40,000 that is a hundred bytes long."""
+    folder(root)
+    (root / "x" / "a" / "000.png").write_bytes(b"P6 40000 40000 255\n" + bytes(100))
+    return root / "x"
+
+
+def pickled_npy(root):
+    np.save(root / "x.npy", np.array([{"a": 1}] * 3, object))
+    return root / "x.npy"
+
+
+def deep(name):
+    """JSON of lists in each other, deeper than the reader can go."""
+
+    def make(root):
+        (folder(root) / name).write_text("[" * 200_000)
+        return root / "x"
+
+    return make
+
+
 #: What makes each, and the line that names it.
 BROKEN = {
     "zip": (cut(zipped), "x.zip: can't be read as a zip"),
@@ -189,6 +250,15 @@ BROKEN = {
     "path that leaves a zip": (lambda root: zipped(root, {"../a.png": b""}), r"x.zip: the path '../a.png' leads out"),
     "path that leaves a tar": (tar_of(members={"/a.png": b""}), r"x.tar: .*the path '/a.png' leads out"),
     "no UTF-8": (tar_of(members={os.fsdecode(b"\xff.png"): b""}), r"the name b'.xff.png' is not UTF-8"),
+    "no UTF-8 in a zip": (zip_of_a_name_that_is_not_utf_8, r"x.zip: the name b'b/.xff.xfe.png' is not UTF-8"),
+    "no UTF-8 in a folder": (folder_of_a_name_that_is_not_utf_8, r"x: the name b'.xff.png' is not UTF-8: rename it"),
+    "no UTF-8 in Parquet": (parquet_of_a_path_that_is_not_utf_8, r"x.parquet: can't be read .*codec can't decode"),
+    "labels in Parquet": (parquet_of_damaged_labels, r"x.parquet: can't be read"),
+    "link to itself": (link_to_itself, r"x/a/000.png: can't be read .*Too many levels of symbolic links"),
+    "bomb in a folder": (folder_of_a_bomb, r"x/a/000.png: can't be read .*exceeds limit"),
+    "pickled .npy": (pickled_npy, r"x.npy: can't be read as .npy .*Python objects in dtype"),
+    "deep JSON": (deep("dataset.json"), r"x/dataset.json: can't be read .*recursion"),
+    "deep JSON lines": (deep("metadata.jsonl"), r"x/metadata.jsonl: can't be read as a table .*recursion"),
     "twice": (twice, "'a.png' is in the archive twice"),
     "bomb of a picture": (a_bomb_of_a_picture, r"x.zip: b/030.png: can't be read .*exceeds limit"),
     "bomb of an archive": (a_bomb_of_an_archive, r"'a/000.png' would be 3.0 GiB; no picture is so large"),

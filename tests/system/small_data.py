@@ -5,6 +5,7 @@ import hashlib
 import pickle
 import struct
 import sys
+import zipfile
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -55,6 +56,14 @@ def folder(root, monkeypatch):
     for i in range(150):
         write(root / "abc"[i % 3] / f"{i}.png", seed=i)
     return ("data=image_folder", f"data.root={root}", "data.size=16")
+
+
+def files(root, monkeypatch):
+    with zipfile.ZipFile(root / "x.zip", "w") as archive:
+        for i in range(150):
+            write(root / "x.png", size=(16, 16), seed=i)
+            archive.write(root / "x.png", f"{'abc'[i % 3]}/{i}.png")
+    return ("data=files", f"data.root={root / 'x.zip'}")
 
 
 def celeba(root, monkeypatch):

@@ -24,6 +24,7 @@ DATA = {
     "image_folder": small_data.folder,
     "huggingface": small_data.huggingface,
     "emoji": small_data.emoji,
+    "files": small_data.files,
 }
 #: Data whose config names no classes, which the user has to.
 UNNAMED = ("image_folder", "huggingface")
@@ -76,9 +77,9 @@ def test_a_conditional_model_asks_for_classes(name, model):
         train(composed(*SMALL, f"data={name}", f"model={model}"))
 
 
-@pytest.mark.parametrize("name", DATA)
-def test_a_translation_asks_for_two_domains_before_the_data_are_read(name, tmp_path, monkeypatch):
+def test_a_translation_asks_for_two_domains_before_the_data_are_read(data, tmp_path, monkeypatch):
+    name, files = data
     monkeypatch.setattr("forger.run.load_data", lambda config: pytest.fail("the data were read"))
     with pytest.raises(ConfigError, match=f"model: it translates between two domains, and data={name} has one"):
-        train(composed(*SMALL, f"data={name}", "model=cyclegan", f"run.root={tmp_path}"))
+        train(composed(*SMALL, *files, "model=cyclegan", f"run.root={tmp_path}"))
     assert not list(tmp_path.iterdir())

@@ -6,10 +6,10 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from PIL import Image
@@ -18,6 +18,8 @@ from torch import Tensor
 from forger.data.decoding import decode, read
 from forger.data.layout import Layout
 from forger.data.planes import Planes, open_picture
+
+T = TypeVar("T")
 
 
 class Collection(ABC):
@@ -84,6 +86,8 @@ class Collection(ABC):
                 facts = (self.place / path).stat()
             except FileNotFoundError:
                 raise FileNotFoundError(f"{self.place / path} is missing") from None
+            except OSError as error:  # a link in a circle
+                raise ValueError(f"{self.place / path}: can't be read ({error.strerror})") from None
             times = f"{facts.st_mtime_ns}\0{facts.st_ctime_ns}"
             digest.update(f"{path.as_posix()}\0{facts.st_size}\0{times}\0".encode())
         self._add_keys(digest)
@@ -122,13 +126,17 @@ class Files(Collection):
         """The files say it all."""
 
 
+def in_threads(call: Callable[[Any], T], items: Sequence[Any], threads: int | None = None) -> Iterator[T]:
+    """What a call gives for each item, in order."""
+    # Threads, since Pillow lets go of the interpreter's lock; in portions, so that neither calls nor results pile up.
+    with ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(items), 256):
+            yield from pool.map(call, items[start : start + 256])
+
+
 def decode_each(pictures: Collection, layout: Layout) -> Iterator[tuple[Tensor, list[str]]]:
     """`Collection.decode` of every picture, in order."""
-    # Threads, since Pillow lets go of the interpreter's lock; in portions, so that pictures don't pile up.
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(pictures), 256):
-            part = pictures.keys[start : start + 256]
-            yield from pool.map(lambda key: pictures.decode(key, layout), part)
+    return in_threads(lambda key: pictures.decode(key, layout), pictures.keys)
 
 
 def decode_noting(pictures: Collection, layout: Layout) -> tuple[Tensor, Counter[str]]:

@@ -150,13 +150,22 @@ def listing(root: Path) -> list[Path]:
                 found.append(path)
             else:
                 others[path.suffix.lower() or "without a suffix"] += 1
-    left_out = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
-    if not found:
-        has = f"; it has {left_out}" if others else ""
-        raise ValueError(f"no pictures in {root} (looked for {' '.join(sorted(suffixes()))}, in subfolders too){has}")
-    if others:
-        log.info("%s: left out what is no picture by its suffix: %s", root, left_out)
+    tell_others(root, bool(found), others)
     return sorted(found, key=Path.as_posix)
+
+
+def tell_others(place: Path, pictures: bool, others: Mapping[str, int]) -> None:
+    """Count in one line of the log the files that are left out since their suffix is none of a picture.
+
+    Raises:
+        ValueError: there are no pictures.
+    """
+    left_out = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+    if not pictures:
+        has = f"; it has {left_out}" if others else ""
+        raise ValueError(f"no pictures in {place} (looked for {' '.join(sorted(suffixes()))}, in subfolders too){has}")
+    if others:
+        log.info("%s: left out what is no picture by its suffix: %s", place, left_out)
 
 
 def check_name(name: str, place: Path | str) -> None:

@@ -2,14 +2,12 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from forger.data.collection import Collection, Files
+from forger.data.collection import Collection, Files, in_threads
 from forger.data.copies import tell_copies
 from forger.data.decoding import listing, read
 from forger.data.store import IN_MEMORY, default_cache
@@ -131,8 +129,7 @@ def content_hashes(pictures: Collection) -> list[int]:
     """`content_hash` of the bytes of each; of many bytes it is kept on disk, known again by the files."""
 
     def make() -> list[int]:
-        with ThreadPoolExecutor(16) as pool:
-            return list(pool.map(lambda key: content_hash(pictures.content(key)), pictures.keys))
+        return list(in_threads(lambda key: content_hash(pictures.content(key)), pictures.keys, 16))
 
     large = sum((pictures.place / path).stat().st_size for path in pictures.files()) > IN_MEMORY
     return kept_hashes(pictures.known_by(), len(pictures), make) if large else make()
@@ -153,8 +150,7 @@ def pixel_hashes(pictures: Collection) -> tuple[list[int], dict[int, str]]:
         return content_hash(repr(tuple(pixels.shape)).encode() + pixels.contiguous().numpy().tobytes())
 
     def make() -> list[int]:
-        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-            return list(pool.map(one, range(len(pictures))))
+        return list(in_threads(one, range(len(pictures))))
 
     hashes = kept_hashes(pictures.known_by("pixels"), len(pictures), make)
     for row, value in enumerate(hashes):

@@ -85,7 +85,7 @@ def _folder(place: Path, label: str | None, named: Named) -> Found:
     if file.is_file():
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{file}: can't be read ({error})") from error
         labels = listed(document, relative, place)
     return Found("folder", Files(place, paths), labels, splits)

@@ -6,13 +6,14 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
-from forger.data.decoding import suffixes
+from forger.data.decoding import suffixes, tell_others
 from forger.data.forms.found import Found, Named, divided, inside, listed
 
 #: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
@@ -146,14 +147,18 @@ def _found(
     named: Named,
 ) -> Found:
     known = suffixes()
-
-    def is_picture(name: str) -> bool:
-        hidden = name.startswith((".", "__MACOSX/")) or "/." in name
-        return not hidden and posixpath.splitext(name)[1].lower() in known
-
-    names = sorted(filter(is_picture, members))
-    if not names:
-        raise ValueError(f"no pictures in {place} (looked for {' '.join(sorted(suffixes()))})")
+    names: list[str] = []
+    others = Counter[str]()
+    for name in members:
+        suffix = posixpath.splitext(name)[1].lower()
+        if name.startswith((".", "__MACOSX/")) or "/." in name:
+            continue
+        if suffix in known:
+            names.append(name)
+        elif name != "dataset.json":
+            others[suffix or "without a suffix"] += 1
+    tell_others(place, bool(names), others)
+    names.sort()
     labels, splits = divided(names, place, named)
     if "dataset.json" in members:
         try:

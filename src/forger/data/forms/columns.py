@@ -3,7 +3,8 @@
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -75,7 +76,7 @@ def saved_set(place: Path, label: str | None) -> Found:
             if state.get("_indices_files"):
                 raise ValueError("it is a selection of rows: flatten_indices() before saving")
             splits |= {place / name / Path(file["filename"]).name: split_meant(name) for file in state["_data_files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{place}: can't be read as a saved data set ({' '.join(str(error).split())})") from error
     return _found("saved data set", place, list(splits), splits, label, place)
 
@@ -126,7 +127,8 @@ def _beside(
         ValueError: a path leads out of `root`, or a row has none.
     """
     values = (value for table in tables.values() for value in table.column(column))
-    first = tables[root / keys[0][0]].cell(column, keys[0][1])
+    with _readable(root / keys[0][0]):
+        first = tables[root / keys[0][0]].cell(column, keys[0][1])
     if not isinstance(first, Mapping) or first.get("bytes") is not None or not first.get("path"):
         return None
     paths = []
@@ -149,13 +151,25 @@ class _Table:
     """One open file; what pyarrow raises is a ValueError with its name."""
 
     def __init__(self, path: Path, schema: Any, rows: int, column: Callable[[str], list[Any]], cell: _Cell) -> None:
-        self.path, self.schema, self.rows, self.column, self.cell = path, schema, rows, column, cell
+        self.path, self.schema, self.rows, self._column, self.cell = path, schema, rows, column, cell
         self.names: list[str] = schema.names
+
+    def column(self, name: str) -> list[Any]:
+        with _readable(self.path):
+            return self._column(name)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # pyarrow's own are among them
+        raise ValueError(f"{path}: can't be read ({' '.join(str(error).split())})") from error
 
 
 def _opened(path: Path) -> _Table:
     pyarrow, arrow_parquet = (package(name, "parquet", path) for name in ("pyarrow", "pyarrow.parquet"))
-    try:
+    with _readable(path):
         if path.suffix.lower() != ".parquet":
             table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
             return _Table(path, table.schema, table.num_rows, lambda name: table[name].to_pylist(),
@@ -176,8 +190,6 @@ def _opened(path: Path) -> _Table:
 
         return _Table(path, file.schema_arrow, file.metadata.num_rows,
                       lambda name: file.read(columns=[name]).column(name).to_pylist(), cell)  # fmt: skip
-    except (OSError, ValueError) as error:  # pyarrow's own are among them
-        raise ValueError(f"{path}: can't be read ({' '.join(str(error).split())})") from error
 
 
 def _picture_column(table: _Table, place: Path) -> tuple[str, Mapping[str, Any]]:

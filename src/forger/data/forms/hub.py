@@ -2,13 +2,12 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from forger.data.collection import Collection
+from forger.data.collection import Collection, in_threads
 from forger.data.splitting import content_hash, kept_hashes
 
 
@@ -88,7 +87,6 @@ def stored_hashes(pictures: Collection) -> list[int]:
             raise ValueError(f"{pictures.name(key)}: {' '.join(str(error).split())}") from error
 
     def make() -> list[int]:
-        with ThreadPoolExecutor(16) as pool:
-            return list(pool.map(one, pictures.keys))
+        return list(in_threads(one, pictures.keys))
 
     return kept_hashes(pictures.known_by("stored"), len(pictures), make)

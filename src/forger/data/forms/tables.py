@@ -183,7 +183,7 @@ def _lines(place: Path) -> Iterator[tuple[int, list[Any]]]:
                 if len(values) != length:
                     raise ValueError(f"line {line} has not as many values as the first")
                 yield line, values
-    except (ValueError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError too
+    except (ValueError, RecursionError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError too
         raise ValueError(f"{place}: can't be read as a table ({' '.join(str(error).split())})") from error
 
 
