@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from forger.data.collection import Collection, in_threads
+from forger.data.planes import Planes, open_picture
 from forger.data.splitting import content_hash, kept_hashes
 
 
@@ -24,18 +25,20 @@ class Rows(Collection):
     def name(self, key: tuple[str, int]) -> str:
         return f"{self.place}, {key[0]}, row {key[1]}"
 
-    def opened(self, key: tuple[str, int]) -> Image.Image:
+    def opened(self, key: tuple[str, int]) -> Image.Image | Planes:
         value = self.tables[key[0]][key[1]][self.column]
         if isinstance(value, Mapping):
             value = value.get("bytes")
         if isinstance(value, bytes):  # a column that nobody declared to be of pictures
-            return Image.open(io.BytesIO(value))
+            return open_picture(io.BytesIO(value))
         if not isinstance(value, Image.Image):
             raise TypeError(f"{self.column} is a {type(value).__name__}, not a picture")
         return value
 
     def content(self, key: tuple[str, int]) -> bytes:
         picture = self.opened(key)
+        if isinstance(picture, Planes):
+            return repr(picture.pixels.shape).encode() + picture.pixels.tobytes()
         return repr((picture.mode, picture.size)).encode() + picture.tobytes()
 
     def files(self) -> Sequence[Path]:
