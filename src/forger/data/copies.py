@@ -3,15 +3,20 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 log = logging.getLogger(__name__)
 
 
 def copies(hashes: Sequence[int], rows: Iterable[int]) -> list[list[int]]:
     """Rows of pictures that are the same, two or more together, in order."""
-    of_hash: dict[int, list[int]] = {}
-    for row in rows:
-        of_hash.setdefault(hashes[row], []).append(row)
-    return [alike for alike in of_hash.values() if len(alike) > 1]
+    chosen = list(rows)
+    values, counts = np.unique(np.array([hashes[row] for row in chosen], np.uint64), return_counts=True)
+    of_hash: dict[int, list[int]] = {value: [] for value in values[counts > 1].tolist()}  # few, where all are many
+    for row in chosen:
+        if hashes[row] in of_hash:
+            of_hash[hashes[row]].append(row)
+    return sorted(of_hash.values())
 
 
 def across(alike: Iterable[list[int]], splits: Sequence[str | None]) -> list[list[int]]:

@@ -2,7 +2,6 @@
 
 import json
 import posixpath
-import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ from typing import Any
 
 from forger.data.collection import Collection
 from forger.data.decoding import suffixes, tell_others
+from forger.data.forms import zip_index
 from forger.data.forms.found import Found, Named, divided, inside, listed
 
 #: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
@@ -22,26 +22,16 @@ _MOST = 1 << 29
 _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 
 
-#: Where and how a file of a zip is stored: offset, sizes packed and whole, checksum, method, flags. `zipfile` takes ten
-#: times the room, which counts where a million are in one archive.
-_ENTRY = struct.Struct("<QQQIHH")
-
-
 class Zip(Collection):
     """A key is a member's plain path."""
 
-    def __init__(
-        self, place: Path, keys: Sequence[str], archive: zipfile.ZipFile, members: Mapping[str, tuple[str, bytes]]
-    ) -> None:
+    def __init__(self, place: Path, keys: Sequence[str], members: Mapping[str, bytes]) -> None:
         super().__init__(place, keys)
-        self.archive, self.members = archive, members
+        self.members = members
 
     def content(self, key: str) -> bytes:
-        name, facts = self.members[key]
-        entry = zipfile.ZipInfo(name)
-        (entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, entry.compress_type,
-         entry.flag_bits) = _ENTRY.unpack(facts)  # fmt: skip
-        return self.archive.read(entry)
+        with self.place.open("rb", buffering=0) as file:
+            return zip_index.content(file.fileno(), self.members[key])
 
 
 class Tar(Collection):
@@ -67,20 +57,15 @@ def zipped(place: Path, named: Named = ()) -> Found:
     Raises:
         ValueError: it can't be read, or has members that no archive of pictures has.
     """
-    members: dict[str, tuple[str, bytes]] = {}
-    with _readable(place, "zip"):
-        archive = zipfile.ZipFile(place)
-    for entry in archive.infolist():
-        if not entry.is_dir():
-            if entry.flag_bits & 0x1:
-                raise ValueError(f"{place}: {entry.filename!r} is encrypted: pack it without a password")
-            facts = _ENTRY.pack(entry.header_offset, entry.compress_size, entry.file_size, entry.CRC,
-                                entry.compress_type, entry.flag_bits)  # fmt: skip
-            _add(members, entry.filename, entry.file_size, (entry.filename, facts), place)
-    archive.filelist.clear()
-    archive.NameToInfo.clear()
-    pictures = Zip(place, [], archive, members)
-    return _found("zip", place, members, pictures.content, lambda keys: Zip(place, keys, archive, members), named)
+    members: dict[str, bytes] = {}
+    with _readable(place, "zip"), place.open("rb") as archive:
+        for member in zip_index.members(archive):
+            if not member.name.endswith("/"):
+                if member.encrypted:
+                    raise ValueError(f"{member.name!r} is encrypted: pack it without a password")
+                _add(members, member.name, member.size, member.entry, place)
+    pictures = Zip(place, [], members)
+    return _found("zip", place, members, pictures.content, lambda keys: Zip(place, keys, members), named)
 
 
 def tarred(place: Path, named: Named = ()) -> Found:
