@@ -247,7 +247,7 @@ BROKEN = {
     "floats": (floats, "x.npy: array holds float32; pictures are uint8"),
     "compressed tar": (tar_of(mode="w:gz", name="x.tar.gz"), "compressed tar .* gunzip it"),
     "link in a tar": (tar_of(type=tarfile.SYMTYPE, linkname="/etc/passwd"), "is a link to '/etc/passwd'"),
-    "path that leaves a zip": (lambda root: zipped(root, {"../a.png": b""}), r"x.zip: the path '../a.png' leads out"),
+    "path that leaves a zip": (lambda root: zipped(root, {"../a.png": b""}), r"x.zip: .*the path '../a.png' leads out"),
     "path that leaves a tar": (tar_of(members={"/a.png": b""}), r"x.tar: .*the path '/a.png' leads out"),
     "no UTF-8": (tar_of(members={os.fsdecode(b"\xff.png"): b""}), r"the name b'.xff.png' is not UTF-8"),
     "no UTF-8 in a zip": (zip_of_a_name_that_is_not_utf_8, r"x.zip: the name b'b/.xff.xfe.png' is not UTF-8"),
