@@ -10,17 +10,18 @@ from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
+from forger.data.files import files
 from forger.data.forms.hub import Rows, opened_tables, stored_hashes
+from forger.data.forms.tables import ATTRIBUTES, PARTITION, table
 from forger.data.layout import Channels, Fit, Layout, Size
 from forger.data.splitting import SPLIT_NAMES, assigned, partition, split_folders, split_meant
 from forger.data.store import as_split, decoded
-from forger.errors import closest
 
 
 def image_folder(
     root: str, size: Size, channels: Channels = 3, classes: Annotated[int, Ge(0)] = 0, fit: Fit = "crop"
 ) -> Data:
-    """Any pictures below `root`, of the height and width `size` by `fit` (`forger.data.layout.Layout`).
+    """Any pictures below `root`, or in a file as `forger.data.files.files` reads it, of the height and width `size`.
 
     Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
     (`forger.data.splitting.partition`).
@@ -32,6 +33,8 @@ def image_folder(
         ValueError: the folder is empty, its subfolders don't fit, or a picture, named by its path, can't be read.
     """
     folder = Path(root)
+    if folder.is_file():
+        return files(root, size, channels, classes, fit=fit)
     parts = partition(folder)
     depth = 1 if split_folders(folder) else 0
     names = _class_names(folder, parts, depth, classes) if classes else []
@@ -61,50 +64,32 @@ def celeba(root: str, size: Size = 64, label: str | None = "Smiling", fit: Fit =
     """CelebA (Liu et al. 2015), aligned faces of the height and width `size` by `fit`; official splits.
 
     `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none.
-    `root` holds img_align_celeba/*.jpg, list_eval_partition.txt and list_attr_celeba.txt.
+    `root` holds img_align_celeba/*.jpg and the tables list_eval_partition and list_attr_celeba, .txt or Kaggle's .csv.
 
     Raises:
-        FileNotFoundError: one of them is missing.
-        ValueError: an unknown attribute.
+        FileNotFoundError: a table is missing.
+        ValueError: an unknown attribute, or a table is damaged or names a picture that is not there.
     """
     folder = Path(root)
-    tables = [folder / "list_eval_partition.txt"] + ([folder / "list_attr_celeba.txt"] if label else [])
-    missing = [path.name for path in (*tables, folder / "img_align_celeba") if not path.exists()]
-    if missing:
+    stems = [PARTITION, ATTRIBUTES] if label else [PARTITION]
+    tables = [next(filter(Path.is_file, (folder / f"{stem}{suffix}" for suffix in (".txt", ".csv"))), None)
+              for stem in stems]  # fmt: skip
+    if tables[-1] is None or tables[0] is None:
+        missing = " and ".join(stem for stem, table in zip(stems, tables, strict=True) if table is None)
         raise FileNotFoundError(
-            f"{', '.join(missing)} missing in {folder}: put CelebA's img_align_celeba/*.jpg, "
+            f"{missing}.txt (or Kaggle's .csv) missing in {folder}: put CelebA's img_align_celeba/*.jpg, "
             "list_eval_partition.txt and list_attr_celeba.txt there (mmlab.ie.cuhk.edu.hk/projects/CelebA)"
         )
-    rows = [line.split() for line in tables[0].read_text().splitlines() if line.strip()]
-    unfit = [row for row in rows if len(row) != 2]
-    if unfit:
-        raise ValueError(f"{tables[0]} is damaged at {' '.join(unfit[0])!r}: a line is a file name and 0, 1 or 2")
-    attribute = _attribute(tables[1], label) if label else {}
-    layout = Layout.of(3, size, fit)
-
-    def split(number: str) -> Split:
-        names = [name for name, part in rows if part == number]
-        if not names:
-            raise ValueError(f"{tables[0]} has no picture of split {number} (0 train, 1 validation, 2 test)")
-        arrays = {"image": decoded(Files(folder / "img_align_celeba", [Path(name) for name in names]), layout)}
-        if label:
-            unknown = [name for name in names if name not in attribute]
-            if unknown:
-                raise ValueError(f"{tables[1]} has no complete line for {unknown[0]} ({len(unknown)} such)")
-            arrays["label"] = torch.tensor([attribute[name] for name in names])
-        return Split(arrays)
-
-    parts = [split(number) for number in "012"]
+    found, layout = table(tables[-1], label), Layout.of(3, size, fit)
+    assert found.splits is not None
+    parts = []
+    for split in SPLIT_NAMES:
+        rows = [row for row, name in enumerate(found.splits) if name == split]
+        if not rows:
+            raise ValueError(f"{folder} has no picture of split {split}")
+        labels = {"label": torch.tensor([int(found.labels[row] == 1) for row in rows])} if found.labels else {}
+        parts.append(Split({"image": decoded(found.pictures.at(rows), layout), **labels}))
     return Data("celeba", *parts, classes=2 if label else 0)
-
-
-def _attribute(path: Path, label: str) -> dict[str, int]:
-    """One column of list_attr_celeba.txt: a count, 40 names, then a file and 40 times 1 or -1 in each row."""
-    _, names, *rows = [*map(str.split, path.read_text().splitlines()), [], []]
-    if label not in names:
-        raise ValueError(f"data.label={label} is no attribute of CelebA {closest(label, names, str(path))}")
-    column = names.index(label) + 1
-    return {row[0]: int(row[column] == "1") for row in rows if len(row) == len(names) + 1}
 
 
 def huggingface(
@@ -159,8 +144,8 @@ def huggingface(
 
 def _labels(path: str, tables: Mapping[str, Any], key: str, classes: int) -> Tensor:
     labels = []
-    for part, table in tables.items():
-        column = list(table[key])
+    for part, rows in tables.items():
+        column = list(rows[key])
         unfit = [label for label in column if not isinstance(label, int) or not 0 <= label < classes]
         if unfit:
             raise ValueError(f"{path}, {part}: {key}={unfit[0]!r}, but data.classes={classes} allows 0..{classes - 1}")

@@ -15,7 +15,7 @@ from forger.data.splitting import SPLIT_NAMES, split_meant
 #: Columns that say of which split a row is, by name or as CelebA's 0, 1 and 2.
 _SPLITS = ("split", "partition")
 #: CelebA's splits are a table of their own.
-_ATTRIBUTES, _PARTITION = "list_attr_celeba", "list_eval_partition"
+ATTRIBUTES, PARTITION = "list_attr_celeba", "list_eval_partition"
 TABLES = (".csv", ".tsv", ".jsonl")
 
 
@@ -38,7 +38,7 @@ def in_folder(folder: Path) -> list[Path]:
     Tables of splits count where there is one of training pictures, whatever their names' capitals.
     """
     tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*TABLES, ".txt") and path.is_file())
-    for stem in ("metadata", "labels", _ATTRIBUTES, _PARTITION):
+    for stem in ("metadata", "labels", ATTRIBUTES, PARTITION):
         named = [path for path in tables if path.stem == stem and (path.suffix != ".txt" or stem.startswith("list_"))]
         if named:
             return named[:1]
@@ -56,7 +56,8 @@ def folder_tables(tables: Sequence[Path], folder: Path, label: str | None) -> Fo
 
 
 def _found(tables: Mapping[Path, str | None], root: Path, label: str | None, place: Path) -> Found:
-    files = _Named(root)
+    of_celeba = next(iter(tables)).stem in (ATTRIBUTES, PARTITION)
+    files = _Named(root, "img_align_celeba" if of_celeba and (root / "img_align_celeba").is_dir() else "")
     paths, labels, splits, lines = [], [], [], []
     chosen, columns = None, []
     for number, (file, whole) in enumerate(tables.items()):
@@ -106,10 +107,10 @@ def _column(file: Path, name: str) -> list[Any]:
 
 
 class _Named:
-    """The picture files below a folder, by what a table calls them."""
+    """The picture files below a folder, by what a table calls them; names alone are looked for below `inner`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, inner: str) -> None:
+        self.root, self.inner = root, inner
         self._by_name: dict[str, list[Path]] | None = None
 
     def column(self, values: Sequence[Any]) -> int | None:
@@ -137,7 +138,8 @@ class _Named:
     def _below(self) -> dict[str, list[Path]]:
         if self._by_name is None:
             self._by_name = {}
-            for path in listing(self.root):
+            for below in listing(self.root / self.inner):
+                path = self.inner / below
                 for name in (path.name, path.stem):
                     self._by_name.setdefault(name, []).append(path)
         return self._by_name
@@ -156,8 +158,9 @@ def _split(value: Any, where: str) -> str:
 
 def _partition(file: Path, paths: Sequence[Path]) -> list[str]:
     """The splits of CelebA's pictures, if this is the table of their attributes and that of the splits is there."""
-    other = file.with_name(f"{_PARTITION}{file.suffix}")
-    if file.stem != _ATTRIBUTES or not other.is_file():
+    names = (f"{PARTITION}{suffix}" for suffix in (file.suffix, ".csv", ".txt"))
+    other = next(filter(Path.is_file, map(file.with_name, names)), None)
+    if file.stem != ATTRIBUTES or other is None:
         return []
     rows = _lines(other)
     next(rows, None)
