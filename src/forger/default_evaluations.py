@@ -64,6 +64,8 @@ def check_extractor(config: Config) -> None:
     scores_samples = config.metrics.auto and hasattr(get_object(config.model["_target_"]), "sample")
     if name == "auto" or data.dimension is not None or not scores_samples:
         return
+    if name in _LARGE and data.channels not in (None, 1, 3):  # before its weights are looked for
+        raise ConfigError(f"data.extractor={name}: it takes grey or RGB images, got {data.channels} channels")
     shape = (data.channels, *((None, None) if data.size is None else sides(data.size)))
     try:
         extractor = extractors.build(name).of(values_of(data))

@@ -114,9 +114,9 @@ def _arrays(path: Path) -> ImageSet:
     if kind != np.uint8:
         held = f" in [{samples.min():.3g}, {samples.max():.3g}]" if samples.size and kind.kind in "fiu" else ""
         raise ConfigError(f"{path}: 'samples' are {kind}{held}; scale them to [0, 255], round, and save uint8")
-    if samples.ndim != 4 or samples.shape[-1] not in (1, 3) or not samples.size:
+    if samples.ndim != 4 or samples.shape[-1] not in range(1, 17) or not samples.size:
         raise ConfigError(
-            f"{path}: 'samples' have shape {samples.shape}; (n, height, width, channels) with 1 or 3 channels is needed"
+            f"{path}: 'samples' have shape {samples.shape}; (n, height, width, 1 to 16 channels) is needed"
         )
     images = torch.from_numpy(samples).permute(0, 3, 1, 2).contiguous()
     if "labels" not in arrays or (arrays["labels"] == -1).all():

@@ -112,8 +112,9 @@ class SuperResolutionGame(Game):
         return self.discriminator(images).float()
 
     def _features(self, images: Tensor) -> Tensor:
-        # Networks of content features take RGB.
-        return self._content[0](images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)
+        # Networks of content features take RGB; channels that are none are seen one by one, as grey pictures.
+        single = images if images.shape[1] == 3 else images.reshape(-1, 1, *images.shape[2:]).expand(-1, 3, -1, -1)
+        return self._content[0](single)
 
     def after_move(self, name: str) -> None:
         super().after_move(name)

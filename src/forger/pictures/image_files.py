@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from forger.files import write_atomically
+from forger.pictures.false_colors import visible
 
 #: Tiles smaller than this are enlarged, pixel by pixel.
 _TILE = 48
@@ -17,9 +18,8 @@ _TILE = 48
 def tiles(images: Tensor, columns: int | None = None) -> Image.Image:
     """uint8 images (n, c, h, w) as tiles, row by row; nearly square without ``columns``."""
     columns = columns or round(len(images) ** 0.5 + 0.499)
-    scale = max(1, _TILE // images.shape[-1])
-    images = images.cpu().repeat_interleave(scale, -1).repeat_interleave(scale, -2)
-    images = images[:, :3] if images.shape[1] >= 3 else images[:, :1]
+    scale = max(1, _TILE // max(images.shape[2:]))
+    images = visible(images.cpu()).repeat_interleave(scale, -1).repeat_interleave(scale, -2)
     picture = make_grid(images, columns, padding=2, pad_value=255)
     return Image.fromarray(picture.permute(1, 2, 0).to(torch.uint8).numpy())
 

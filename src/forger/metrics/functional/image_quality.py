@@ -48,8 +48,8 @@ def ssim(images: Tensor, truth: Tensor) -> Tensor:
 def luma(images: Tensor) -> Tensor:
     """ITU-R BT.601 luma in [16, 235] of uint8 images (n, 3, h, w), or grey ones as they are: float64 (n, h, w)."""
     pixels = images.double()
-    if images.shape[1] == 1:
-        return pixels[:, 0]
+    if images.shape[1] not in (3, 4):
+        return pixels.mean(1)  # of channels that are no colours
     red, green, blue = pixels[:, 0], pixels[:, 1], pixels[:, 2]
     return 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
 
