@@ -52,8 +52,8 @@ def check_declared(config: Config) -> None:
     """Refuse, before the data are read, what the config alone tells.
 
     Raises:
-        ConfigError: a translation of data that have one domain; scores whose extractor can't be had or takes no images
-            as the config declares.
+        ConfigError: a translation of data that have one domain; conditions for a model that takes none; scores whose
+            extractor can't be had or takes no images as the config declares.
     """
     source = config.data.source["_target_"]
     one_domain = source.startswith("forger.data.") and not source.startswith("forger.data.pairs.")
@@ -61,6 +61,11 @@ def check_declared(config: Config) -> None:
         raise ConfigError(
             f"model: it translates between two domains, and data={config.data.name} has one; take "
             "data=unpaired_folders, paired_folder, digits_inverted, digits_rotated or fashion_inverted"
+        )
+    if isinstance(config.data.classes, list) and config.model.get("classes") != config.data.classes:
+        raise ConfigError(
+            "data.label: the model takes no conditions; choose model=cgan or cdcgan, give another's networks "
+            "classes=${data.classes} as theirs, or leave data.label out"
         )
     if (image := blank(config.data)) is None:
         return
@@ -74,7 +79,7 @@ def check_declared(config: Config) -> None:
 
 def load_data(config: DataConfig) -> Data:
     """The data set, checked against what the config declares."""
-    data = built("data.source", config.source)
+    data = built("data.source", config.source, _convert_="all")
     data.check(vars(config) | {"depth": values_of(config)})
     Batches(
         data.train, batch_size=config.batch_size, flip=config.flip, seed=0, position=int

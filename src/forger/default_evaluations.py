@@ -115,7 +115,9 @@ def _of_images(config: Config, data: Data, game: type) -> tuple[dict[str, Node],
             "forger.metrics.evaluations.sample_quality.SampleQuality", extractor=name, scores=scores
         )
         best = score_name("fd", label)
-        if config.model.get("classes") and classes == data.classes:
+        if data.conditions and config.model.get("classes"):
+            found["conditions"] = _node("forger.metrics.evaluations.conditions.ConditionsMet", n=_ASKED)
+        elif config.model.get("classes") and classes == data.classes:
             conditional = "forger.metrics.evaluations.conditional.ConditionalAccuracy"
             found["conditional"] = _node(conditional, extractor=name, n=_ASKED)
     return found, best

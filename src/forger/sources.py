@@ -142,7 +142,7 @@ def _of_run(read: Restored) -> Source:
     def draw(n: int, seed: int, real: ImageSet | Statistics) -> ImageSet:
         if not isinstance(game, Samples):
             raise ConfigError(f"{read.folder}: this game draws no samples; leave out the options")
-        labels = labels_to_ask(game.classes, real.labels, n, seed)
+        labels = labels_to_ask(game, real.labels, n, seed)
         try:
             images = torch.cat([fakes.cpu() for fakes, _ in draw_fakes(game, n, labels, seed, game.values)])
         except ValueError as error:

@@ -13,6 +13,7 @@ import torch
 from forger.augmentation.adaptive import Adaptive
 from forger.augmentation.differentiable import DiffAugment
 from forger.augmentation.noise import InstanceNoise
+from forger.data.dataset import Split
 from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.games.adversarial import AdversarialGame
@@ -61,9 +62,16 @@ def ranks():
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if initialized else (0, 1)
 
 
-def game(loss, penalty=None, optimizer=None, options=None, player=None):
+#: Even or odd, and a number.
+CONDITIONS = [
+    {"name": "even", "values": ["false", "true"]},
+    {"name": "digit", "mean": 4.5, "deviation": 2.9, "low": 0, "high": 9},
+]
+
+
+def game(loss, penalty=None, optimizer=None, options=None, player=None, classes=10):
     torch.manual_seed(0)
-    G, D = mlp.Generator(8, [1, 8, 8], 32, classes=10), mlp.Discriminator([1, 8, 8], 32, classes=10)
+    G, D = mlp.Generator(8, [1, 8, 8], 32, classes=classes), mlp.Discriminator([1, 8, 8], 32, classes=classes)
     # plain descent: Adam would make large steps of what is rounding in a vanishing gradient
     optimizer = optimizer or partial(torch.optim.SGD, lr=0.05)
     players = {"discriminator": Player(optimizer, **(player or {})), "generator": Player(optimizer)}
@@ -78,6 +86,7 @@ def games():
             yield f"{loss}/{name}", game(loss, penalty), ROUNDS
     for name, (options, player) in TECHNIQUES.items():
         yield f"hinge/{name}", game("hinge", R1, options=options, player=player), ROUNDS
+    yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
 
 
@@ -89,9 +98,13 @@ def work(rank: int, path: Path, world: int, port: int) -> None:
         places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "NODE_RANK": 0, "WORLD_SIZE": world}
         os.environ.update({name: str(value) for name, value in (places | {"LOCAL_RANK": rank}).items()})
     split = digits().train
+    digit = split.arrays["label"]
+    conditional = Split({**split.arrays, "label": torch.stack([(digit % 2 == 0).float(), digit.float()], 1)})
     found = {}
     for name, played, rounds in games():
-        batches = Ranked(split, batch_size=64, seed=0, position=lambda: 0)
+        batches = Ranked(
+            conditional if name.endswith("conditions") else split, batch_size=64, seed=0, position=lambda: 0
+        )
         train(played, batches, rounds, strategy="ddp" if world > 1 else "auto", devices=world)
         found[name] = {
             "gradients": {n: p.grad for n, p in played.named_parameters() if p.grad is not None},

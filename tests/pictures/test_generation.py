@@ -85,10 +85,10 @@ def test_samples_are_those_of_the_game_and_truncation_draws_them_to_the_middle()
     played, request = game(latent=3), Request(n=5000, seed=4)
     stream = request.stream()
     drawn = torch.randn(5000, 3, generator=stream)[:, 0]
-    assert np.abs(samples(played, request)[:, 0, 0, 0].numpy() - grey(drawn)).max() <= 1
-    half = samples(played, Request(n=5000, seed=4, truncation=0.5))[:, 0, 0, 0].numpy()
+    assert np.abs(samples(played, DIGITS, request)[:, 0, 0, 0].numpy() - grey(drawn)).max() <= 1
+    half = samples(played, DIGITS, Request(n=5000, seed=4, truncation=0.5))[:, 0, 0, 0].numpy()
     assert np.abs(half - grey(drawn / 2)).max() <= 1
-    assert set(samples(played, Request(n=9, truncation=0)).flatten().tolist()) == {128}
+    assert set(samples(played, DIGITS, Request(n=9, truncation=0)).flatten().tolist()) == {128}
 
 
 @pytest.mark.parametrize("classes", [0, 10])

@@ -17,7 +17,7 @@ class Sampler:
     """A game whose samples are given, and whose discriminator knows some images by heart."""
 
     device, rank, world = torch.device("cpu"), 0, 1
-    averaged, classes, shown = True, 0, 0
+    averaged, classes, conditions, shown = True, 0, (), 0
 
     def __init__(self, samples: torch.Tensor, known: torch.Tensor | None = None) -> None:
         self.samples, self.known = samples, known

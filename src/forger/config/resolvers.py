@@ -39,19 +39,20 @@ def _sides(size: Any) -> Sequence[Any]:
     return size if isinstance(size, Sequence) and not isinstance(size, str) else [size]
 
 
-def seen(key: str, root: str, label: str | None = None, splits: DictConfig | None = None, *, _root_: DictConfig) -> Any:
+def seen(key: str, root: str, label: Any = None, splits: DictConfig | None = None, *, _root_: DictConfig) -> Any:
     """``${seen:size,${data.root},${data.label},${data.splits}}``: size, channels or classes of the pictures at a place.
 
     Each config looks once.
 
     Raises:
-        ConfigError: the place can't be read, or root or label is no text.
+        ConfigError: the place can't be read, or root or label is nothing that names one.
     """
-    if not isinstance(root, str) or not isinstance(label, str | None):
-        name, value = ("label", label) if isinstance(root, str) else ("root", root)
-        raise ConfigError(f"data.{name}={value}: must be text")
+    label = OmegaConf.to_container(label) if OmegaConf.is_config(label) else label
+    for name, value, fits in (("root", root, isinstance(root, str)), ("label", label, _names(label))):
+        if not fits:
+            raise ConfigError(f"data.{name}={value}: must be text" + ", a list or a group of names" * (name == "label"))
     folders = OmegaConf.to_container(splits) if isinstance(splits, DictConfig) else splits
-    looked, about = OmegaConf.get_cache(_root_)["seen"], (root, label, str(folders))
+    looked, about = OmegaConf.get_cache(_root_)["seen"], (root, repr(label), str(folders))
     if about not in looked:
         try:
             looked[about] = get_object("forger.data.files.seen")(root, label, folders)  # by name, like any source
@@ -60,6 +61,12 @@ def seen(key: str, root: str, label: str | None = None, splits: DictConfig | Non
             raise ConfigError(line if line.startswith("data.") else f"data.root: {line}") from error
     value = looked[about][key]
     return OmegaConf.create(value) if isinstance(value, list) else value
+
+
+def _names(label: Any) -> bool:
+    """Whether this may be `data.label`: nothing, a column, or one or more of them."""
+    columns = list(label) if isinstance(label, list | dict) else [label]
+    return label is None or (bool(columns) and all(isinstance(column, str) for column in columns))
 
 
 OmegaConf.register_new_resolver("seen", seen, replace=True)

@@ -18,6 +18,10 @@ from forger.redaction import remember_variables
 Count = Annotated[int, Ge(1)]
 #: Height and width alike, or both.
 Size = Count | Annotated[list[Count], MinLen(2), MaxLen(2)]
+#: A number of classes, or the conditions that `forger.data.conditions.conditions_of` takes.
+Classes = Annotated[int, Ge(0)] | list[dict[str, Any]]
+#: A column, several, or several with what they are.
+Label = str | list[str] | dict[str, Literal["attribute", "value"]] | None
 #: Folders below `run.root`; no way out of it, and nothing that a shell or a web page would trip over.
 Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.=,+-]*(/\w[\w.=,+-]*)*$", max_length=200)]
 
@@ -45,11 +49,11 @@ class DataConfig:
     size: Size | None = None
     fit: Literal["crop", "pad", "stretch", "none"] | None = None
     channels: Count | None = None
-    classes: Annotated[int, Ge(0)] = 0
+    classes: Classes = 0
     dimension: Count | None = None
     flip: bool = False
     root: str | None = None
-    label: str | None = None
+    label: Label = None
     depth: Literal["uint8", "uint16", "float32"] = "uint8"
     range: Annotated[list[float], MinLen(2), MaxLen(2)] | None = None
     splits: dict[str, float | str] | None = None

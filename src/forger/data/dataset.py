@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from forger.data.conditions import Conditions, conditions_of, told
 from forger.data.mixture import Mixture
 from forger.data.ranges import BYTES, ValueRange
 from forger.sizes import sides, written
@@ -18,10 +19,11 @@ class Split:
     """One part of a data set, held as tensors.
 
     `arrays` are aligned by their first dimension, n: "image" is (n, c, h, w), of the type and range that the data set
-    says, or float32 (n, d) for points; "label" int64 (n,) where there are labels; "truth", like "image", is the right
-    answer of a translation. `independent` is a second table with a length of its own that nothing pairs with the
-    first: "target" (the other domain of an unpaired translation) and "target_label". `known` has the SHA-256 of arrays
-    whose bytes need not be read again to know them; `block` is set where rows lie on disk, this many together.
+    says, or float32 (n, d) for points; "label" int64 (n,) where there are labels, or rows of conditions, float32
+    (n, k); "truth", like "image", is the right answer of a translation. `independent` is a second table with a length
+    of its own that nothing pairs with the first: "target" (the other domain of an unpaired translation) and
+    "target_label". `known` has the SHA-256 of arrays whose bytes need not be read again to know them; `block` is set
+    where rows lie on disk, this many together.
     """
 
     arrays: Mapping[str, Tensor]
@@ -57,9 +59,9 @@ class Split:
 class Data:
     """A data set: three splits, and what the other parts may know about them.
 
-    `classes` is 0 where there are no labels. `extra` holds named test sets that must not be mixed with
-    `test`. `density` is the true density of a synthetic set of points. `values` says what the pixels of images are.
-    `damaged` says what is wrong with pictures that were left out, by name.
+    `classes` is 0 where there are no labels, or where these are rows of `conditions`. `extra` holds named test sets
+    that must not be mixed with `test`. `density` is the true density of a synthetic set of points. `values` says what
+    the pixels of images are. `damaged` says what is wrong with pictures that were left out, by name.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Data:
     density: Mixture | None = None
     values: ValueRange = BYTES
     damaged: Mapping[str, str] = field(default_factory=dict)
+    conditions: Conditions = ()
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -100,6 +103,14 @@ class Data:
         Raises:
             ValueError: they differ; the message has the first difference.
         """
+        listed = declared.get("classes", 0)
+        if isinstance(listed, list) or self.conditions:
+            if listed != 0 and conditions_of(listed) != self.conditions:
+                has = told(self.conditions) or f"{self.classes} classes"
+                raise ValueError(
+                    f"data.classes lists {told(conditions_of(listed))}, but the data set {self.name} has {has}"
+                )
+            declared = {**declared, "classes": 0}
         facts: dict[str, Any]
         if self.kind == "points":
             facts = {"dimension": self.shape[0], "classes": self.classes}

@@ -1,15 +1,16 @@
 """Pictures in whatever form they are: one source that looks at a place, and what can be told of it before training."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from annotated_types import Ge
 
 from forger.data.collection import Collection
+from forger.data.condition_columns import described, rows_of
+from forger.data.conditions import Classes, Conditions, Label, conditions_of, told, wanted
 from forger.data.dataset import Data, Split
 from forger.data.division import Division, divide, typed_splits
 from forger.data.forms import Found, look
@@ -32,8 +33,8 @@ def files(
     root: str,
     size: Size,
     channels: Channels = 3,
-    classes: Annotated[int, Ge(0)] = 0,
-    label: str | None = None,
+    classes: Classes = 0,
+    label: Label = None,
     splits: dict[str, float | str] | None = None,
     group: str | None = None,
     skip_damaged: bool = False,
@@ -46,21 +47,28 @@ def files(
     `splits` says: the same pictures in the same order are the same data in any form. Copies stay together, as does a
     `group` (`forger.data.division`).
     With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
-    (`label` names it). Pictures are decoded once; a split of more than 256 MB is mapped from a file
-    (`forger.data.store`). With `skip_damaged` those that can't be read are left out, and `Data.damaged` names them.
+    (`label` names it). Several labels are conditions, which `classes` lists (`forger.data.conditions`). Pictures are
+    decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`). With `skip_damaged` those
+    that can't be read are left out, and `Data.damaged` names them.
 
     Raises:
         FileNotFoundError: there is nothing at `root`, or a file that it names is missing.
         ValueError: it is damaged, in no known form, or not what `classes` says; the message names the place.
     """
     place = Path(root)
-    found = look(place, label, typed_splits(splits)[1])
+    found, conditions = look(place, wanted(label), typed_splits(splits)[1]), conditions_of(classes)
     names = found.classes()
-    if classes and classes != len(names):
+    if isinstance(classes, int) and classes and classes != len(names):
         some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
         raise ValueError(f"{place} has {len(names)} classes ({some or 'no labels'}), but data.classes={classes}")
-    log.info("%s: %s", place, _told(found, names))
-    labels = torch.tensor(found.numbers()) if classes else None
+    columns = _columns(found, label) if conditions else {}
+    if conditions and [condition.name for condition in conditions] != list(columns):
+        listed = ", ".join(condition.name for condition in conditions)
+        raise ValueError(f"data.classes lists {listed}, but data.label {', '.join(columns) or 'names none'}")
+    log.info("%s: %s", place, _told(found, names, conditions))
+    labels = torch.tensor(found.numbers()) if classes and not conditions else None
+    if conditions:
+        labels = rows_of(conditions, columns, _namer(found))
     layout = Layout.of(channels, size, fit)
 
     def split(name: str, rows: list[int]) -> Split:
@@ -72,7 +80,22 @@ def files(
         _check_damaged(division, len(found.pictures), place, skip_damaged)
     train, validation, test = (split(name, division.rows[name]) for name in SPLIT_NAMES)
     damaged = {path_of(found.pictures.keys[row]): why for row, why in division.damaged.items()}
-    return Data(place.resolve().stem, train, validation, test, classes=classes, damaged=damaged)
+    number = classes if isinstance(classes, int) else 0
+    name = place.resolve().stem
+    return Data(name, train, validation, test, classes=number, damaged=damaged, conditions=conditions)
+
+
+def _columns(found: Found, label: Label) -> dict[str, Sequence[Any]]:
+    """The cells of each of several labels."""
+    names = wanted(label)
+    if not isinstance(names, tuple) or found.column is None:
+        return {}
+    return {name: found.column(name) for name in names}
+
+
+def _namer(found: Found) -> Callable[[int], str]:
+    """What errors call a row."""
+    return lambda row: found.pictures.name(found.pictures.keys[row])
 
 
 def _check_damaged(division: Division, n: int, place: Path, skip: bool) -> None:
@@ -88,8 +111,10 @@ def _check_damaged(division: Division, n: int, place: Path, skip: bool) -> None:
     log.warning("%s: %s of %s pictures can't be read and are left out", place, f"{len(damaged):,}", f"{n:,}")
 
 
-def seen(root: str, label: str | None = None, splits: Mapping[str, float | str] | None = None) -> dict[str, Any]:
+def seen(root: str, label: Label = None, splits: Mapping[str, float | str] | None = None) -> dict[str, Any]:
     """What a config need not say of the pictures at `root`: `size`, `channels` and `classes`.
+
+    `classes` is their number or, where `label` names several columns, the conditions that they are.
 
     The headers of a sample are read. Where all pictures are squares of one side up to 256, that is the size, and so are
     height and width of all if networks take them (`forger.sizes.taken`); else it is the largest of 8, 16, …, 256
@@ -99,9 +124,10 @@ def seen(root: str, label: str | None = None, splits: Mapping[str, float | str] 
     Raises:
         FileNotFoundError, ValueError: as `files`.
     """
-    found = look(Path(root), label, typed_splits(splits)[1])
+    found = look(Path(root), wanted(label), typed_splits(splits)[1])
     sizes, channels = _headers(found.pictures)
-    return {"size": _chosen(sizes), "channels": channels, "classes": len(found.classes())}
+    conditions = described(_columns(found, label), label, _namer(found))
+    return {"size": _chosen(sizes), "channels": channels, "classes": conditions or len(found.classes())}
 
 
 def _chosen(sizes: list[tuple[int, int]]) -> int | list[int]:
@@ -134,7 +160,7 @@ def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], int]:
     return sizes, max(channels)
 
 
-def _told(found: Found, names: list[Any]) -> str:
+def _told(found: Found, names: list[Any], conditions: Conditions) -> str:
     """What was found, in one line."""
     sizes, channels = _headers(found.pictures)
     low, high = (f"{width}x{height}" for width, height in (min(sizes), max(sizes)))
@@ -143,7 +169,7 @@ def _told(found: Found, names: list[Any]) -> str:
         f"{found.form} of {len(found.pictures)} pictures",
         low if low == high else f"{low} to {high}",
         {1: "grey", 3: "colour"}.get(channels, f"{channels} channels"),
-        f"{len(names)} classes ({some})" if names else "no labels",
+        told(conditions) if conditions else f"{len(names)} classes ({some})" if names else "no labels",
         "split as it says" if found.splits else "split by pixels",
     )
     return ", ".join(facts)

@@ -119,7 +119,7 @@ def _arrays(path: Path) -> ImageSet:
             f"{path}: 'samples' have shape {samples.shape}; (n, height, width, 1 to 16 channels) is needed"
         )
     images = torch.from_numpy(samples).permute(0, 3, 1, 2).contiguous()
-    if "labels" not in arrays or (arrays["labels"] == -1).all():
+    if "labels" not in arrays or "conditions" in arrays or (arrays["labels"] == -1).all():
         return ImageSet(path.name, images)
     labels = arrays["labels"]
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":

@@ -10,6 +10,8 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from forger.data.conditions import Conditions
+
 #: From the first domain to the second, or back.
 Direction = Literal["ab", "ba"]
 #: Of a game that first trains on pixels alone: as its generator was at the end of that, and as it is.
@@ -38,9 +40,13 @@ class Answers(Protocol):
 
 @runtime_checkable
 class Samples(Answers, Protocol):
-    """New images or points; labels run from 0 to ``classes - 1``, and ``classes`` is 0 where there are none."""
+    """New images or points.
+
+    Labels run from 0 to ``classes - 1``, or are rows of ``conditions``; 0 and () where there are none.
+    """
 
     classes: int
+    conditions: Conditions
 
     def sample(
         self,
@@ -54,7 +60,7 @@ class Samples(Answers, Protocol):
 
         Args:
             n: how many.
-            labels: their classes (n,); all in turn by default, where the game has any.
+            labels: their classes (n,) or conditions (n, k); all in turn by default, where the game has any.
             generator: random stream of the latents (on the CPU, so that every device draws the same).
             only: indices of the samples wanted of the ``n``, a rank's share.
         """
@@ -68,7 +74,7 @@ class Decodes(Answers, Protocol):
     @property
     def latent(self) -> int: ...
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images or points of z (n, latent) and, where the game has classes, labels (n,)."""
+        """Images or points of z (n, latent) and, where the game has any, labels (n,) or (n, k)."""
         ...
 
 

@@ -9,6 +9,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from forger.augmentation.base import Augmentation
+from forger.data.conditions import Classes, conditions_of, in_turn
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.inference import Decay
 from forger.losses.adversarial import boundary, is_paired
@@ -35,7 +36,7 @@ class AdversarialGame(Game):
         flip_labels: share of the pairs (a real, a fake) that change roles, at random, on the discriminator's turn.
         prior: distribution of z: standard normal, or uniform on [-1, 1].
         ema: decay of the generator's moving average per move; None samples from the live weights.
-        classes: labels run from 0 to ``classes - 1``; 0 when there are none.
+        classes: labels run from 0 to ``classes - 1``; 0 when there are none; or conditions, the columns of a label.
         seed: seed of every random stream.
     """
 
@@ -51,7 +52,7 @@ class AdversarialGame(Game):
         flip_labels: Annotated[float, Ge(0), Le(1)] = 0.0,
         prior: Literal["normal", "uniform"] = "normal",
         ema: Decay | None = None,
-        classes: Annotated[int, Ge(0)] = 0,
+        classes: Classes = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(players, seed)
@@ -66,7 +67,8 @@ class AdversarialGame(Game):
         self._penalties, self._augmentations = dict(penalties or {}), dict(augmentations or {})
         self.latent = latent
         self.prior: Literal["normal", "uniform"] = prior
-        self.classes = classes
+        self.classes = classes if isinstance(classes, int) else 0
+        self.conditions = conditions_of(classes)
 
     def prepared(self, batch: Batch) -> Batch:
         """Adds the round's fakes: shared by both players, with a graph only if the generator moves."""
@@ -151,10 +153,12 @@ class AdversarialGame(Game):
         *,
         only: Tensor | None = None,
     ) -> Tensor:
-        """``n`` fakes; labels, where the game has classes, default to 0, 1, 2, … in turn."""
+        """``n`` fakes; labels default to the classes 0, 1, 2, … in turn, or to conditions `in_turn`."""
         z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
         if labels is None and self.classes:
             labels = torch.arange(n) % self.classes
+        if labels is None and self.conditions:
+            labels = in_turn(self.conditions, n)
         if only is not None:
             z, labels = z[only], None if labels is None else labels[only]
         return self.decode(z, labels)

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from forger.data.conditions import Conditions
 from forger.data.ranges import BYTES, ValueRange
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
@@ -65,6 +66,9 @@ class Game(Descent, Inference):
         players: name to `Player`, in the order of play.
         seed: seed of every random stream.
     """
+
+    #: What the columns of a label are, in a game that is told of several (`forger.data.conditions`).
+    conditions: Conditions = ()
 
     def __init__(self, players: Mapping[str, Player], seed: int = 0) -> None:
         super().__init__()

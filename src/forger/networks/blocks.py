@@ -1,6 +1,7 @@
 """Pieces that several networks share: sizes, norms, labels, minibatch statistics, spectral normalisation."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -10,7 +11,8 @@ from torch.nn.utils import parametrizations
 from forger.sizes import LARGEST, SMALLEST
 
 Count = Annotated[int, Ge(1)]
-Classes = Annotated[int, Ge(0)]
+#: How many classes or, of several labels, what each is: {name, values} or {name, mean, deviation, …}.
+Classes = Annotated[int, Ge(0)] | list[dict[str, Any]]
 Side = Annotated[int, Ge(SMALLEST), Le(LARGEST)]
 Size = Side | Annotated[list[Side], MinLen(2), MaxLen(2)]
 Norm = Literal["batch", "layer", "instance", "none"]
@@ -35,6 +37,45 @@ def norms(kind: DiscriminatorNorm, channels: int) -> list[nn.Module]:
     return []
 
 
+def label_embedding(classes: Classes, features: int) -> nn.Embedding | None:
+    """Labels to (N, features); None where there are no classes."""
+    if isinstance(classes, int):
+        return nn.Embedding(classes, features) if classes else None
+    return ConditionEmbedding(classes, features)
+
+
+class ConditionEmbedding(nn.Embedding):
+    """Several labels (N, k) to (N, features): the sum of a vector for each attribute's value and each number's.
+
+    A number's vector is a learned one times its distance from the mean in standard deviations, so that the logit of
+    `Projection` is what tells apart Gaussians with this number as their mean.
+    """
+
+    column: Tensor
+    is_number: Tensor
+    origin: Tensor
+    unit: Tensor
+
+    def __init__(self, conditions: Sequence[Mapping[str, Any]], features: int):
+        rows = [row for column, condition in enumerate(conditions) for row in _rows(column, condition)]
+        super().__init__(len(rows), features)
+        column, is_number, origin, unit = (torch.tensor(constant) for constant in zip(*rows, strict=True))
+        for name, constant in {"column": column, "is_number": is_number, "origin": origin, "unit": unit}.items():
+            self.register_buffer(name, constant, persistent=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        given = input[:, self.column]
+        weights = torch.where(self.is_number, (given - self.origin) / self.unit, (given == self.origin).to(given.dtype))
+        return weights.to(self.weight.dtype) @ self.weight
+
+
+def _rows(column: int, condition: Mapping[str, Any]) -> list[tuple[int, bool, float, float]]:
+    """For each vector that a condition has: its column, whether it is of a number, and that one's origin and unit."""
+    if "values" in condition:
+        return [(column, False, float(number), 1.0) for number in range(len(condition["values"]))]
+    return [(column, True, float(condition["mean"]), float(condition["deviation"]))]
+
+
 def with_label(x: Tensor, labels: Tensor | None, embedding: nn.Embedding | None) -> Tensor:
     """Mirza & Osindero 2014: the embedded label as further inputs, to (N, d) or (N, c, h, w)."""
     if embedding is None:
@@ -48,13 +89,15 @@ def with_label(x: Tensor, labels: Tensor | None, embedding: nn.Embedding | None)
 class Projection(nn.Module):
     """Miyato & Koyama 2018, eq. 3: the label's part of the logit, embed(y) · φ(x)."""
 
-    def __init__(self, classes: int, features: int):
+    def __init__(self, classes: Classes, features: int):
         super().__init__()
-        self.embedding = nn.Embedding(classes, features)
+        embedding = label_embedding(classes, features)
+        assert embedding is not None
+        self.embedding = embedding
         nn.init.normal_(self.embedding.weight, 0, 0.02)
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        """Features (N, d) and labels (N,) to (N,)."""
+        """Features (N, d) and labels (N,) or (N, k) to (N,)."""
         assert labels is not None, "a conditional network needs labels"
         return (self.embedding(labels) * features).sum(1)
 

@@ -23,6 +23,7 @@ from forger.networks.blocks import (
     Projection,
     Size,
     Smallest,
+    label_embedding,
     norms,
     spectral,
     widths,
@@ -58,7 +59,7 @@ class Generator(nn.Module):
         super().__init__()
         base, count = halvings(size, smallest)
         steps = widths(width, count, max_width)[::-1]
-        self.embedding = nn.Embedding(classes, embedding) if classes else None
+        self.embedding = label_embedding(classes, embedding)
         self.project = _up(latent + (embedding if classes else 0), steps[0], norm, base, stride=1, padding=0)
         high, wide = sides(size)
         odd = [(high >> halved & 1, wide >> halved & 1) for halved in range(count - 1, 0, -1)]
@@ -99,8 +100,8 @@ class Discriminator(nn.Module):
         super().__init__()
         base, count = halvings(size, smallest)
         steps = widths(width, count, max_width)
-        embedded = classes > 0 and condition == "embedding"
-        self.embedding = nn.Embedding(classes, embedding) if embedded else None
+        embedded = bool(classes) and condition == "embedding"
+        self.embedding = label_embedding(classes, embedding) if embedded else None
         self.blocks = nn.Sequential(
             _down(channels + (embedding if embedded else 0), steps[0], "none"),
             *[_down(a, b, norm) for a, b in pairwise(steps)],
@@ -109,7 +110,7 @@ class Discriminator(nn.Module):
             self.blocks.append(MinibatchStd())
         features = steps[-1] + minibatch_std
         self.output = nn.Conv2d(features, 1, base)
-        projected = classes > 0 and condition == "projection"
+        projected = bool(classes) and condition == "projection"
         self.projection = Projection(classes, features * math.prod(base)) if projected else None
         initialize(self)
         if norm == "spectral":

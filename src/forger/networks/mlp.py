@@ -14,6 +14,7 @@ from forger.networks.blocks import (
     Count,
     MinibatchStd,
     Projection,
+    label_embedding,
     spectral,
     with_label,
 )
@@ -49,7 +50,7 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         self.mixture = MixtureLatent(components, latent) if components else None
-        self.embedding = nn.Embedding(classes, embedding) if classes else None
+        self.embedding = label_embedding(classes, embedding)
         inputs = (latent - 1 if components else latent) + (embedding if classes else 0)
         self.blocks = _blocks(inputs, width, depth, norm)
         self.output = nn.Linear(width, math.prod(shape))
@@ -87,14 +88,14 @@ class Discriminator(nn.Module):
         super().__init__()
         inputs = math.prod(shape)
         self.fourier = FourierFeatures(inputs, fourier, fourier_scale) if fourier else None
-        embedded = classes > 0 and condition == "embedding"
-        self.embedding = nn.Embedding(classes, embedding) if embedded else None
+        embedded = bool(classes) and condition == "embedding"
+        self.embedding = label_embedding(classes, embedding) if embedded else None
         inputs += 2 * fourier + (embedding if embedded else 0)
         self.blocks = _blocks(inputs, width, depth, "none" if norm == "spectral" else norm)
         if minibatch_std:
             self.blocks.append(MinibatchStd())
         self.output = nn.Linear(width + minibatch_std, 1)
-        projected = classes > 0 and condition == "projection"
+        projected = bool(classes) and condition == "projection"
         self.projection = Projection(classes, width + minibatch_std) if projected else None
         if norm == "spectral":
             spectral(self)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from forger.networks.blocks import Classes, Count, Projection, Size, Smallest, widths, with_label
+from forger.networks.blocks import Classes, Count, Projection, Size, Smallest, label_embedding, widths, with_label
 from forger.sizes import halvings, sides
 
 
@@ -41,7 +41,7 @@ class Generator(nn.Module):
         super().__init__()
         base, count = halvings(size, smallest)
         steps = widths(width, count + 1, max_width)[::-1]
-        self.embedding = nn.Embedding(classes, embedding) if classes else None
+        self.embedding = label_embedding(classes, embedding)
         self.image = nn.Parameter(torch.randn(steps[0], *base))
         self.project = nn.Linear(latent + (embedding if classes else 0), steps[0], bias=False)
         total = blocks * len(steps)

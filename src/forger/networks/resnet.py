@@ -22,6 +22,7 @@ from forger.networks.blocks import (
     Projection,
     SelfAttention,
     Size,
+    label_embedding,
     norms,
     spectral,
     widths,
@@ -58,7 +59,7 @@ class Generator(nn.Module):
         base, count = halvings(size)
         steps = widths(width, count, max_width)[::-1]
         self.top = (steps[0], *base)
-        self.embedding = nn.Embedding(classes, embedding) if classes else None
+        self.embedding = label_embedding(classes, embedding)
         self.project = nn.Linear(latent + (embedding if classes else 0), math.prod(self.top))
         heights = [base[0] << i for i in range(1, count + 1)]
         self.blocks = nn.Sequential()
@@ -102,8 +103,8 @@ class Discriminator(nn.Module):
         super().__init__()
         (base, _), count = halvings(size)
         steps = widths(width, count, max_width)
-        embedded = classes > 0 and condition == "embedding"
-        self.embedding = nn.Embedding(classes, embedding) if embedded else None
+        embedded = bool(classes) and condition == "embedding"
+        self.embedding = label_embedding(classes, embedding) if embedded else None
         heights = [base << i for i in range(count - 1, -1, -1)]
         self.blocks = nn.Sequential()
         pairs = pairwise([channels + (embedding if embedded else 0), *steps])
@@ -117,7 +118,7 @@ class Discriminator(nn.Module):
             self.blocks.append(MinibatchStd())
         features = steps[-1] + minibatch_std
         self.output = nn.Linear(features, 1)
-        projected = classes > 0 and condition == "projection"
+        projected = bool(classes) and condition == "projection"
         self.projection = Projection(classes, features) if projected else None
         _initialize(self)
         if norm == "spectral":

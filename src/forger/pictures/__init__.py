@@ -50,7 +50,7 @@ def picture(name: str) -> Picture:
 
 def drawable(game: Answers, data: Data) -> tuple[str, ...]:
     """Names of the pictures that the game can draw of these data, its natural one first."""
-    labelled = isinstance(game, Samples) and game.classes > 0
+    labelled = isinstance(game, Samples) and bool(game.classes or game.conditions)
     return tuple(
         name
         for name, (needed, _) in PICTURES.items()

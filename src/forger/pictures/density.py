@@ -29,7 +29,7 @@ def density(game: SamplesAndDiscriminates, data: Data, request: Request) -> list
     dimension = known_density(data).means.shape[1]
     if dimension > 2:
         raise ValueError(f"{data.name} is {dimension}-dimensional: 'density' draws one or two dimensions")
-    points = samples(game, request)
+    points = samples(game, data, request)
     figure = Figure((6.4, 4.0) if dimension == 1 else (5.4, 4.8), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     (_line if dimension == 1 else _plane)(axes, game, data, points)

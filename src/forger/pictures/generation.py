@@ -11,7 +11,7 @@ from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.pictures.image_files import tiles
-from forger.pictures.latents import asked_labels, decoded, places, samples
+from forger.pictures.latents import decoded, labelled_rows, places, samples
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.request import Request
 
@@ -24,26 +24,27 @@ _AT_ONCE = 2**22
 
 
 def grid(game: Samples, data: Data, request: Request) -> list[Image.Image]:
-    """``n`` samples, nearly square; classes in turn where there are any."""
-    return [tiles(samples(game, request))]
+    """``n`` samples, nearly square; classes in turn where there are any, conditions as asked for or in the data."""
+    return [tiles(samples(game, data, request))]
 
 
 def classes(game: SamplesLatents, data: Data, request: Request) -> list[Image.Image]:
-    """One row for each class asked for, ``n`` samples in all; a column shares its latent."""
-    rows = request.labels or tuple(range(game.classes))
+    """One row for each class or condition asked for, ``n`` samples in all; a column shares its latent."""
+    rows = labelled_rows(game, data, request)
     columns = max(1, request.n // len(rows))
     z = places(game, data, columns, request)
-    images = decoded(game, z.repeat(len(rows), 1), torch.tensor(rows).repeat_interleave(columns))
-    return [captioned(tiles(images, columns), rows=[str(label) for label in rows])]
+    rows = labelled_rows(game, data, request, columns)
+    images = decoded(game, z.repeat(len(rows), 1), torch.cat([labels for _, labels in rows]))
+    return [captioned(tiles(images, columns), rows=[name for name, _ in rows])]
 
 
 def walk(game: SamplesLatents | Reconstructs, data: Data, request: Request) -> list[Image.Image]:
     """``n`` frames of a closed walk through random latents, on great circles (White, 2016).
 
-    Ten walks side by side; in a game with classes one walk, seen by each class asked for.
+    Ten walks side by side; in a game with labels one walk, seen by each class or condition asked for.
     """
-    classes = game.classes if isinstance(game, Samples) else 0
-    labels = asked_labels(game, request, len(request.labels or range(classes)))
+    rows = labelled_rows(game, data, request)
+    labels = torch.cat([label for _, label in rows]) if rows else None
     walks = 1 if labels is not None else _WALKS
     stations = max(3, round(request.n / _STEPS))  # between two there would be only one way
     z = places(game, data, stations * walks, request).reshape(stations, walks, -1)
@@ -65,7 +66,7 @@ def latent_map(game: SamplesLatents | Reconstructs, data: Data, request: Request
     latents are corners, at the top left, top right and bottom left; places between are as likely as they are.
     """
     side = max(2, round(math.sqrt(request.n)))
-    label = asked_labels(game, request, 1)
+    labels = labelled_rows(game, data, request)[:1]
     if game.latent == 2:
         across, down = _quantiles(game, data, torch.linspace(0.02, 0.98, side), request)
         z = torch.cartesian_prod(down.flip(0), across).flip(1)
@@ -78,8 +79,10 @@ def latent_map(game: SamplesLatents | Reconstructs, data: Data, request: Request
             weights = weights / weights.norm(dim=1, keepdim=True)  # again of unit variance
         z = weights @ corners
         title = "a plane through three latents"
-    images = decoded(game, z, None if label is None else label.expand(len(z)))
-    return [captioned(tiles(images, side), title if label is None else f"{title}, class {int(label)}")]
+    images = decoded(game, z, labels[0][1].repeat_interleave(len(z), 0) if labels else None)
+    if labels:
+        title += f", {labels[0][0]}" if request.conditions else f", class {labels[0][0]}"
+    return [captioned(tiles(images, side), title)]
 
 
 def neighbours(game: Samples, data: Data, request: Request) -> list[Image.Image]:
@@ -88,7 +91,7 @@ def neighbours(game: Samples, data: Data, request: Request) -> list[Image.Image]
     Below each pair the root of their mean squared difference in grey levels (0 to 255), and in the title its
     median, beside that of test images, which cannot be copies.
     """
-    made = samples(game, request)
+    made = samples(game, data, request)
     train = data.train.arrays["image"]
     distance, nearest = nearest_images(made, train, data.values)
     held_out = data.values.of_255(chosen(data, "test", max(len(made), 500), request.seed))

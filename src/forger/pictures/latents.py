@@ -1,19 +1,32 @@
 """Latents, labels and samples of any game that has them, as pictures ask for them."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
+from forger.data.conditions import Value, filled, in_words, typical
 from forger.data.dataset import Data
 from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents
 from forger.pictures.request import Request
+from forger.randomness import generator
 
 #: Samples that are made at a time.
 _CHUNK = 4096
 
 
-def asked_labels(game: Answers, request: Request, n: int) -> Tensor | None:
-    """Labels (n,) of samples: those asked for, else all classes, in turn; None for a game without classes."""
+def asked_labels(game: Answers, data: Data, request: Request, n: int) -> Tensor | None:
+    """Labels (n,) or (n, k) of samples: those asked for, else all classes, in turn; None for a game without any.
+
+    Conditions that are not asked for are those of training images, drawn by the request's seed.
+    """
+    if isinstance(game, Samples) and game.conditions:
+        rows, given = torch.empty(n, len(game.conditions)), request.conditions or ({},)
+        for place, numbers in enumerate(given):
+            mine = rows[place :: len(given)]
+            mine[:] = drawn(game, data, request, numbers, len(mine), place)
+        return rows
     classes = game.classes if isinstance(game, Samples) else 0
     if not classes:
         return None
@@ -21,16 +34,43 @@ def asked_labels(game: Answers, request: Request, n: int) -> Tensor | None:
     return asked[torch.arange(n) % len(asked)]
 
 
-def samples(game: Samples, request: Request, values: ValueRange = BYTES) -> Tensor:
+def drawn(game: Samples, data: Data, request: Request, given: Mapping[str, float], n: int, place: int) -> Tensor:
+    """``n`` rows of conditions (n, k) with the given numbers, by `forger.data.conditions.filled`."""
+    stream = generator(request.seed, "conditions", place)
+    return filled(game.conditions, given, lambda: data.train.arrays["label"], n, stream)
+
+
+def labelled_rows(game: Answers, data: Data, request: Request, columns: int = 1) -> list[tuple[str, Tensor]]:
+    """What a picture shows beside each other: a name, and ``columns`` labels; none for a game without labels.
+
+    These are the classes or conditions asked for, else all classes or what is `typical` of the conditions. The first
+    number that is not given rises from column to column.
+    """
+    if not isinstance(game, Samples):
+        return []
+    if not game.conditions:
+        labels = request.labels or range(game.classes)
+        return [(str(label), torch.full((columns,), label)) for label in labels]
+    rows = []
+    for place, given in enumerate(request.conditions or typical(game.conditions, data.train.arrays["label"])):
+        labels = drawn(game, data, request, given, columns, place)
+        values = (c for c, of in enumerate(game.conditions) if isinstance(of, Value) and of.name not in given)
+        if (column := next(values, None)) is not None:
+            labels = labels[labels[:, column].argsort(stable=True)]
+        rows.append((in_words(game.conditions, given), labels))
+    return rows
+
+
+def samples(game: Samples, data: Data, request: Request, values: ValueRange = BYTES) -> Tensor:
     """``request.n`` samples on the CPU: images (n, c, h, w) of these values, or float points (n, d)."""
-    labels = asked_labels(game, request, request.n)
+    labels = asked_labels(game, data, request, request.n)
     if isinstance(game, SamplesLatents):
         return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels, values)
     return _stored(game.sample(request.n, labels, request.stream()), values)
 
 
 def decoded(game: Decodes, z: Tensor, labels: Tensor | None, values: ValueRange = BYTES) -> Tensor:
-    """What a game makes of latents (n, latent) and labels (n,), as `samples` gives it."""
+    """What a game makes of latents (n, latent) and labels (n,) or (n, k), as `samples` gives it."""
     parts = []
     for start in range(0, len(z), _CHUNK):
         part = slice(start, start + _CHUNK)

@@ -1,5 +1,6 @@
 """The options of a picture."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +19,14 @@ class Request:
         n: how many samples (or steps, or tiles).
         seed: of the latents.
         labels: classes to ask for; None for all in turn.
+        conditions: numbers by name, as `forger.data.conditions.asked` reads them; what is missing is drawn.
         truncation: factor on the latents, 1 for none.
     """
 
     n: int = 100
     seed: int = 0
     labels: tuple[int, ...] | None = None
+    conditions: tuple[Mapping[str, float], ...] = ()
     truncation: float = 1.0
 
     def stream(self) -> torch.Generator:

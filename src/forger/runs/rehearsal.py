@@ -92,7 +92,8 @@ def _processes(trainer: TrainerConfig) -> int:
 def _facts(data: Data, batch_size: int) -> str:
     shape = "x".join(map(str, data.shape))
     what = f"images of {shape}" if data.kind == "images" else f"points in {data.shape[0]} dimensions"
-    return f"{what}, {data.classes} classes, {batch_size} a batch"
+    labels = f"{len(data.conditions)} conditions" if data.conditions else f"{data.classes} classes"
+    return f"{what}, {labels}, {batch_size} a batch"
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ import torch
 from forger.building import build_game, load_data, prepare_torch
 from forger.config.schema import Config, DataConfig
 from forger.console import show_lines
+from forger.data.conditions import conditions_of
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
@@ -45,7 +46,8 @@ class Restored:
         points = about.dimension is not None
         known = {
             "name": recorded.get("name", about.name),
-            "classes": about.classes,
+            "classes": about.classes if isinstance(about.classes, int) else 0,
+            "conditions": conditions_of(about.classes),
             "values": self.game.values,
             "kind": "points" if points else "images",
         }

@@ -58,7 +58,7 @@ class GameSignals:
         real = self._reals(game.device)
         values: dict[str, float] = {}
         if isinstance(game, Samples):
-            labels = real.labels if game.classes else None
+            labels = real.labels if game.classes or game.conditions else None
             stream = generator(self.seed, "watch")
             fakes = game.sample(len(real.train), labels, stream)
             if not bool(torch.isfinite(fakes).all()):

@@ -15,7 +15,7 @@ from forger.metrics.evaluations.classes import ClassCoverage
 class Game:
     """Draws uint8 images from a set in turn; the live weights know only the first few."""
 
-    classes = 0
+    classes, conditions = 0, ()
 
     def __init__(self, images, few=None):
         self.images, self.few = images, few

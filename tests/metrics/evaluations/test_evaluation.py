@@ -32,7 +32,7 @@ class Game:
     device, rank, world, averaged = torch.device("cpu"), 0, 1, False
 
     def __init__(self, classes=0):
-        self.classes = classes
+        self.classes, self.conditions = classes, ()
         self.asked = []
 
     def sample(self, n, labels=None, generator=None, *, only=None):
@@ -186,7 +186,7 @@ def test_ranks_ask_for_their_share_of_the_same_labels():
     asked = []
     for rank in (0, 1):
         game = Conditional(rank, world=2)
-        labels = labels_to_ask(game.classes, BY_CLASS.test.arrays["label"], 60, 0)
+        labels = labels_to_ask(game, BY_CLASS.test.arrays["label"], 60, 0)
         assert sum(len(fakes) for fakes, _ in draw_fakes(game, 60, labels, 0)) == 30
         asked += game.labels
     assert torch.equal(*asked)

@@ -25,7 +25,7 @@ DATA = Data("noise", *SPLITS)
 class Game:
     """Draws `FAKES`."""
 
-    device, rank, world, averaged, classes = torch.device("cpu"), 0, 1, False, 0
+    device, rank, world, averaged, classes, conditions = torch.device("cpu"), 0, 1, False, 0, ()
 
     def sample(self, n, labels=None, generator=None, *, only=None):
         return to_float(FAKES[:n] if only is None else FAKES[only])

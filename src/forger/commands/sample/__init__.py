@@ -24,6 +24,12 @@ COMMAND = Command(
         Option("--n N", "how many samples, frames or tiles", kind=int, least=1),
         Option("--seed S", "of the latents (default: the run's own)", kind=int),
         Option("--labels 0,1,…", "the classes to ask for (default: all)"),
+        Option(
+            "--condition NAME=VALUE,…",
+            "what to ask for, of several labels (repeatable: rows of a grid); labels that are not named are drawn from "
+            "training images that fit those",
+            repeatable=True,
+        ),
         Option("--truncation PSI", "factor on the latents: below 1, nearer to the average (default: 1)", kind=float),
         Option("--input PATH", "enlarge, translate or reconstruct a picture, or each of a folder, into a file each"),
         Option(

@@ -1,6 +1,7 @@
 """Pictures and samples of a trained game."""
 
 import io
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from forger.data.conditions import asked, in_words
 from forger.data.dataset import Data
 from forger.data.layout import Layout
 from forger.errors import ConfigError, closest
@@ -85,6 +87,7 @@ def _request(read: Restored, options: Mapping[str, Any], name: str) -> Request:
         n=options.get("n", COUNTS.get(name, read.config.samples.n)),
         seed=options.get("seed", read.config.seed),
         labels=_labels(options["labels"], read.game) if "labels" in options else None,
+        conditions=tuple(_condition(text, read.game) for text in options.get("condition", ())),
         truncation=options.get("truncation", 1.0),
     )
 
@@ -97,6 +100,16 @@ def _labels(text: str, game: Game) -> tuple[int, ...]:
     if not all(label.strip().isdecimal() and int(label) < classes for label in labels):
         raise ConfigError(f"--labels {text}: must be classes from 0 to {classes - 1}, like --labels 0,1")
     return tuple(int(label) for label in labels)
+
+
+def _condition(text: str, game: Game) -> dict[str, float]:
+    conditions = game.conditions if isinstance(game, Samples) else ()
+    if not conditions:
+        raise ConfigError(f"--condition {text}: this run's game has no conditions to ask for")
+    try:
+        return asked(conditions, text)
+    except ValueError as error:
+        raise ConfigError(f"--condition {text}: {error}") from None
 
 
 def _file_name(name: str) -> str:
@@ -146,14 +159,20 @@ def _write_handed(read: Restored, name: str, options: Mapping[str, Any]) -> Path
 
 
 def _write_arrays(path: Path, read: Restored, request: Request) -> None:
-    """``samples``, uint8 (n, h, w, c) or float32 points (n, d), and ``labels``, int64 (n,), -1 for none."""
+    """``samples``, uint8 (n, h, w, c) or float32 points (n, d), and ``labels``, int64 (n,), -1 for none.
+
+    The labels of a game with conditions are rows, float32 (n, k), with the names of their columns in ``conditions``.
+    """
     if path.suffix.lower() != ".npz":
         raise ConfigError(f"--out {path}: 'raw' goes into an .npz or, image by image, into a folder/")
     made, labels = _samples(read, request)
     array = (made.permute(0, 2, 3, 1) if made.ndim == 4 else made).contiguous().numpy()
     buffer = io.BytesIO()
     none = np.full(len(array), -1, np.int64)
-    np.savez(buffer, samples=array, labels=none if labels is None else labels.numpy())
+    arrays = {"samples": array, "labels": none if labels is None else labels.numpy()}
+    if read.game.conditions:
+        arrays["conditions"] = np.array([condition.name for condition in read.game.conditions])
+    np.savez(buffer, allow_pickle=False, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
 
@@ -164,7 +183,7 @@ def _write_folder(path: Path, read: Restored, name: str, request: Request) -> No
         if read.data.kind == "points":
             raise ConfigError(f"--out {path}: points are no pictures; write them to an .npz")
         made, labels = _samples(read, request)
-        named = [f"{i:06d}" + ("" if labels is None else f"_class{labels[i]}") for i in range(len(made))]
+        named = [f"{i:06d}" + ("" if labels is None else _suffix(read.game, labels[i])) for i in range(len(made))]
         pictures = [_image(each) for each in made]
     else:
         pictures = draw(read.game, read.data, request, name)
@@ -178,9 +197,19 @@ def _write_folder(path: Path, read: Restored, name: str, request: Request) -> No
         picture.save(file)
 
 
+def _suffix(game: Game, label: Tensor) -> str:
+    """The part of a file's name that tells the label; of many conditions those that fit into it."""
+    if not game.conditions:
+        return f"_class{label}"
+    names = (condition.name for condition in game.conditions)
+    words = in_words(game.conditions, dict(zip(names, label.tolist(), strict=True)))
+    return "_" + re.sub(r"[^\w.,=+-]", "_", words)[:60]
+
+
 def _samples(read: Restored, request: Request) -> tuple[Tensor, Tensor | None]:
     assert isinstance(read.game, Samples)  # or neither of the names that lead here was possible
-    return samples(read.game, request, read.game.values), asked_labels(read.game, request, request.n)
+    asked_for = asked_labels(read.game, read.data, request, request.n)
+    return samples(read.game, read.data, request, read.game.values), asked_for
 
 
 def _image(pixels: Tensor) -> Image.Image:

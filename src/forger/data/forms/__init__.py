@@ -11,8 +11,9 @@ from forger.data.forms.archives import tarred, zipped
 from forger.data.forms.arrays import archive_of_arrays, array_file
 from forger.data.forms.columns import parquet, parquet_files, saved_set
 from forger.data.forms.database import database
-from forger.data.forms.found import Found, Named, divided, listed, named_splits, path_of
+from forger.data.forms.found import Found, Named, Wanted, divided, listed, named_splits, path_of
 from forger.data.forms.tables import TABLES, folder_tables, in_folder, table
+from forger.errors import closest
 
 _PACKED = {".zip": zipped, ".tar": tarred}
 _ARRAYS = {".npy": array_file, ".npz": archive_of_arrays}
@@ -22,13 +23,13 @@ _DIVIDED = ("folder", "zip", "tar")
 _COMPRESSED = (".tgz", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zst")
 
 
-def look(place: Path, label: str | None = None, named: Named = ()) -> Found:
+def look(place: Path, label: Wanted = None, named: Named = ()) -> Found:
     """The pictures at a place, whatever its form.
 
     Args:
         place: a folder of pictures, a .zip or .tar of them, a .npy, .npz or .parquet, a .csv, .tsv or .jsonl of paths,
             a folder of .parquet files, one that `save_to_disk` of `datasets` wrote, or an LMDB.
-        label: the column of a table that is the label.
+        label: the column of a table that is the label, or several that are conditions, which an .npz has too.
         named: folders that are splits.
 
     Raises:
@@ -41,7 +42,12 @@ def look(place: Path, label: str | None = None, named: Named = ()) -> Found:
     changed = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
     found = _folder(place, label, named) if place.is_dir() else _file(place, label, named, changed)
     if label is not None and found.form not in ("table", "Parquet", "saved data set"):
-        raise ValueError(f"data.label={label}: {place} has no columns; leave it out")
+        several = label if isinstance(label, tuple) else ()
+        if not several or found.column is None:
+            raise ValueError(f"data.label={','.join(several) or label}: {place} has no columns; leave it out")
+        for name in several:
+            if name not in found.columns:
+                raise ValueError(f"data.label={name}: {place} has no such array {closest(name, found.columns)}")
     if named and found.form not in _DIVIDED:
         if found.form not in ("table", "Parquet", "saved data set"):
             raise ValueError(f"data.splits: {place} has no folders; give shares of validation and test")
@@ -51,7 +57,7 @@ def look(place: Path, label: str | None = None, named: Named = ()) -> Found:
 
 
 @lru_cache(maxsize=1)
-def _file(place: Path, label: str | None, named: Named, changed: object) -> Found:
+def _file(place: Path, label: Wanted, named: Named, changed: object) -> Found:
     """What a file holds; known until it has changed, since a run looks twice and an archive has a long list."""
     suffix = place.suffix.lower()
     if suffix in _PACKED:
@@ -68,7 +74,7 @@ def _file(place: Path, label: str | None, named: Named, changed: object) -> Foun
     raise ValueError(f"{place}: neither a folder of pictures nor one of {known}")
 
 
-def _folder(place: Path, label: str | None, named: Named) -> Found:
+def _folder(place: Path, label: Wanted, named: Named) -> Found:
     if any((place / name).is_file() for name in ("dataset_dict.json", "state.json")):
         return saved_set(place, label)
     if (place / "data.mdb").is_file():

@@ -3,7 +3,7 @@
 import math
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from forger.data.decoding import MODES
 from forger.data.forms.found import Found
 from forger.data.planes import Planes
 from forger.data.splitting import split_meant
+from forger.errors import closest
 
 _PICTURES = ("images", "image", "samples", "data", "x")
 _LABELS = ("labels", "label", "targets", "y")
@@ -83,7 +84,17 @@ def archive_of_arrays(place: Path) -> Found:
             labels += _labels(place, label, load(label), shape[0])
     if labels and len(labels) != len(keys):
         raise ValueError(f"{place}: some splits have labels, others none")
-    return Found("npz", Arrays(place, keys, load), labels or None, splits if set(splits) != {"all"} else None)
+
+    def column(name: str) -> list[Any]:
+        cells = []
+        for split, (pictures, _) in parts.items():
+            own = _of_split(place, headers, name, split)
+            cells += _labels(place, own, load(own), headers[pictures][0][0], "biufU")
+        return cells
+
+    divided = splits if set(splits) != {"all"} else None
+    columns = sorted({_words(name)[1] for name in headers} - {pictures for pictures, _ in parts.values()})
+    return Found("npz", Arrays(place, keys, load), labels or None, divided, (), columns, column)
 
 
 def _read(place: Path, make: Callable[[], Any]) -> Any:
@@ -150,7 +161,28 @@ def _check(place: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> N
         raise ValueError(f"{place}: {name} needs {math.prod(shape) / 2**30:.0f} GiB; save it as .npy, which is mapped")
 
 
-def _labels(place: Path, name: str, labels: np.ndarray, n: int) -> list[Any]:
-    if labels.size != n or labels.dtype.kind not in "iuU":
-        raise ValueError(f"{place}: {name} is {labels.dtype} {labels.shape}; one whole number or text for each of {n}")
+def _words(name: str) -> tuple[str, str]:
+    """The split that is in the name of an array, "all" if none is, and the rest of the name."""
+    words = name.split("_")
+    split = next((meant for word in words if (meant := split_meant(word))), "all")
+    return split, "_".join(word for word in words if split_meant(word) is None)
+
+
+def _of_split(place: Path, names: Iterable[str], column: str, split: str) -> str:
+    """The array that is a column of a split: `age` of all pictures, `age_train` of those of train.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for name in names:
+        if _words(name) == (split, column):
+            return name
+    of = "" if split == "all" else f" of {split}"
+    raise ValueError(f"{place} has no array {column}{of} {closest(column, names)}")
+
+
+def _labels(place: Path, name: str, labels: np.ndarray, n: int, kinds: str = "iuU") -> list[Any]:
+    if labels.size != n or labels.dtype.kind not in kinds:
+        what = "number" if "f" in kinds else "whole number"
+        raise ValueError(f"{place}: {name} is {labels.dtype} {labels.shape}; one {what} or text for each of {n}")
     return labels.reshape(n).tolist()

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from forger.data.collection import Collection, Files
-from forger.data.forms.found import Found, fitting, inside, label_column, package
+from forger.data.forms.found import Found, Wanted, fitting, inside, label_column, package
 from forger.data.splitting import split_meant
 
 #: What reads one value of a file: (column, row) to bytes, {bytes, path} or a label.
@@ -43,7 +43,7 @@ class Column(Collection):
         return [Path(name) for name in self.cells]
 
 
-def parquet(place: Path, label: str | None) -> Found:
+def parquet(place: Path, label: Wanted) -> Found:
     """A Parquet file, or all of those in a folder; names of files and folders say of which split they are.
 
     Raises:
@@ -60,7 +60,7 @@ def parquet_files(folder: Path) -> list[Path]:
     return sorted([*folder.glob("*.parquet"), *folder.glob("*/*.parquet")])
 
 
-def saved_set(place: Path, label: str | None) -> Found:
+def saved_set(place: Path, label: Wanted) -> Found:
     """A folder that `save_to_disk` of `datasets` wrote.
 
     Raises:
@@ -82,7 +82,7 @@ def saved_set(place: Path, label: str | None) -> Found:
 
 
 def _found(
-    form: str, root: Path, paths: Sequence[Path], splits: Mapping[Path, str | None], label: str | None, place: Path
+    form: str, root: Path, paths: Sequence[Path], splits: Mapping[Path, str | None], label: Wanted, place: Path
 ) -> Found:
     if not paths:
         raise ValueError(f"{place} has no rows")
@@ -112,7 +112,10 @@ def _found(
     divided = [meaning[root / name] for name, _ in keys] if meaning else None
 
     def values(name: str) -> list[Any]:
-        return [value for table in tables.values() for value in table.column(name)]
+        cells = [value for table in tables.values() for value in table.column(name)]
+        if known := features.get(name, {}).get("names"):  # what `datasets` calls numbers; -1 is none
+            return [known[cell] if isinstance(cell, int) and 0 <= cell < len(known) else None for cell in cells]
+        return cells
 
     others = [name for name in first.names if name != column]
     return Found(form, pictures, fit or None, divided, names if fit else (), others, values)

@@ -19,6 +19,8 @@ _LABELS = ("label", "labels", "class", "target", "category")
 
 #: Relative paths of ASCII letters that are written as plainly as can be.
 _PLAIN = re.compile(r"[\w -]+(\.[\w -]+)*(/[\w -]+(\.[\w -]+)*)*", re.ASCII)
+#: The column that is the label, or several, which `Found.column` gives.
+Wanted = str | tuple[str, ...] | None
 
 log = logging.getLogger(__name__)
 
@@ -177,14 +179,17 @@ def listed(document: Any, names: Sequence[str], place: Path) -> list[Any] | None
     return [label_of[name] for name in names]
 
 
-def label_column(names: Sequence[str], wanted: str | None, place: Path) -> str | None:
-    """Which of a table's columns is the label: the wanted one, else the first of a usual name.
+def label_column(names: Sequence[str], wanted: Wanted, place: Path) -> str | None:
+    """Which of a table's columns is the label: the wanted one, else the first of a usual name; none of several.
 
     Raises:
         ValueError: there is no such column.
     """
-    if wanted is not None and wanted not in names:
-        raise ValueError(f"data.label={wanted}: {place} has no such column {closest(wanted, names)}")
+    for name in (wanted,) if isinstance(wanted, str) else wanted or ():
+        if name not in names:
+            raise ValueError(f"data.label={name}: {place} has no such column {closest(name, names)}")
+    if isinstance(wanted, tuple):
+        return None
     found = wanted or next((name for usual in _LABELS for name in names if name.lower() == usual), None)
     if found is None and names:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
@@ -193,7 +198,7 @@ def label_column(names: Sequence[str], wanted: str | None, place: Path) -> str |
 
 
 def fitting(
-    values: Sequence[Any], wanted: str | None, where: Callable[[int], str], missing: Sequence[Any] = ("",)
+    values: Sequence[Any], wanted: Wanted, where: Callable[[int], str], missing: Sequence[Any] = ("",)
 ) -> Sequence[Any] | None:
     """A column as labels: whole numbers or text; none, as the log says, if it has others and nobody asked for it.
 

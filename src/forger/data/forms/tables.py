@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from forger.data.collection import Files
 from forger.data.decoding import listing, suffixes
-from forger.data.forms.found import Found, fitting, inside, label_column
+from forger.data.forms.found import Found, Wanted, fitting, inside, label_column
 from forger.data.splitting import SPLIT_NAMES, split_meant
 
 #: Columns that say of which split a row is, by name or as CelebA's 0, 1 and 2.
@@ -19,7 +19,7 @@ ATTRIBUTES, PARTITION = "list_attr_celeba", "list_eval_partition"
 TABLES = (".csv", ".tsv", ".jsonl")
 
 
-def table(place: Path, label: str | None) -> Found:
+def table(place: Path, label: Wanted) -> Found:
     """The pictures that a table names: paths below its folder, or names of files anywhere below, also without suffix.
 
     The first column whose value is the name of a picture is that of the paths; `label`, or a column of a usual name,
@@ -46,7 +46,7 @@ def in_folder(folder: Path) -> list[Path]:
     return splits if "train" in [split_meant(path.stem) for path in splits] else []
 
 
-def folder_tables(tables: Sequence[Path], folder: Path, label: str | None) -> Found:
+def folder_tables(tables: Sequence[Path], folder: Path, label: Wanted) -> Found:
     """The pictures that the tables of a folder name, as `table`.
 
     Raises:
@@ -55,7 +55,7 @@ def folder_tables(tables: Sequence[Path], folder: Path, label: str | None) -> Fo
     return _found({path: split_meant(path.stem) for path in tables}, folder, label, folder)
 
 
-def _found(tables: Mapping[Path, str | None], root: Path, label: str | None, place: Path) -> Found:
+def _found(tables: Mapping[Path, str | None], root: Path, label: Wanted, place: Path) -> Found:
     of_celeba = next(iter(tables)).stem in (ATTRIBUTES, PARTITION)
     files = _Named(root, "img_align_celeba" if of_celeba and (root / "img_align_celeba").is_dir() else "")
     paths, labels, splits, lines = [], [], [], []

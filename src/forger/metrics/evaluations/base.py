@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 import torch
 from torch import Tensor
 
+from forger.data.conditions import in_turn
 from forger.data.dataset import Data, Split
 from forger.data.ranges import BYTES
-from forger.games.abilities import Answers
+from forger.games.abilities import Answers, Samples
 from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions
 from forger.randomness import generator
@@ -117,16 +118,26 @@ def weights_of(game: Answers) -> Weights:
     return "ema" if game.averaged else "only"
 
 
-def labels_to_ask(classes: int, real: Tensor | None, n: int, seed: int) -> Tensor | None:
-    """Labels of ``n`` fakes: `proportional` to those of the real images; all in turn where these have other classes.
+def labels_to_ask(game: Samples, real: Tensor | None, n: int, seed: int) -> Tensor | None:
+    """Labels of ``n`` fakes, in the proportions of those of the real images: `proportional`, `rows_drawn`.
 
-    None for a game without classes.
+    Where these have other classes or conditions, all are asked for in turn. None for a game without any.
     """
-    if not classes:
+    if game.conditions:
+        fits = real is not None and real.shape[1:] == (len(game.conditions),)
+        return rows_drawn(real, n, seed) if fits and real is not None else in_turn(game.conditions, n)
+    if not game.classes:
         return None
-    if real is None or int(real.max()) >= classes:
-        return torch.arange(n) % classes
+    if real is None or real.ndim > 1 or int(real.max()) >= game.classes:
+        return torch.arange(n) % game.classes
     return proportional(real, n, seed)
+
+
+def rows_drawn(rows: Tensor, n: int, seed: int) -> Tensor:
+    """``n`` of the rows (m, k), drawn by the seed without putting any back before all are drawn."""
+    stream = generator(seed, "labels")
+    orders = [torch.randperm(len(rows), generator=stream) for _ in range(0, n, len(rows))]
+    return rows[torch.cat(orders)[:n]]
 
 
 def proportional(labels: Tensor, n: int, seed: int) -> Tensor:

@@ -110,22 +110,22 @@ def classifier(images: Tensor, labels: Tensor, values: ValueRange = BYTES) -> An
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import SVC
 
-    some = _some(len(images), TRAINED)
-    pixels = _pixels(images[some], values)
+    some = some_rows(len(images), TRAINED)
+    pixels = unit_pixels(images[some], values)
     axes = PCA(min(COMPONENTS, len(some)), random_state=0) if pixels.shape[1] > COMPONENTS else "passthrough"
     return make_pipeline(axes, SVC()).fit(pixels, labels[some].numpy())
 
 
 def accuracy(fitted: Any, real: Split, values: ValueRange = BYTES) -> float:
     """Share of the real images of a split, of a random 2,000 if there are more, that a `classifier` tells right."""
-    some = _some(len(real), JUDGED)
-    return float(fitted.score(_pixels(real.arrays["image"][some], values), real.arrays["label"][some].numpy()))
+    some = some_rows(len(real), JUDGED)
+    return float(fitted.score(unit_pixels(real.arrays["image"][some], values), real.arrays["label"][some].numpy()))
 
 
-def _some(n: int, most: int) -> Tensor:
+def some_rows(n: int, most: int) -> Tensor:
     """Rows of all of n images, or of ``most`` drawn at random where there are more."""
     return torch.arange(n) if n <= most else torch.randperm(n, generator=generator(0, "conditional", "some"))[:most]
 
 
-def _pixels(images: Tensor, values: ValueRange) -> Any:
+def unit_pixels(images: Tensor, values: ValueRange) -> Any:
     return (values.of_255(images.flatten(1)).float() / 255).numpy()

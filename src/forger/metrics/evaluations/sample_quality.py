@@ -122,7 +122,7 @@ class SampleQuality(Evaluation[Samples]):
 
     @staticmethod
     def _labels(game: Samples, data: Data, split: str, n: int, seed: int) -> Tensor | None:
-        return labels_to_ask(game.classes, data.splits[split].arrays.get("label"), n, seed)
+        return labels_to_ask(game, data.splits[split].arrays.get("label"), n, seed)
 
 
 def draw_fakes(

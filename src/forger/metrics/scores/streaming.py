@@ -119,6 +119,6 @@ class Accuracy(FeatureMetric):
 
     @staticmethod
     def _asked(fake: Features, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        if labels is None or fake.logits is None:
-            raise ValueError("accuracy needs the labels that were asked for and an extractor with logits")
+        if labels is None or labels.ndim > 1 or fake.logits is None:
+            raise ValueError("accuracy needs the classes that were asked for and an extractor with logits")
         return fake.logits, labels

@@ -1,0 +1,120 @@
+"""Runs that are told several labels: they learn them, are sampled and scored by them, and go on as they stopped."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from forger import cli
+from forger.data.images import digits
+from forger.data.loader import Stream
+from running import trained
+
+LEARNING = ("budget.images=25600", "metrics.every_images=null", "metrics.n=400", "samples.every_images=null",
+            "checkpoint.every_images=null", "log.every=100", "watch.action=none")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Digits with two attributes and a number: whether they are even, whether above 4, and the mean of their pixels."""
+    data, arrays = digits(), {}
+    for name, split in {"train": data.train, "val": data.validation, "test": data.test}.items():
+        label, image = split.arrays["label"].numpy(), split.arrays["image"].numpy()
+        arrays |= {f"x_{name}": image, f"even_{name}": label % 2 == 0, f"ink_{name}": image.mean((1, 2, 3))}
+        arrays[f"high_{name}"] = (label > 4).astype(int)
+    path = tmp_path_factory.mktemp("written") / "written.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(place, tmp_path_factory):
+    conditions = ("data=files", f"data.root={place}", "data.label=[even,high,ink]")
+    return trained(tmp_path_factory.mktemp("runs"), *conditions, "model=cgan", *LEARNING)
+
+
+def sampled(run, out, *options):
+    assert cli.main(["sample", str(run.path), *options, "--out", str(out), "--n", "40"]) == 0
+    with np.load(out) as arrays:
+        return dict(arrays)
+
+
+def test_a_conditional_gan_learns_what_it_is_told(run):
+    """No scores were named: those of the conditions are there of themselves."""
+    scores = {name: score["value"] for name, score in run.read().scores["final"].items()}
+    for name in ("even", "high"):
+        assert scores[f"agreement_{name}_real"] > 0.97
+        assert scores[f"agreement_{name}"] > 0.85  # by chance 0.5
+    assert scores["r2_ink_real"] > 0.98
+    assert scores["r2_ink"] > 0.4  # by chance -1
+
+
+def test_samples_have_the_conditions_asked_for(run, place, tmp_path):
+    of_data = f"data.root={place}"
+    found = sampled(run, tmp_path / "x.npz", of_data, "--condition", "even=1,ink=60", "--condition", "even=0,ink=95")
+    assert found["conditions"].tolist() == ["even", "high", "ink"]
+    assert found["labels"][:, 0].tolist() == [1, 0] * 20
+    assert found["labels"][:, 2].tolist() == [60, 95] * 20
+    assert {*found["labels"][:, 1].tolist()} == {0, 1}  # drawn from the data
+    faint, bold = (found["samples"][row::2].mean() for row in (0, 1))
+    assert bold - faint > 15
+    whole = sampled(run, tmp_path / "y.npz", "--condition", "even=true,high=0,ink=70")  # which needs no data
+    assert np.unique(whole["labels"], axis=0).tolist() == [[1, 0, 70]]
+    for what in ("grid", "classes", "walk", "latent-map", "neighbours"):
+        out = tmp_path / f"{what}.png"
+        assert cli.main(["sample", str(run.path), of_data, "--what", what, "--n", "20", "--out", str(out)]) == 0
+        assert out.exists()
+    assert cli.main(["sample", str(run.path), of_data, "--n", "3", "--out", f"{tmp_path}/folder/"]) == 0
+    assert all("_even=" in path.name for path in (tmp_path / "folder").iterdir())
+
+
+def test_the_same_samples_are_scored_again(run, place, capsys):
+    assert cli.main(["evaluate", str(run.path), f"data.root={place}", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["scores"]
+    assert found["fd_random"] == run.read().scores["final"]["fd_random"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--condition", "eve=1"],
+            "--condition eve=1: no such condition; write it as NAME=VALUE; did you mean 'even'?",
+        ),
+        (["--condition", "high=2"], "--condition high=2: high=2: (valid: 0, 1)"),
+        (["--condition", "ink=300"], "--condition ink=300: ink=300: must be a number from 46 to 107.844"),
+        (["--labels", "1"], "--labels 1: this run's game has no classes to ask for"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_line(run, options, line, capsys):
+    assert cli.main(["sample", str(run.path), *options]) == 2
+    assert line in capsys.readouterr().err
+
+
+def test_an_interrupted_run_with_conditions_goes_on_to_the_same_weights(place, tmp_path, monkeypatch):
+    overrides = ("data=files", f"data.root={place}", "data.label=[high,ink]", "model=cdcgan", "metrics=none",
+                 "model.generator.width=4", "model.discriminator.width=4")  # fmt: skip
+    whole = trained(tmp_path / "whole", *overrides).read()
+    taken = []
+
+    class Interrupting(Stream):
+        def __iter__(self):
+            for batches in super().__iter__():
+                taken.append(1)
+                if len(taken) == 3:
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield batches
+
+    with monkeypatch.context() as patch:
+        patch.setattr("forger.run.Stream", Interrupting)
+        assert trained(tmp_path / "parts", *overrides, code=130).read().status == "interrupted"
+    assert trained(tmp_path / "parts", *overrides).read().weights_sha256 == whole.weights_sha256
+
+
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_a_model_that_takes_no_conditions_says_so(model, place, tmp_path, capsys):
+    arguments = ["train", "data=files", f"data.root={place}", "data.label=[high,ink]", f"model={model}"]
+    assert cli.main([*arguments, f"run.root={tmp_path}", "logger=none"]) == 2
+    assert "data.label: the model takes no conditions; choose model=cgan" in capsys.readouterr().err
