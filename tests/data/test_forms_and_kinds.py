@@ -25,7 +25,9 @@ FORMS = {
     forms.database: False,
 }
 #: Height, width and channels of a picture, and a seed for which ten of them are test pictures, which a score needs.
-KINDS = {"grey": ((8, 8), 15), "colour": ((8, 8, 3), 11)}
+KINDS = {"grey": ((8, 8), 15), "colour": ((8, 8, 3), 11), "12x20": ((12, 20), 13), "7 channels": ((8, 8, 7), 3)}
+#: Forms of each kind: all of the first, then half of them each, and arrays of what no picture file holds.
+OF_KIND = {"grey": [*FORMS], "colour": [*FORMS][::2], "12x20": [*FORMS][1::2], "7 channels": [forms.npy, forms.npz]}
 SHORT = (
     *("data.batch_size=16", "budget.images=96", "metrics=none", "samples.every_images=null"),
     *("checkpoint.every_images=null", "watch.action=none"),
@@ -41,13 +43,13 @@ def model(labelled):
     return ("model=cgan",) if labelled else ("model=gan", "data.classes=0")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module")
 def kind(request, tmp_path_factory):
-    """Its name, and the records of uninterrupted runs on a folder, with labels and without."""
-    root = tmp_path_factory.mktemp(request.param)
+    """Its name, and the records of uninterrupted runs in another form, with labels and without."""
+    root = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forms, "pixels", lambda: pixels(request.param))
-        place = forms.folder(root)
+        place = (forms.npz if request.param == "7 channels" else forms.folder)(root)
         whole = {
             labelled: trained(root / "runs", "data=files", f"data.root={place}", *SHORT, *model(labelled)).read()
             for labelled in (True, False)
@@ -55,7 +57,11 @@ def kind(request, tmp_path_factory):
         yield request.param, whole
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [pytest.param(kind, form, id=f"{kind}-{form.__name__}") for kind, some in OF_KIND.items() for form in some],
+    indirect=["kind"],
+)
 def test_a_form_of_a_kind(form, kind, tmp_path, capsys):
     name, whole = kind
     labelled = FORMS[form]
@@ -70,7 +76,7 @@ def test_a_form_of_a_kind(form, kind, tmp_path, capsys):
     assert "${" not in run.config_file.read_text()
     fakes = tmp_path / "fakes.npz"
     assert cli.main(["sample", str(run.path), "--what", "raw", "--out", str(fakes), "--n", "6", "--trust"]) == 0
-    assert np.load(fakes)["samples"].shape == (6, *pixels(name).reshape(N, 8, 8, -1).shape[1:])
+    assert np.load(fakes)["samples"].shape == (6, *(*KINDS[name][0], 1)[:3])
     capsys.readouterr()
     about = ("--extractor", "random", "--scores", "fd", "--trust", "--json")
     assert cli.main(["evaluate", str(run.path), *about]) == 0
