@@ -20,7 +20,7 @@ _WALKS, _STEPS = 10, 12
 #: Columns of a picture that pairs each image with another.
 _PAIRS = 10
 #: Values of the images that are compared with others at a time: sets may be larger than memory.
-_AT_ONCE = 2**22
+_AT_ONCE = 2**19
 
 
 def grid(game: Samples, data: Data, request: Request) -> list[Image.Image]:

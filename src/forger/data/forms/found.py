@@ -3,6 +3,7 @@
 import logging
 import posixpath
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -132,7 +133,7 @@ def divided(names: Sequence[str], place: Path, named: Named = ()) -> tuple[list[
             if split is None:
                 raise ValueError(f"{place}: {name} lies beside the folder train: put it into train, validation or test")
         paths = [path[1:] for path in paths]
-    labels = [path[0] for path in paths] if min(map(len, paths)) > 1 else []
+    labels = [sys.intern(path[0]) for path in paths] if min(map(len, paths)) > 1 else []
     several = len(set(labels)) > 1
     return (labels if several else None), ([str(split) for split in splits] if declared else None)
 
