@@ -49,7 +49,7 @@ def test_a_sweep_and_its_workers_need_no_torch() -> None:
 def test_the_package_runs_as_a_module() -> None:
     answer = run("-m", "forger", "trian")
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr.startswith("forger: 'trian': no such command; did you mean 'train'? (valid: doctor,")
+    assert answer.stderr.startswith("forger: 'trian': no such command; did you mean 'train'? (valid: data,")
     answer = run("-m", "forger", "--version")
     assert answer.stdout.startswith("forger 0.")
 

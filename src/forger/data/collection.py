@@ -46,6 +46,10 @@ class Collection(ABC):
         """What errors call a picture."""
         return f"{self.place}: {key}"
 
+    def below(self, key: Any) -> str:
+        """What a picture is called within its place."""
+        return self.name(key).removeprefix(str(self.place)).lstrip("/: ")
+
     @property
     def container(self) -> Path:
         """What the log calls the place."""
@@ -76,20 +80,15 @@ class Collection(ABC):
 
         The place counts as well, since files of another one may agree in all of these, and the time of the last
         change of any kind, since programs that copy set the other as they like.
-
-        Raises:
-            FileNotFoundError: a file is missing.
         """
         digest = hashlib.sha256(repr((*how, str(self.place.resolve()))).encode())
         for path in self.files():
             try:
                 facts = (self.place / path).stat()
-            except FileNotFoundError:
-                raise FileNotFoundError(f"{self.place / path} is missing") from None
-            except OSError as error:  # a link in a circle
-                raise ValueError(f"{self.place / path}: can't be read ({error.strerror})") from None
-            times = f"{facts.st_mtime_ns}\0{facts.st_ctime_ns}"
-            digest.update(f"{path.as_posix()}\0{facts.st_size}\0{times}\0".encode())
+                times = f"{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ctime_ns}"
+            except OSError as error:  # missing, or a link in a circle: whoever reads it will say so
+                times = str(error.strerror)
+            digest.update(f"{path.as_posix()}\0{times}\0".encode())
         self._add_keys(digest)
         return digest.hexdigest()
 

@@ -112,8 +112,8 @@ def divide(
 def _tell(
     found: Found, place: Path, hashes: Sequence[int], splits: Sequence[str | None], groups: Sequence[str] | None
 ) -> None:
-    keys = found.pictures.keys
-    tell_copies(hashes, splits, lambda row: path_of(keys[row]), place)
+    pictures = found.pictures
+    tell_copies(hashes, splits, lambda row: pictures.below(pictures.keys[row]), place)
     if groups is not None:
         of_group: dict[str, set[str]] = {}
         for name, split in zip(groups, splits, strict=True):

@@ -14,7 +14,6 @@ from forger.data.conditions import Classes, Conditions, Label, conditions_of, to
 from forger.data.dataset import Data, Split
 from forger.data.division import Division, divide, typed_splits
 from forger.data.forms import Found, look
-from forger.data.forms.found import path_of
 from forger.data.layout import Channels, Fit, Layout, Size
 from forger.data.planes import channels_of
 from forger.data.splitting import SPLIT_NAMES
@@ -79,7 +78,7 @@ def files(
     if division.damaged:
         _check_damaged(division, len(found.pictures), place, skip_damaged)
     train, validation, test = (split(name, division.rows[name]) for name in SPLIT_NAMES)
-    damaged = {path_of(found.pictures.keys[row]): why for row, why in division.damaged.items()}
+    damaged = {found.pictures.below(found.pictures.keys[row]): why for row, why in division.damaged.items()}
     number = classes if isinstance(classes, int) else 0
     name = place.resolve().stem
     return Data(name, train, validation, test, classes=number, damaged=damaged, conditions=conditions)

@@ -86,12 +86,12 @@ def _folder(place: Path, label: Wanted, named: Named) -> Found:
         return parquet(place, label)
     paths = listing(place)
     relative = [path.as_posix() for path in paths]
-    labels, splits = divided(relative, place, named)
+    (labels, splits), classes = divided(relative, place, named), ()
     file = place / "dataset.json"
     if file.is_file():
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{file}: can't be read ({error})") from error
-        labels = listed(document, relative, place)
-    return Found("folder", Files(place, paths), labels, splits)
+        labels, classes = listed(document, relative, place)
+    return Found("folder", Files(place, paths), labels, splits, classes)

@@ -144,11 +144,11 @@ def _found(
             others[suffix or "without a suffix"] += 1
     tell_others(place, bool(names), others)
     names.sort()
-    labels, splits = divided(names, place, named)
+    (labels, splits), classes = divided(names, place, named), ()
     if "dataset.json" in members:
         try:
             document = json.loads(content("dataset.json"))
         except Exception as error:  # a damaged member fails in many ways
             raise ValueError(f"{place}: dataset.json can't be read ({error})") from error
-        labels = listed(document, names, place)
-    return Found(form, of(names), labels, splits)
+        labels, classes = listed(document, names, place)
+    return Found(form, of(names), labels, splits, classes)

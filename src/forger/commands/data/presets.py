@@ -1,0 +1,71 @@
+"""Command lines that train on a place, each with a preset that fits its pictures."""
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from forger.building import build_game, check_declared
+from forger.config.schema import validate
+from forger.errors import ForgerError
+
+#: Presets in the order in which they are tried, and those that need classes.
+_PRESETS, _CONDITIONAL = ("cdcgan", "dcgan_r1", "r3gan", "vae", "cgan", "gan_r1"), ("cdcgan", "cgan")
+#: How many that fit are enough.
+_ENOUGH = 4
+#: What Hydra takes as text without quotes.
+_PLAIN = re.compile(r"[A-Za-z_./][\w./@-]*", re.ASCII)
+_WORDS = ("null", "true", "false", "nan", "inf")
+
+
+def fitting(
+    compose: Callable[..., DictConfig], typed: Sequence[str], pictures: int, classes: Any, options: Sequence[str]
+) -> list[str]:
+    """Lines of `forger train`, each with another preset whose networks can be built for the data.
+
+    Args:
+        compose: Hydra's.
+        typed: the overrides that say which data.
+        pictures: to train on.
+        classes: their number, 0 for none; or the conditions that are in their place.
+        options: of the command.
+    """
+    lines, conditional = [], isinstance(classes, int) and classes > 1
+    for preset in _PRESETS:
+        if len(lines) == _ENOUGH or (preset in _CONDITIONAL and not conditional):
+            continue
+        overrides = [f"model={preset}", *typed]
+        composed = compose("train", overrides)
+        if composed.data.batch_size > pictures:
+            composed.data.batch_size = 1 << pictures.bit_length() - 1
+            overrides.append(f"data.batch_size={composed.data.batch_size}")
+        if _fits(composed):
+            lines.append(f"forger train {shlex.join([*options, *overrides])}")
+    return lines
+
+
+def _fits(composed: DictConfig) -> bool:
+    try:
+        config = validate(composed)
+        check_declared(config)
+        build_game(config)
+    except (ForgerError, ValueError, HydraException, OmegaConfBaseException):
+        return False
+    return True
+
+
+def quoted(text: str) -> str:
+    """A text as Hydra reads it back, in quotes where it needs them."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return QuotedString(text=text.replace("${", "\\${"), quote=Quote.double).with_quotes()
+
+
+def values_of(value: Any) -> str:
+    """A number or a list of numbers as Hydra reads it."""
+    return str(value).replace(" ", "")

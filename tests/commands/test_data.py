@@ -1,0 +1,238 @@
+"""`forger data`: what is there, told before anybody trains on it, and packed to travel."""
+
+import io
+import json
+import shlex
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.forms import SIDE, folder, named, npy, zipped
+from data.pictures import deep_png, write
+from forger import cli
+from forger.building import load_data
+from forger.commands.data import execution
+from forger.commands.data.presets import quoted
+from forger.config.schema import validate
+from forger.data.dataset import Data, Split
+from forger.data.files import files, seen
+from forger.data.packing import pack
+from forger.data.survey import json_schema
+from forger.json_schema import problem
+from running import SMALL, command, composed, trained
+
+
+@pytest.fixture
+def messy(tmp_path):
+    """Pictures of several sizes and modes in classes, copies, a link to themselves, and four kinds of damage."""
+    root = folder(tmp_path)
+    write(root / "b" / "wide.png", size=(20, 10), seed=1)
+    write(root / "c" / "alpha.png", mode="RGBA", size=(8, 8), seed=2)
+    shutil.copy(root / "a" / "000.png", root / "c" / "copy.png")
+    (root / "circle").symlink_to(root)
+    (root / "a" / "cut.png").write_bytes(named()["a/001.png"][:50])
+    (root / "b" / "empty.png").touch()
+    (root / "b" / "text.jpg").write_text("no picture")
+    (root / "c" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    return root
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the seconds that it takes to find presets that fit."""
+    monkeypatch.setattr(execution, "fitting", lambda compose, typed, *about: [shlex.join(["forger train", *typed])])
+
+
+def surveyed(capsys, *arguments, code=0):
+    assert cli.main(["data", *map(str, arguments), "--json"]) == code
+    document = json.loads(capsys.readouterr().out)
+    assert problem(document, json_schema()) is None
+    return document
+
+
+def test_what_is_there_is_told_and_every_damaged_picture_named(quick, messy, capsys):
+    assert cli.main(["data", str(messy)]) == 1
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0] == f"{messy}: folder, 67 pictures"
+    assert lines[1] == "  sizes     8x8 62, 20x10 1"
+    assert lines[2] == "  channels  L (1 x uint8) 61, RGB (3 x uint8) 1, RGBA (4 x uint8) 1"
+    assert lines[3] == "  classes   3: a 20, b 21, c 22"
+    assert lines[4].startswith("  splits    train ")
+    assert lines[5] == "  copies    1: a/000.png = c/copy.png"
+    assert lines[6] == "  damaged   4"
+    assert [line.strip().removeprefix(f"{messy}/")[:25] for line in lines[7:11]] == [
+        "a/cut.png: can't be read ", "b/empty.png: can't be rea", "b/text.jpg: can't be read", "c/gone.png is missing",
+    ]  # fmt: skip
+    assert lines[11] == "  trains as data.size=8, data.channels=3, data.depth=uint8, data.classes=3"
+    assert all("data.skip_damaged=true" in line for line in lines[14:])
+
+
+def test_json_has_it_all_by_stable_names(quick, messy, capsys):
+    document = surveyed(capsys, messy, code=1)
+    assert [document[key] for key in ("schema", "form", "pictures", "repeated")] == [1, "folder", 67, 1]
+    assert document["sizes"][1] == {"width": 20, "height": 10, "pictures": 1}
+    assert document["kinds"][0] == {"mode": "L", "channels": 1, "depth": "uint8", "pictures": 61}
+    assert document["classes"][2] == {"label": 2, "name": "c", "pictures": 22}
+    assert document["copies"] == [["a/000.png", "c/copy.png"]]
+    assert list(document["damaged"]) == ["a/cut.png", "b/empty.png", "b/text.jpg", "c/gone.png"]
+    assert sum(document["splits"].values()) == 63
+    assert document["training"] == {"size": 8, "channels": 3, "depth": "uint8", "classes": 3}
+    assert surveyed(capsys, messy, "data.skip_damaged=true")["damaged"] == document["damaged"]
+    typed = surveyed(capsys, messy, "data.skip_damaged=true", "data.size=16", "data.splits={train: a, test: b}")
+    assert typed["training"]["size"] == 16
+    assert typed["own_splits"] == ["train", "test"]
+    assert typed["left_out"] == 23
+    assert "data.splits={train: a, test: b}" in shlex.split(typed["commands"][0])
+
+
+def test_the_schema_is_that_of_the_code():
+    """`python -m forger.data.survey > docs/data.schema.json` brings it up to date."""
+    from pathlib import Path
+
+    shipped = Path(__file__).parents[2] / "docs/data.schema.json"
+    assert json.loads(shipped.read_text()) == json_schema()
+
+
+def test_the_places_own_splits_and_what_they_share(quick, tmp_path, capsys):
+    of = ["train"] * 40 + ["val"] * 10 + ["test"] * 10
+    members = {f"{split}/{i}.png": png for i, (split, png) in enumerate(zip(of, named().values(), strict=True))}
+    members["test/again.png"] = members["train/7.png"]
+    document = surveyed(capsys, zipped(tmp_path, members))
+    assert document["own_splits"] == ["train", "validation", "test"]
+    assert document["shared"] == [{"test": "test/again.png", "train": "train/7.png"}]
+    assert document["classes"] == []
+
+
+@pytest.mark.parametrize("form", [folder, npy])
+def test_presets_that_fit_are_command_lines_that_can_be_typed(form, tmp_path, capsys, monkeypatch):
+    awkward = tmp_path / "it's 5 $pictures, (gut) é=1"
+    awkward.mkdir()
+    place = form(awkward)
+    lines = surveyed(capsys, place)["commands"]
+    models = [shlex.split(line)[2] for line in lines]
+    usual = ["model=dcgan_r1", "model=r3gan", "model=vae"]
+    assert models == (["model=cdcgan", *usual] if form is folder else [*usual, "model=gan_r1"])
+    for line in lines:
+        program, name, *overrides = shlex.split(line)
+        assert (program, name) == ("forger", "train")
+        config = validate(composed(*overrides))
+        assert config.data.root == str(place)
+        assert len(load_data(config.data).train) >= config.data.batch_size
+
+
+def test_a_printed_line_trains_as_it_is_and_the_record_names_what_was_left_out(messy, tmp_path, capsys):
+    line = surveyed(capsys, messy, code=1)["commands"][0]
+    ended = command(*shlex.split(line)[1:], *SMALL, f"run.root={tmp_path}/runs", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "4 of 67 pictures can't be read and are left out" in ended.stderr
+    record = json.loads(next((tmp_path / "runs").glob("*/*/record.json")).read_text())
+    assert list(record["data"]["damaged"]) == ["a/cut.png", "b/empty.png", "b/text.jpg", "c/gone.png"]
+    assert sum(record["data"]["counts"].values()) == 63
+
+
+def stylegan_reader(file):
+    """Names, pixels and labels, as `ImageFolderDataset` of stylegan2-ada reads a .zip."""
+    with zipfile.ZipFile(file) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".png"))
+        pictures = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names]
+        labels = json.loads(archive.read("dataset.json"))["labels"]
+    return names, pictures, labels and [dict(labels)[name] for name in names]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_packed_file_is_the_same_data_for_forger_and_for_others(quick, channels, messy, tmp_path, capsys):
+    file = tmp_path / "packed.zip"
+    typed = ("data.skip_damaged=true", f"data.channels={channels}", "data.size=12")
+    assert cli.main(["data", str(messy), *typed, "--pack", str(file)]) == 0
+    told = capsys.readouterr().err
+    data = files(str(messy), 12, channels, 3, skip_damaged=True)
+    names, pictures, labels = stylegan_reader(file)
+    assert len(names) == 63
+    assert labels == [label for name in ("test", "train", "validation") for label in data.splits[name].arrays["label"]]
+    first = data.test.arrays["image"][0].permute(1, 2, 0).numpy()
+    assert np.array_equal(pictures[0].reshape(first.shape), first)
+    line = next(line for line in told.splitlines() if "forger train" in line)
+    config = validate(composed("model=gan", "data.batch_size=16", *shlex.split(line.replace("'forger train'", ""))))
+    assert load_data(config.data).fingerprint == data.fingerprint
+    assert [seen(str(file))[key] for key in ("size", "channels", "classes")] == [12, min(channels, 3), 3]
+    document = surveyed(capsys, file)
+    assert [each["name"] for each in document["classes"]] == ["a", "b", "c"]
+    assert document["own_splits"] == ["train", "validation", "test"]
+    again = tmp_path / "again.zip"
+    assert cli.main(["data", str(file), *typed[1:], "--pack", str(again)]) == 0
+    assert again.read_bytes() == file.read_bytes()
+
+
+def test_a_packed_file_is_the_same_run(quick, tmp_path, capsys):
+    """Without labels, and with more pictures than a folder of it holds."""
+    pixels = np.random.default_rng(0).integers(256, size=(1300, SIDE, SIDE), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    assert cli.main(["data", str(tmp_path / "x.npy"), "--pack", str(tmp_path / "x.zip")]) == 0
+    assert stylegan_reader(tmp_path / "x.zip")[2] is None
+    runs = [trained(tmp_path / "runs", "model=gan", "data=files", f"data.root={tmp_path}/x.{end}", "run.name=x")
+            for end in ("npy", "zip")]  # fmt: skip
+    assert runs[0].path == runs[1].path
+
+
+def test_what_a_png_cannot_hold_is_not_packed(tmp_path):
+    split = Split({"image": torch.zeros(3, 7, 8, 8, dtype=torch.uint8)})
+    with pytest.raises(ValueError, match=r"x.zip: pictures of 7 channels of uint8 are no PNGs; save them as .npy"):
+        pack(Data("x", split, split, split), [], tmp_path / "x.zip")
+    deep = Split({"image": torch.arange(192, dtype=torch.int32).reshape(3, 1, 8, 8).mul(300).to(torch.uint16)})
+    pack(Data("x", deep, deep, deep), [], tmp_path / "x.zip")
+    assert np.array_equal(stylegan_reader(tmp_path / "x.zip")[1][2], deep.arrays["image"][2, 0].numpy())
+    flat = Split({"image": torch.zeros(3, 1, 8, 8)})
+    with pytest.raises(ValueError, match="1 channels of float32 are no PNGs"):
+        pack(Data("x", flat, flat, flat), [], tmp_path / "x.zip")
+
+
+def test_a_contact_sheet_shows_each_class(quick, messy, tmp_path, capsys):
+    assert cli.main(["data", str(messy), "--sheet", str(tmp_path / "sheet.png")]) == 1
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 10 * 50
+        assert sheet.height == 3 * 50 + 2
+    (tmp_path / "flat").mkdir()
+    assert cli.main(["data", str(npy(tmp_path / "flat")), "--sheet", str(tmp_path / "flat.png")]) == 0
+    with Image.open(tmp_path / "flat.png") as sheet:
+        assert sheet.width == 10 * 50 + 2
+
+
+def test_damaged_pictures_are_not_packed_unless_they_are_to_be_left_out(quick, messy, tmp_path, capsys):
+    assert cli.main(["data", str(messy), "--pack", str(tmp_path / "packed.zip")]) == 1
+    assert "not packed: 4 pictures are damaged; data.skip_damaged=true leaves them out" in capsys.readouterr().err
+    assert not (tmp_path / "packed.zip").exists()
+
+
+def test_what_cannot_be_is_one_line_and_exit_code_2(messy, tmp_path, capsys):
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    deep_png(deep / "a.png")
+    for arguments, line in {
+        (): "data: which path? forger data PATH [OVERRIDES...]",
+        ("nowhere",): "there is no nowhere",
+        (messy, "model=gan"): "data model=gan: only data.KEY=VALUE counts here",
+        (messy, "data.sizes=3"): "data.sizes",
+        (messy, "data.splits={tset: .1}"): "data.splits.tset: no such split; did you mean 'test'",
+        (messy, "--pack", "x.tar"): "--pack x.tar: its name must end with .zip",
+        (messy, "--pack", messy / "x.zip"): "would become part of",
+        (messy, "--sheet", tmp_path / "none" / "x.png"): f"there is no folder {tmp_path}/none",
+        ("https://example.org/x.zip",): "a URL, and only local files are read",
+    }.items():
+        assert cli.main(["data", *map(str, arguments)]) == 2
+        told = capsys.readouterr().err.strip()
+        assert line in told
+        assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a", "a b", "it's", 'a"b', "a\\", "a\\'b\\\"", "null", "5", "1e3", "${seed}", "$x", "한, [x]", "-1", "true", "a=b",
+     "{a: b}", "~x", "#1"],
+)  # fmt: skip
+def test_every_path_is_read_back_by_hydra(text):
+    assert composed("data=digits", f"run.name={quoted(text)}").run.name == text
