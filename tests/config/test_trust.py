@@ -10,7 +10,7 @@ from forger.config.targets import _located, _signature
 from forger.config.trust import is_place, trusted_target
 
 #: Texts that are no places: names of extractors, of columns, of an attribute, of players and networks.
-_NAMES = {"extractor", "name", "label", "config", "split", "image_key", "label_key"}
+_NAMES = {"extractor", "name", "label", "config", "split", "image_key", "label_key", "group"}
 _NAMES |= {"main", "networks", "player", "players"}
 
 
