@@ -15,6 +15,7 @@ from forger.data.ranges import ValueRange
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
 from forger.metrics.features.base import Extractor
+from forger.metrics.features.extractors import refuse_depth
 from forger.randomness import derived_seed
 from forger.sizes import sides
 
@@ -69,6 +70,11 @@ def check_declared(config: Config) -> None:
         )
     if (image := blank(config.data)) is None:
         return
+    for name, node in config.metrics.evaluations.items():
+        try:
+            refuse_depth(str(node.get("extractor")), values_of(config.data))
+        except ValueError as error:
+            raise ConfigError(f"metrics.evaluations.{name} can't take data={config.data.name}: {error}") from None
     for name, evaluation in built("metrics.evaluations", config.metrics.evaluations).items():
         if isinstance(extractor := getattr(evaluation, "extractor", None), Extractor):
             try:

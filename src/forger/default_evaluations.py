@@ -68,6 +68,7 @@ def check_extractor(config: Config) -> None:
         raise ConfigError(f"data.extractor={name}: it takes grey or RGB images, got {data.channels} channels")
     shape = (data.channels, *((None, None) if data.size is None else sides(data.size)))
     try:
+        extractors.refuse_depth(name, values_of(data))
         extractor = extractors.build(name).of(values_of(data))
         if (image := blank(data)) is not None:
             extractor.check(image) if name in _LARGE else extractor(image)

@@ -16,6 +16,10 @@ class ForgerError(Exception):
     exit_code = 1
 
 
+class Unfit(ValueError):
+    """A picture that can be read, but is not what the config asks for."""
+
+
 class ConfigError(ForgerError, ValueError):
     """The input or the config is wrong; nothing has been started."""
 

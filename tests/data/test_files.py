@@ -68,7 +68,7 @@ def reference(tmp_path_factory):
 def test_the_same_pictures_are_the_same_data_in_any_form(form, tmp_path, reference):
     place = form(tmp_path)
     classes = 0 if form in (npy, database) else 3
-    assert seen(str(place)) == {"size": SIDE, "channels": 1, "classes": classes}
+    assert seen(str(place)) == {"size": SIDE, "channels": 1, "depth": "uint8", "classes": classes}
     data = files(str(place), SIDE, 1, classes)
     rows = in_order(data)
     assert all(part == sorted(part) for part in rows.values())
@@ -125,7 +125,7 @@ def test_splits_are_those_of_the_place_where_it_has_them(tmp_path):
 def test_celeba_is_read_as_people_have_it(suffix, tmp_path):
     place = kaggle_celeba(tmp_path, suffix)
     for root in (place, place / f"list_attr_celeba{suffix}") if suffix == ".csv" else (place,):
-        assert seen(str(root)) == {"size": SIDE, "channels": 1, "classes": 0}
+        assert seen(str(root)) == {"size": SIDE, "channels": 1, "depth": "uint8", "classes": 0}
         assert seen(str(root), "Smiling")["classes"] == 2
         data = files(str(root), SIDE, 1, 2, "Smiling")
         assert in_order(data) == {"train": [*range(30)], "validation": [*range(30, 55)], "test": [*range(55, 60)]}
@@ -197,11 +197,11 @@ def test_a_column_that_is_no_label_is_left_out_unless_it_is_asked_for(tmp_path, 
 @pytest.mark.parametrize(
     ("sizes", "mode", "expected"),
     [
-        ([(28, 28)] * 3, "L", {"size": 28, "channels": 1, "classes": 0}),
-        ([(178, 218)] * 3, "RGB", {"size": 128, "channels": 3, "classes": 0}),
-        ([(40, 30), (20, 50), (90, 70)], "RGB", {"size": 16, "channels": 3, "classes": 0}),
-        ([(300, 300)] * 3, "L", {"size": 256, "channels": 1, "classes": 0}),
-        ([(5, 7)] * 3, "RGBA", {"size": 8, "channels": 3, "classes": 0}),
+        ([(28, 28)] * 3, "L", {"size": 28, "channels": 1, "depth": "uint8", "classes": 0}),
+        ([(178, 218)] * 3, "RGB", {"size": 128, "channels": 3, "depth": "uint8", "classes": 0}),
+        ([(40, 30), (20, 50), (90, 70)], "RGB", {"size": 16, "channels": 3, "depth": "uint8", "classes": 0}),
+        ([(300, 300)] * 3, "L", {"size": 256, "channels": 1, "depth": "uint8", "classes": 0}),
+        ([(5, 7)] * 3, "RGBA", {"size": 8, "channels": 3, "depth": "uint8", "classes": 0}),
     ],
 )
 def test_what_need_not_be_typed(tmp_path, sizes, mode, expected):

@@ -121,7 +121,7 @@ def test_arrays_of_any_channels_come_back_as_they_are(tmp_path, channels, first)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 24, channels), np.uint8)
     np.save(tmp_path / "a.npy", pixels.transpose(0, 3, 1, 2) if first else pixels)
     told = 3 if channels == 4 else channels  # RGBA: transparency is laid on white unless it is asked for
-    assert seen(str(tmp_path / "a.npy")) == {"size": [16, 24], "channels": told, "classes": 0}
+    assert seen(str(tmp_path / "a.npy")) == {"size": [16, 24], "channels": told, "depth": "uint8", "classes": 0}
     data = files(str(tmp_path / "a.npy"), [16, 24], channels, fit="none")
     found = np.concatenate([split.arrays["image"].permute(0, 2, 3, 1) for split in data.splits.values()])
     assert sorted(map(bytes, found)) == sorted(map(bytes, pixels))

@@ -69,7 +69,24 @@ def _names(label: Any) -> bool:
     return label is None or (bool(columns) and all(isinstance(column, str) for column in columns))
 
 
+def value_range(depth: str, root: str, *division: Any) -> Any:
+    """``${value_range:${data.depth},${data.root},…}``: of floats the extremes of what is trained on, else null.
+
+    Raises:
+        ConfigError: the place can't be read.
+    """
+    if depth != "float32" or not isinstance(root, str):
+        return None
+    plain = [OmegaConf.to_container(part) if OmegaConf.is_config(part) else part for part in division]
+    try:
+        return OmegaConf.create(get_object("forger.data.files.extremes")(root, *plain))
+    except (OSError, ValueError) as error:
+        line = str(error)
+        raise ConfigError(line if line.startswith("data.") else f"data.root: {line}") from error
+
+
 OmegaConf.register_new_resolver("seen", seen, replace=True)
+OmegaConf.register_new_resolver("value_range", value_range, replace=True)
 OmegaConf.register_new_resolver("product", product, replace=True)
 OmegaConf.register_new_resolver("shape", shape, replace=True)
 OmegaConf.register_new_resolver("at_size", at_size, replace=True)

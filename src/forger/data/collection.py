@@ -64,10 +64,10 @@ class Collection(ABC):
         return open_picture(io.BytesIO(self.content(key)))
 
     def decode(self, key: Any, layout: Layout) -> tuple[Tensor, list[str]]:
-        """One picture as uint8 (channels, height, width), and notes on what was done.
+        """One picture (channels, height, width) of the layout's type, and notes on what was done.
 
         Raises:
-            ValueError: it is no readable 8-bit picture, or does not fit; the message has its name.
+            ValueError: it is no readable picture, or does not fit; the message has its name.
         """
         return read(self.name(key), lambda: self.opened(key), layout)
 
@@ -139,8 +139,8 @@ def decode_each(pictures: Collection, layout: Layout) -> Iterator[tuple[Tensor, 
 
 
 def decode_noting(pictures: Collection, layout: Layout) -> tuple[Tensor, Counter[str]]:
-    """Pictures as uint8 (n, channels, height, width), and what was converted in how many of them."""
-    result = torch.empty(len(pictures), *layout.shape, dtype=torch.uint8)
+    """Pictures (n, channels, height, width), and what was converted in how many of them."""
+    result = torch.empty(len(pictures), *layout.shape, dtype=layout.dtype)
     notes = Counter[str]()
     for index, (pixels, done) in enumerate(decode_each(pictures, layout)):
         result[index] = pixels

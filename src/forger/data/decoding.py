@@ -1,4 +1,4 @@
-"""Picture files of any size and mode to uint8 tensors, once, before training; every error names its file."""
+"""Picture files of any size and mode to tensors, once, before training; every error names its file."""
 
 import logging
 import os
@@ -14,8 +14,11 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
+from forger.data import dicom
+from forger.data.depth import as_depth, deepened, depth_of, whole
 from forger.data.layout import Layout
-from forger.data.planes import Planes, Unfit, open_picture, tiff_planes, unseen_channels
+from forger.data.planes import Planes, open_picture, tiff_planes, unseen_channels
+from forger.errors import Unfit
 
 MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 #: Formats of pictures, by Pillow's names: where it was built without one of them, files of that one are left out.
@@ -42,6 +45,8 @@ def converted(picture: Image.Image | Planes, channels: int | None) -> tuple[Imag
     if isinstance(picture, Planes):
         if channels not in (None, picture.channels):
             raise Unfit(f"{picture.channels} channels, but data.channels={channels}")
+        if picture.pixels.dtype != np.uint8:
+            raise Unfit(f"more than 8 bits a channel ({picture.pixels.dtype}): convert it to 8 bits first")
         return picture, None
     stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "RGB;16B" where the mode says RGB
     if picture.mode.startswith(("I", "F")) or any(re.search(r";16[BLN]", raw) for raw in stored):
@@ -73,27 +78,32 @@ def as_tensor(picture: Image.Image | Planes) -> Tensor:
 def read(
     name: str, opened: Callable[[], Image.Image | Planes], wanted: Layout | int | None
 ) -> tuple[Tensor, list[str]]:
-    """One picture as uint8 (channels, h, w), and notes on what was done.
+    """One picture (channels, h, w), uint8 or as deep as is wanted, and notes on what was done.
 
     Args:
         name: what errors call it.
         opened: what opens it.
-        wanted: what it becomes, or how many channels it gets at the size that it has, or None, as `converted` says.
+        wanted: what it becomes, or how many channels it gets at the size that it has, or None: then it is as deep as
+            it is stored, and else as `converted` says.
 
     Raises:
-        ValueError: it is no readable 8-bit picture, or does not fit; the message begins with `name`.
+        ValueError: it is no readable picture of that depth, or does not fit; the message begins with `name`.
         FileNotFoundError: its file is missing.
     """
     channels = wanted.channels if isinstance(wanted, Layout) else wanted
+    deep = wanted if isinstance(wanted, Layout) and wanted.depth != "uint8" else None
     try:
-        with opened() as whole:
-            picture, done = converted(whole, channels)
+        with opened() as stored:
+            if wanted is None and depth_of(stored) != "uint8":
+                return torch.from_numpy(whole(stored)).permute(2, 0, 1), []
+            picture, done = deepened(stored, deep.channels, deep.depth) if deep else converted(stored, channels)
             notes = [done] if done else []
             if isinstance(wanted, Layout):
                 if wanted.enlarges(picture):
                     notes.append(f"enlarged to {wanted}")
                 picture = wanted.fitted(picture)
-            return as_tensor(picture), notes
+            pixels = as_tensor(picture)
+            return as_depth(pixels, deep.depth) if deep else pixels, notes
     except FileNotFoundError:
         raise FileNotFoundError(f"{name} is missing") from None
     except Unfit as error:
@@ -120,14 +130,14 @@ def suffixes() -> frozenset[str]:
     """The suffixes of files that are read as pictures, in small letters."""
     Image.init()
     known = Image.registered_extensions().items()
-    return frozenset(suffix for suffix, format in known if format in FORMATS and format in Image.OPEN)
+    return dicom.SUFFIXES | {suffix for suffix, format in known if format in FORMATS and format in Image.OPEN}
 
 
 def listing(root: Path) -> list[Path]:
     """The picture files below a folder, relative to it, sorted; hidden ones left out.
 
     Links to folders are followed, each once, and none that leads back to a folder that it lies in. One line in the log
-    counts the files that are left out since their suffix is none of a picture.
+    counts the files that are left out since their suffix is none of a picture (DICOM needs none).
 
     Raises:
         FileNotFoundError: there is no folder.
@@ -146,7 +156,7 @@ def listing(root: Path) -> list[Path]:
             check_name(path.as_posix(), root)
             if name.startswith("."):
                 continue
-            if path.suffix.lower() in suffixes():
+            if path.suffix.lower() in suffixes() or dicom.without_suffix(root / path):
                 found.append(path)
             else:
                 others[path.suffix.lower() or "without a suffix"] += 1

@@ -1,23 +1,30 @@
 """Pictures in whatever form they are: one source that looks at a place, and what can be told of it before training."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from forger.data.collection import Collection
 from forger.data.condition_columns import described, rows_of
 from forger.data.conditions import Classes, Conditions, Label, conditions_of, told, wanted
 from forger.data.dataset import Data, Split
+from forger.data.decoding import read
+from forger.data.depth import depth_of
 from forger.data.division import Division, divide, typed_splits
 from forger.data.forms import Found, look
 from forger.data.layout import Channels, Fit, Layout, Size
 from forger.data.planes import channels_of
+from forger.data.ranges import DEPTHS, Depth, ValueRange
 from forger.data.splitting import SPLIT_NAMES
-from forger.data.store import as_split
+from forger.data.store import as_split, kept
+from forger.errors import Unfit
 from forger.sizes import taken
 
 #: How many pictures are opened, spread over all, to see their size and colours.
@@ -38,6 +45,8 @@ def files(
     group: str | None = None,
     skip_damaged: bool = False,
     fit: Fit = "crop",
+    depth: Depth = "uint8",
+    range: Sequence[float] | None = None,
 ) -> Data:
     """The pictures at `root`, in any form that `forger.data.forms.look` knows.
 
@@ -45,6 +54,7 @@ def files(
     the folders that `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that
     `splits` says: the same pictures in the same order are the same data in any form. Copies stay together, as does a
     `group` (`forger.data.division`).
+    Pixels are kept as `depth` says; `range` is what games see as [-1, 1] (`forger.data.ranges.ValueRange`).
     With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
     (`label` names it). Several labels are conditions, which `classes` lists (`forger.data.conditions`). Pictures are
     decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`). With `skip_damaged` those
@@ -68,7 +78,7 @@ def files(
     labels = torch.tensor(found.numbers()) if classes and not conditions else None
     if conditions:
         labels = rows_of(conditions, columns, _namer(found))
-    layout = Layout.of(channels, size, fit)
+    layout, values = Layout.of(channels, size, fit, depth), ValueRange.of(depth, range)
 
     def split(name: str, rows: list[int]) -> Split:
         of_rows = {} if labels is None else {"label": labels[rows]}
@@ -80,8 +90,8 @@ def files(
     train, validation, test = (split(name, division.rows[name]) for name in SPLIT_NAMES)
     damaged = {found.pictures.below(found.pictures.keys[row]): why for row, why in division.damaged.items()}
     number = classes if isinstance(classes, int) else 0
-    name = place.resolve().stem
-    return Data(name, train, validation, test, classes=number, damaged=damaged, conditions=conditions)
+    data = Data(place.resolve().stem, train, validation, test, classes=number, values=values)
+    return replace(data, damaged=damaged, conditions=conditions)
 
 
 def _columns(found: Found, label: Label) -> dict[str, Sequence[Any]]:
@@ -111,7 +121,7 @@ def _check_damaged(division: Division, n: int, place: Path, skip: bool) -> None:
 
 
 def seen(root: str, label: Label = None, splits: Mapping[str, float | str] | None = None) -> dict[str, Any]:
-    """What a config need not say of the pictures at `root`: `size`, `channels` and `classes`.
+    """What a config need not say of the pictures at `root`: `size`, `channels`, `depth` and `classes`.
 
     `classes` is their number or, where `label` names several columns, the conditions that they are.
 
@@ -124,9 +134,32 @@ def seen(root: str, label: Label = None, splits: Mapping[str, float | str] | Non
         FileNotFoundError, ValueError: as `files`.
     """
     found = look(Path(root), wanted(label), typed_splits(splits)[1])
-    sizes, channels = _headers(found.pictures)
+    sizes, channels, depth = _headers(found.pictures)
     conditions = described(_columns(found, label), label, _namer(found))
-    return {"size": _chosen(sizes), "channels": channels, "classes": conditions or len(found.classes())}
+    classes = conditions or len(found.classes())
+    return {"size": _chosen(sizes), "channels": channels, "depth": depth, "classes": classes}
+
+
+def extremes(
+    root: str, label: Label = None, splits: Mapping[str, float | str] | None = None, group: str | None = None
+) -> list[float]:
+    """The lowest and the highest value of all pixels to train on at `root`, looked for once.
+
+    Raises:
+        FileNotFoundError, ValueError: as `files`.
+    """
+    place = Path(root)
+    found = look(place, wanted(label), typed_splits(splits)[1])
+    pictures = found.pictures.at(divide(found, place, splits, group).rows["train"])
+
+    def make() -> tuple[Tensor, Mapping[str, int]]:
+        low, high = math.inf, -math.inf
+        for key in pictures.keys:
+            values = read(pictures.name(key), lambda key=key: pictures.opened(key), None)[0].float()
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+        return torch.tensor([low, high]), {}
+
+    return kept(pictures, ("extremes",), make)[0].tolist()
 
 
 def _chosen(sizes: list[tuple[int, int]]) -> int | list[int]:
@@ -139,35 +172,39 @@ def _chosen(sizes: list[tuple[int, int]]) -> int | list[int]:
     return max((side for side in _SIDES if side <= shorter), default=_SIDES[0])
 
 
-def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], int]:
-    """Widths and heights of a sample, and how many channels hold it all.
+def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], int, Depth]:
+    """Widths and heights of a sample, and how many channels of which depth hold it all.
 
     Raises:
         ValueError: none of it can be read; the message names a picture.
     """
-    sizes, channels, damage = [], set(), []
+    sizes, channels, depths, damage = [], set(), set(), []
     for row in range(0, len(pictures), -(-len(pictures) // _SAMPLE)):
         key = pictures.keys[row]
         try:
             with pictures.opened(key) as picture:
                 sizes.append(picture.size)
                 channels.add(channels_of(picture))
+                depths.add(depth_of(picture))
+        except Unfit as error:
+            damage.append(f"{pictures.name(key)}: {error}")
         except Exception as error:  # as in `decoding.read`: a damaged picture fails in many ways
             damage.append(f"{pictures.name(key)}: can't be read ({' '.join(str(error).split())}): replace or remove it")
     if not sizes:
         raise ValueError(damage[0])
-    return sizes, max(channels)
+    return sizes, max(channels), max(depths, key=DEPTHS.index)
 
 
 def _told(found: Found, names: list[Any], conditions: Conditions) -> str:
     """What was found, in one line."""
-    sizes, channels = _headers(found.pictures)
+    sizes, channels, depth = _headers(found.pictures)
     low, high = (f"{width}x{height}" for width, height in (min(sizes), max(sizes)))
     some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
     facts = (
         f"{found.form} of {len(found.pictures)} pictures",
         low if low == high else f"{low} to {high}",
         {1: "grey", 3: "colour"}.get(channels, f"{channels} channels"),
+        *([] if depth == "uint8" else [depth]),
         told(conditions) if conditions else f"{len(names)} classes ({some})" if names else "no labels",
         "split as it says" if found.splits else "split by pixels",
     )

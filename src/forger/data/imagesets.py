@@ -14,7 +14,7 @@ from forger.archives import whole_archive
 from forger.console import say
 from forger.data.dataset import Data
 from forger.data.decoding import decode, listing
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.ranges import BYTES, DEPTHS, ValueRange
 from forger.errors import ConfigError, closest
 from forger.randomness import generator
 
@@ -70,7 +70,7 @@ def image_set(path: Path) -> ImageSet:
         raise ConfigError(f"{path}: neither a folder of images nor an .npz")
     else:
         raise ConfigError(f"{path}: no such file or folder")
-    if int(found.images.max()) <= 1:
+    if found.values == BYTES and int(found.images.max()) <= 1:
         raise ConfigError(
             f"{path}: its uint8 images hold only 0 and 1, so floats in [0, 1] were probably cut off; "
             "multiply by 255 and round before converting"
@@ -100,7 +100,10 @@ def _pictures(folder: Path) -> Tensor:
 
 
 def _arrays(path: Path) -> ImageSet:
-    """`samples`, uint8 (n, h, w, c), and `labels` (n,), of which -1 means none, as `forger sample` writes them."""
+    """`samples` (n, h, w, c), and `labels` (n,), of which -1 means none, as `forger sample` writes them.
+
+    They are uint8 or, with their `range`, of any depth.
+    """
     arrays = npz_arrays(path)
     if "samples" not in arrays:
         raise ConfigError(f"{path}: no array named 'samples' (uint8, n x height x width x channels); it has "
@@ -111,7 +114,10 @@ def _arrays(path: Path) -> ImageSet:
         raise ConfigError(f"{path}: 'samples' hold NaN or infinity")
     if kind.kind == "f" and samples.ndim == 2:
         raise ConfigError(f"{path}: 'samples' are points, not images; there are no scores of points alone")
-    if kind != np.uint8:
+    values = BYTES
+    if "range" in arrays and kind.name in DEPTHS:
+        values = ValueRange.of(kind.name, arrays["range"].tolist())
+    elif kind != np.uint8:
         held = f" in [{samples.min():.3g}, {samples.max():.3g}]" if samples.size and kind.kind in "fiu" else ""
         raise ConfigError(f"{path}: 'samples' are {kind}{held}; scale them to [0, 255], round, and save uint8")
     if samples.ndim != 4 or samples.shape[-1] not in range(1, 17) or not samples.size:
@@ -120,11 +126,11 @@ def _arrays(path: Path) -> ImageSet:
         )
     images = torch.from_numpy(samples).permute(0, 3, 1, 2).contiguous()
     if "labels" not in arrays or "conditions" in arrays or (arrays["labels"] == -1).all():
-        return ImageSet(path.name, images)
+        return ImageSet(path.name, images, values=values)
     labels = arrays["labels"]
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ConfigError(f"{path}: 'labels' are {labels.dtype} {labels.shape}; one integer for each image is needed")
-    return ImageSet(path.name, images, torch.from_numpy(labels.astype(np.int64)))
+    return ImageSet(path.name, images, torch.from_numpy(labels.astype(np.int64)), values=values)
 
 
 def npz_arrays(path: Path) -> dict[str, Any]:

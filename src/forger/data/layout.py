@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import torch
 from annotated_types import Ge, Le, MaxLen, MinLen
 from PIL import Image
 
-from forger.data.planes import Planes, Unfit
+from forger.data.planes import Planes
+from forger.data.ranges import Depth, dtype_of
+from forger.errors import Unfit
 from forger.sizes import sides
 
 Side = Annotated[int, Ge(4)]
@@ -31,11 +34,12 @@ class Layout:
     height: int
     width: int
     fit: Fit = "crop"
+    depth: Depth = "uint8"
 
     @classmethod
-    def of(cls, channels: int, size: int | Sequence[int], fit: Fit = "crop") -> Self:
+    def of(cls, channels: int, size: int | Sequence[int], fit: Fit = "crop", depth: Depth = "uint8") -> Self:
         """The layout that a config asks for."""
-        return cls(channels, *sides(size), fit)
+        return cls(channels, *sides(size), fit, depth)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -43,16 +47,22 @@ class Layout:
         return self.channels, self.height, self.width
 
     @property
-    def values(self) -> int:
-        """How many a picture has."""
-        return self.channels * self.height * self.width
+    def dtype(self) -> torch.dtype:
+        """Of its pixels."""
+        return dtype_of(self.depth)
+
+    @property
+    def bytes(self) -> int:
+        """How many a picture takes."""
+        return self.channels * self.height * self.width * self.dtype.itemsize
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What it is known by where decoded pictures are kept."""
+        deep = () if self.depth == "uint8" else (self.depth,)
         if self.height == self.width and self.fit == "crop":
-            return self.channels, self.height
-        return self.channels, self.height, self.width, self.fit
+            return self.channels, self.height, *deep
+        return self.channels, self.height, self.width, self.fit, *deep
 
     def __str__(self) -> str:
         return f"{self.width}" if self.width == self.height else f"{self.width}x{self.height}"

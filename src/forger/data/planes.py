@@ -10,16 +10,15 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from forger.data import dicom
+from forger.errors import Unfit
+
 #: How a TIFF begins: byte order, then 42 or, of a BigTIFF, 43.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 #: The tag of a TIFF that says how many channels it has.
 _SAMPLES = 277
-
-
-class Unfit(ValueError):
-    """A picture that can be read, but is not what the config asks for."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,11 @@ def open_picture(source: Path | IO[bytes]) -> Image.Image | Planes:
     A TIFF of channels for which Pillow has no mode is read by tifffile.
 
     Raises:
-        Unfit: that is not installed, or the TIFF is no picture of 8 bits a channel.
+        Unfit: that is not installed, or the TIFF is no picture.
     """
+    if dicom.is_dicom(source):
+        pixels = dicom.pixels(source)
+        return Image.fromarray(pixels) if pixels.dtype == np.uint8 else Planes(pixels.reshape(*pixels.shape[:2], -1))
     try:
         return Image.open(source)
     except UnidentifiedImageError:
@@ -89,7 +91,9 @@ def channels_of(picture: Image.Image | Planes) -> int:
     """How many hold what is in a picture: 1 of a grey one, 3 of any other of Pillow's, or all that a TIFF has."""
     if isinstance(picture, Planes):
         return picture.channels
-    return unseen_channels(picture) or (1 if picture.mode in ("1", "L", "LA", "La") else 3)
+    stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "LA;16B" where the mode says RGBA
+    grey = picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I")
+    return unseen_channels(picture) or (1 if grey or any(raw.startswith("LA") for raw in stored) else 3)
 
 
 def unseen_channels(picture: Image.Image) -> int:
@@ -106,7 +110,7 @@ def tiff_planes(file: IO[bytes]) -> Planes:
     """All channels of a TIFF.
 
     Raises:
-        Unfit: tifffile is not installed, or the TIFF is no picture of 8 bits a channel.
+        Unfit: tifffile is not installed, or the TIFF is no picture.
     """
     try:
         import tifffile  # pyright: ignore[reportMissingImports]
@@ -119,7 +123,5 @@ def tiff_planes(file: IO[bytes]) -> Planes:
         pixels, axes = series.asarray(), series.axes
     if pixels.ndim != 3 or "Y" not in axes or "X" not in axes:
         raise Unfit(f"a TIFF of shape {pixels.shape} ({axes}): a picture has height, width and channels")
-    if pixels.dtype != np.uint8:
-        raise Unfit(f"more than 8 bits a channel ({pixels.dtype}): convert it to 8 bits first")
     channels = next(place for place, axis in enumerate(axes) if axis not in "YX")
     return Planes(np.moveaxis(pixels, channels, 2))

@@ -2,9 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+#: The type that pixels are kept in.
+Depth = Literal["uint8", "uint16", "float32"]
+DEPTHS: tuple[Depth, ...] = ("uint8", "uint16", "float32")
+
+
+def dtype_of(depth: Depth) -> torch.dtype:
+    """torch's type of pixels of a depth."""
+    return getattr(torch, depth)
 
 
 @dataclass(frozen=True)
@@ -39,9 +49,9 @@ class ValueRange:
         return f"{self.depth} from {low} to {high}"
 
     @property
-    def depth(self) -> str:
-        """The name of the type: uint8, uint16 or float32."""
-        return str(self.dtype).removeprefix("torch.")
+    def depth(self) -> Depth:
+        """The name of the type."""
+        return next(depth for depth in DEPTHS if dtype_of(depth) == self.dtype)
 
     def to_float(self, pixels: Tensor) -> Tensor:
         """Pixels (n, c, h, w) to float32 in [-1, 1], channels last."""

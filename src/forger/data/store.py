@@ -34,14 +34,13 @@ log = logging.getLogger(__name__)
 
 
 class Undecoded:
-    """A stand-in for a uint8 tensor (n, channels, height, width) whose rows are decoded when they are asked for."""
+    """A stand-in for a tensor (n, channels, height, width) whose rows are decoded when they are asked for."""
 
-    dtype = torch.uint8
     ndim = 4
     device = torch.device("cpu")
 
     def __init__(self, pictures: Collection, layout: Layout) -> None:
-        self.pictures, self.layout = pictures, layout
+        self.pictures, self.layout, self.dtype = pictures, layout, layout.dtype
         self.shape = torch.Size((len(pictures), *layout.shape))
 
     def __len__(self) -> int:
@@ -55,7 +54,7 @@ class Undecoded:
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         assert dim == 0
-        result = torch.empty(len(index), *self.shape[1:], dtype=torch.uint8)
+        result = torch.empty(len(index), *self.shape[1:], dtype=self.dtype)
         pictures = self.pictures.at(index.tolist())
         for row, (pixels, _) in enumerate(decode_each(pictures, self.layout)):
             result[row] = pixels
@@ -67,7 +66,7 @@ def as_split(pictures: Collection, layout: Layout, labels: Mapping[str, Tensor],
 
     Where the disk has no room for a large one that is read `again` and again, as scores do, it is decoded into memory.
     """
-    if len(pictures) * layout.values <= IN_MEMORY:
+    if len(pictures) * layout.bytes <= IN_MEMORY:
         return Split({"image": decoded(pictures, layout), **labels})
     images, digest = stored(pictures, layout)
     if isinstance(images, Undecoded) and again:
@@ -109,7 +108,8 @@ def kept(
 
 def _write(cache: Path, pixels: Tensor, notes: Mapping[str, int]) -> None:
     content = pixels.contiguous().numpy().data
-    about = {"shape": pixels.shape, "notes": notes, "sha256": hashlib.sha256(content).hexdigest()}
+    dtype = str(pixels.dtype).removeprefix("torch.")
+    about = {"shape": pixels.shape, "dtype": dtype, "notes": notes, "sha256": hashlib.sha256(content).hexdigest()}
     with atomic_file(cache) as file:
         file.write(json.dumps(about).encode() + b"\n")
         file.write(content)
@@ -124,7 +124,8 @@ def _read(cache: Path) -> tuple[Tensor, Mapping[str, int]] | None:
             about = json.loads(file.readline())
             content = np.fromfile(file, np.uint8)
         if hashlib.sha256(content.data).hexdigest() == about["sha256"]:
-            return torch.from_numpy(content).reshape(about["shape"]), about["notes"]
+            pixels = torch.from_numpy(content.view(about.get("dtype", "uint8")))
+            return pixels.reshape(about["shape"]), about["notes"]
     except (ValueError, KeyError, TypeError, RuntimeError):
         pass
     log.warning("%s is damaged: decoding again", cache)
@@ -132,7 +133,7 @@ def _read(cache: Path) -> tuple[Tensor, Mapping[str, int]] | None:
 
 
 def stored(pictures: Collection, layout: Layout, cache: Path | None = None) -> tuple[Tensor | Undecoded, str]:
-    """Pictures as uint8 (n, channels, height, width), and the SHA-256 that stands for their pixels.
+    """Pictures (n, channels, height, width), and the SHA-256 that stands for their pixels.
 
     The tensor is a map of a file in ``cache``, decoded there by whoever asks first, shard by shard: a decoding
     that was ended goes on where it stopped, other processes wait for it. It is known again by the paths, sizes and
@@ -144,7 +145,7 @@ def stored(pictures: Collection, layout: Layout, cache: Path | None = None) -> t
     """
     folder = (cache or default_cache()) / pictures.known_by(SCHEMA, *layout.key)
     shape = (len(pictures), *layout.shape)
-    need = len(pictures) * layout.values
+    need = len(pictures) * layout.bytes
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):
@@ -160,7 +161,7 @@ def stored(pictures: Collection, layout: Layout, cache: Path | None = None) -> t
         sizes = [(pictures.place / path).stat().st_size for path in pictures.files()]
         return Undecoded(pictures, layout), _digest([str(key) for key in pictures.keys], sizes, *layout.key[2:])
     pixels = torch.from_file(str(folder / "images.u8"), shared=False, size=need, dtype=torch.uint8)
-    return pixels.reshape(shape), digest
+    return pixels.view(layout.dtype).reshape(shape), digest
 
 
 def default_cache() -> Path:
@@ -170,7 +171,7 @@ def default_cache() -> Path:
 
 def _decode(folder: Path, pictures: Collection, layout: Layout) -> str:
     """Fill the file with what is missing; SHA-256 over the shards'."""
-    need = len(pictures) * layout.values
+    need = len(pictures) * layout.bytes
     manifest, pixels_file = folder / "manifest.json", folder / "images.u8"
     if manifest.exists():
         if (
@@ -182,7 +183,7 @@ def _decode(folder: Path, pictures: Collection, layout: Layout) -> str:
             left.unlink(missing_ok=True)
     done = {row["shard"]: row for row in read_rows(folder / "shards.jsonl")}
     shards = range(0, len(pictures), SHARD)
-    room = torch.empty(min(SHARD, len(pictures)), *layout.shape, dtype=torch.uint8)
+    room = torch.empty(min(SHARD, len(pictures)), *layout.shape, dtype=layout.dtype)
     with pixels_file.open("r+b" if done else "wb") as file, _bar(len(pictures)) as advance:
         if not done:
             _reserve(file, need, folder)
@@ -194,7 +195,7 @@ def _decode(folder: Path, pictures: Collection, layout: Layout) -> str:
                     pixels[row] = picture
                     notes.update(note)
                 content = pixels.numpy().data
-                file.seek(start * layout.values)
+                file.seek(start * layout.bytes)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from annotated_types import Ge
 
 from forger.data.collection import Collection
 from forger.data.conditions import Label, wanted
+from forger.data.depth import depth_of
 from forger.data.division import divide, typed_splits
 from forger.data.forms import look
 from forger.data.planes import Planes, unseen_channels
@@ -128,8 +129,7 @@ def _headers(pictures: Collection) -> tuple[Counter[tuple[int, int]], Counter[tu
         with pictures.opened(key) as picture:
             if isinstance(picture, Planes):
                 return picture.size, ("planes", picture.channels, str(picture.pixels.dtype))
-            depth = "uint16" if "16" in picture.mode else {"I": "int32", "F": "float32"}.get(picture.mode, "uint8")
-            return picture.size, (picture.mode, unseen_channels(picture) or len(picture.getbands()), depth)
+            return picture.size, (picture.mode, unseen_channels(picture) or len(picture.getbands()), depth_of(picture))
 
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         found = list(pool.map(one, pictures.keys))

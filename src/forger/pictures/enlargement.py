@@ -5,7 +5,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import BYTES, ValueRange, to_uint8
 from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
 from forger.metrics.evaluations.enlargement import compared
@@ -24,9 +24,9 @@ _FARTHEST = 64
 def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Image]:
     """``n`` details of a held-out picture: shrunk, then enlarged by bicubic, by both stages, and the original."""
     images = next(iter(data.extra.values()), data.test).arrays["image"]
-    rows = {name: to_uint8(row) for name, row in _methods(game, images, request).items()}
+    rows = {name: to_uint8(row) for name, row in _methods(game, images, request, data.values).items()}
     detail = tiles(torch.stack(list(rows.values()), 1).flatten(0, 1), len(rows))
-    scores = compared(game, images)
+    scores = compared(game, images, values=data.values)
     similar = "ssim" in scores  # pictures smaller than its window have none
     scores = ", ".join(
         f"{name} {scores[f'psnr{key}']:.2f} dB" + (f" / {scores[f'ssim{key}']:.3f}" if similar else "")
@@ -37,21 +37,21 @@ def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Ima
     return [captioned(picture, f"{game.scale} times, {measures} of the luma: {scores}", columns=list(rows))]
 
 
-def enlarged(game: Enlarges, picture: Tensor) -> Tensor:
-    """A uint8 picture (c, h, w) of any size, enlarged: uint8, `game.scale` times the sides.
+def enlarged(game: Enlarges, picture: Tensor, values: ValueRange = BYTES) -> Tensor:
+    """A picture (c, h, w) of any size, enlarged: `game.scale` times the sides.
 
     It is done tile by tile, so that memory bounds no side, and without seams: each tile is enlarged with a margin
     as wide as the network sees (`reach`), which is cut off again. So a tile's pixels are the whole picture's.
     """
     scale, margin = game.scale, reach(game, len(picture))
     channels, height, width = picture.shape
-    result = torch.empty(channels, height * scale, width * scale, dtype=torch.uint8)
+    result = torch.empty(channels, height * scale, width * scale, dtype=picture.dtype)
     for top in range(0, height, _TILE):
         for left in range(0, width, _TILE):
             above, before = max(0, top - margin), max(0, left - margin)
             bottom, right = min(height, top + _TILE), min(width, left + _TILE)
             part = picture[None, :, above : bottom + margin, before : right + margin]
-            made = to_uint8(game.enlarge(to_float(part)))[0].cpu()
+            made = values.to_pixels(game.enlarge(values.to_float(part)))[0].cpu()
             rows = slice((top - above) * scale, (bottom - above) * scale)
             columns = slice((left - before) * scale, (right - before) * scale)
             result[:, top * scale : bottom * scale, left * scale : right * scale] = made[:, rows, columns]
@@ -69,12 +69,12 @@ def reach(game: Enlarges, channels: int) -> int:
     return int((touched - _FARTHEST).abs().max())
 
 
-def _methods(game: Enlarges, images: Tensor, request: Request) -> dict[str, Tensor]:
+def _methods(game: Enlarges, images: Tensor, request: Request, values: ValueRange = BYTES) -> dict[str, Tensor]:
     """``n`` random details (n, c, h, w) in [-1, 1] of pictures, by what has become of them."""
     scale = game.scale
     height, width = (extent - extent % scale for extent in images.shape[2:])
-    large = to_float(images[..., :height, :width])
-    small = shrink(large, scale)
+    large = values.to_float(images[..., :height, :width])
+    small = shrink(large, scale, values)
     whole = {
         "small": small.repeat_interleave(scale, 2).repeat_interleave(scale, 3),
         "bicubic": bicubic(small, scale),

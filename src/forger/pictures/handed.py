@@ -5,32 +5,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from torch import Tensor
 
 from forger.data.decoding import decode, listing
 from forger.data.layout import Layout
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Reconstructs, Translates
 from forger.metrics.evaluations.translation import translated
 from forger.pictures.enlargement import enlarged
 
 
-def _translation(game: Translates, picture: Tensor) -> Tensor:
+def _translation(game: Translates, picture: Tensor, values: ValueRange) -> Tensor:
     return translated(game, picture[None], "ab")[0]
 
 
-def _cycle(game: Translates, picture: Tensor) -> Tensor:
+def _cycle(game: Translates, picture: Tensor, values: ValueRange) -> Tensor:
     return translated(game, translated(game, picture[None], "ab"), "ba")[0]
 
 
-def _reconstruction(game: Reconstructs, picture: Tensor) -> Tensor:
-    return to_uint8(game.reconstruct(to_float(picture[None])))[0].cpu()
+def _reconstruction(game: Reconstructs, picture: Tensor, values: ValueRange) -> Tensor:
+    return values.to_pixels(game.reconstruct(values.to_float(picture[None])))[0].cpu()
 
 
-#: What is made of a uint8 picture (c, h, w), by the name of the picture that shows the same of test images: enlarged;
+#: What is made of a picture (c, h, w), by the name of the picture that shows the same of test images: enlarged;
 #: translated from A to B; there and back again; encoded and decoded.
-MAKERS: dict[str, Callable[[Any, Tensor], Tensor]] = {
+MAKERS: dict[str, Callable[[Any, Tensor, ValueRange], Tensor]] = {
     "enlargements": enlarged,
     "translations": _translation,
     "cycles": _cycle,
@@ -56,18 +55,22 @@ def handed(place: Path) -> dict[Path, Path]:
     return {root / path: own(path) for path in paths}
 
 
-def made(game: Answers, name: str, path: Path, layout: Layout) -> Image.Image:
-    """What a game makes of one picture file.
+def made(game: Answers, name: str, path: Path, layout: Layout, values: ValueRange = BYTES) -> Tensor:
+    """What a game makes of one picture file, (c, h, w) of the type of its data.
 
     Args:
         game: a trained one.
         name: of `MAKERS`.
         path: the file.
         layout: what it becomes, except to be enlarged: an image of the data.
+        values: those of the data.
 
     Raises:
         ValueError: the file can't be read.
     """
-    wanted = layout.channels if name == "enlargements" else layout
-    array = MAKERS[name](game, decode(path, wanted)[0]).permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+    if name != "enlargements":
+        return MAKERS[name](game, decode(path, layout)[0], values)
+    picture, _ = decode(path, layout.channels if layout.depth == "uint8" else None)
+    if (picture.dtype, len(picture)) != (layout.dtype, layout.channels):
+        raise ValueError(f"{path}: {len(picture)} channels of {picture.dtype}, but the data are {layout.depth}")
+    return MAKERS[name](game, picture, values)

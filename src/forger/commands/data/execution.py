@@ -144,12 +144,12 @@ def _sheet(data: Data, names: Sequence[str]) -> Image.Image:
     images, count = data.train.arrays["image"], len(data.train)
     if data.classes < 2:
         rows = torch.linspace(0, count - 1, min(count, _ROWS * _COLUMNS)).long()
-        return tiles(images[rows], _COLUMNS)
+        return tiles(data.values.drawn(images[rows]), _COLUMNS)
     labels, shown, captions = data.train.arrays["label"], [], []
     for label in range(data.classes):
         rows = (labels == label).nonzero().flatten()
         if len(rows) and len(captions) < _ROWS:
             spread = torch.linspace(0, len(rows) - 1, _COLUMNS).long()
-            shown.append(images[rows[spread]])
+            shown.append(data.values.drawn(images[rows[spread]]))
             captions.append(names[label])
     return captioned(tiles(torch.cat(shown), _COLUMNS), rows=captions)

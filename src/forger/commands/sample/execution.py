@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from forger.data.conditions import asked, in_words
 from forger.data.dataset import Data
+from forger.data.decoding import as_tensor
 from forger.data.layout import Layout
+from forger.data.picture_files import picture_file
+from forger.data.ranges import BYTES
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.abilities import Samples
@@ -147,21 +149,27 @@ def _write_handed(read: Restored, name: str, options: Mapping[str, Any]) -> Path
         raise ConfigError(f"--out {out}: what is made of a picture goes into a .png or a folder/")
     if not single and Path(out).suffix and not Path(out).is_dir() and not out.endswith("/"):
         raise ConfigError(f"--out {out}: what is made of {len(names)} pictures goes into a folder, {out}/")
+    written: list[Path] = []
     files = {source: Path(out) if single else Path(out) / own for source, own in names.items()}
     for source, file in files.items():
         if file.exists() and file.samefile(source):
             raise ConfigError(f"--out {out}: {source} itself would be replaced; name another folder")
     channels, height, width = read.data.shape
-    layout = Layout(channels, height, width, read.config.data.fit or "crop")
+    layout = Layout(channels, height, width, read.config.data.fit or "crop", read.game.values.depth)
     for source, file in files.items():
-        save_picture([made(read.game, name, source, layout)], file)
-    return next(iter(files.values())) if given.is_file() else Path(out)
+        suffix, content = picture_file(made(read.game, name, source, layout, read.game.values))
+        file = file if file.suffix.lower() == suffix else file.with_suffix(suffix)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, content)
+        written.append(file)
+    return written[0] if given.is_file() else Path(out)
 
 
 def _write_arrays(path: Path, read: Restored, request: Request) -> None:
-    """``samples``, uint8 (n, h, w, c) or float32 points (n, d), and ``labels``, int64 (n,), -1 for none.
+    """``samples``, (n, h, w, c) like the data or points (n, d), and ``labels``, int64 (n,), -1 for none.
 
-    The labels of a game with conditions are rows, float32 (n, k), with the names of their columns in ``conditions``.
+    The labels of a game with conditions are rows, float32 (n, k), with the names of their columns in ``conditions``. Of
+    pixels that are not uint8 from 0 to 255, ``range`` has the lowest and the highest value.
     """
     if path.suffix.lower() != ".npz":
         raise ConfigError(f"--out {path}: 'raw' goes into an .npz or, image by image, into a folder/")
@@ -169,9 +177,12 @@ def _write_arrays(path: Path, read: Restored, request: Request) -> None:
     array = (made.permute(0, 2, 3, 1) if made.ndim == 4 else made).contiguous().numpy()
     buffer = io.BytesIO()
     none = np.full(len(array), -1, np.int64)
-    arrays = {"samples": array, "labels": none if labels is None else labels.numpy()}
+    values = read.game.values
+    arrays: dict[str, Any] = {"samples": array, "labels": none if labels is None else labels.numpy()}
     if read.game.conditions:
         arrays["conditions"] = np.array([condition.name for condition in read.game.conditions])
+    if values != BYTES and made.ndim == 4:
+        arrays["range"] = np.array([values.low, values.high])
     np.savez(buffer, allow_pickle=False, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
@@ -184,17 +195,18 @@ def _write_folder(path: Path, read: Restored, name: str, request: Request) -> No
             raise ConfigError(f"--out {path}: points are no pictures; write them to an .npz")
         made, labels = _samples(read, request)
         named = [f"{i:06d}" + ("" if labels is None else _suffix(read.game, labels[i])) for i in range(len(made))]
-        pictures = [_image(each) for each in made]
     else:
-        pictures = draw(read.game, read.data, request, name)
-        named = [f"{name}_{i:06d}" for i in range(len(pictures))]
-    files = [path / f"{each}.png" for each in named]
+        frames = draw(read.game, read.data, request, name)
+        made = [as_tensor(frame) for frame in frames]
+        named = [f"{name}_{i:06d}" for i in range(len(made))]
+    suffix = picture_file(made[0])[0]
+    files = [path / f"{each}{suffix}" for each in named]
     path.mkdir(parents=True, exist_ok=True)
-    strangers = set(path.glob("*.png")) - set(files)
+    strangers = set(path.glob(f"*{suffix}")) - set(files)
     if strangers:
         raise ConfigError(f"--out {path}: {len(strangers)} other pictures are in there; name an empty folder")
-    for file, picture in zip(files, pictures, strict=True):
-        picture.save(file)
+    for file, pixels in zip(files, made, strict=True):
+        file.write_bytes(picture_file(pixels)[1])
 
 
 def _suffix(game: Game, label: Tensor) -> str:
@@ -210,9 +222,3 @@ def _samples(read: Restored, request: Request) -> tuple[Tensor, Tensor | None]:
     assert isinstance(read.game, Samples)  # or neither of the names that lead here was possible
     asked_for = asked_labels(read.game, read.data, request, request.n)
     return samples(read.game, read.data, request, read.game.values), asked_for
-
-
-def _image(pixels: Tensor) -> Image.Image:
-    """One uint8 image (c, h, w) of 1, 3 or 4 channels."""
-    array = pixels.permute(1, 2, 0).numpy()
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)

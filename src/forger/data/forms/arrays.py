@@ -20,6 +20,8 @@ from forger.errors import closest
 
 _PICTURES = ("images", "image", "samples", "data", "x")
 _LABELS = ("labels", "label", "targets", "y")
+#: Types of pixels; all but the first two are read as float32.
+_TYPES = ("uint8", "uint16", "int16", "float16", "float32", "float64")
 #: Most channels of a picture.
 _MOST = 16
 
@@ -43,8 +45,8 @@ class Arrays(Collection):
         pixels = self.array(key[0])[key[1]]
         if pixels.ndim == 3 and not _channels_last(pixels.shape):
             pixels = pixels.transpose(1, 2, 0)
-        if pixels.ndim == 3 and pixels.shape[-1] not in (1, *MODES):
-            return Planes(pixels)
+        if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, *MODES)):
+            return Planes(pixels.reshape(*pixels.shape[:2], -1))
         return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
 
 
@@ -54,7 +56,7 @@ def _channels_last(shape: Sequence[int]) -> bool:
 
 
 def array_file(place: Path) -> Found:
-    """The pictures of a .npy: uint8, N×H×W, N×H×W×C or N×C×H×W.
+    """The pictures of a .npy: one of `_TYPES`, N×H×W, N×H×W×C or N×C×H×W.
 
     Raises:
         ValueError: it can't be read, or is something else.
@@ -148,17 +150,17 @@ def _parts(place: Path, headers: Mapping[str, Any]) -> dict[str, tuple[str, str 
 
 
 def _check(place: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if dtype != np.uint8:
+    if dtype.name not in _TYPES:
         kind = "Python objects, which are never unpickled" if dtype.hasobject else f"{dtype}"
-        raise ValueError(f"{place}: {name} holds {kind}; pictures are uint8 from 0 to 255")
+        raise ValueError(f"{place}: {name} holds {kind}; pictures are {', '.join(_TYPES)}")
     fits = len(shape) == 3 or (len(shape) == 4 and min(shape[1], shape[3]) <= _MOST)
     if not fits or not math.prod(shape):
         raise ValueError(
             f"{place}: {name} has shape {shape}; pictures are N×H×W, N×H×W×C or N×C×H×W with 1 to {_MOST} channels"
         )
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if place.suffix.lower() == ".npz" and math.prod(shape) > memory:
-        raise ValueError(f"{place}: {name} needs {math.prod(shape) / 2**30:.0f} GiB; save it as .npy, which is mapped")
+    memory, need = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), math.prod(shape) * dtype.itemsize
+    if place.suffix.lower() == ".npz" and need > memory:
+        raise ValueError(f"{place}: {name} needs {need / 2**30:.0f} GiB; save it as .npy, which is mapped")
 
 
 def _words(name: str) -> tuple[str, str]:

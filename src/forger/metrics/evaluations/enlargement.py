@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float, to_uint8
+from forger.data.ranges import BYTES, ValueRange
 from forger.data.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
 from forger.metrics.evaluations.autoencoding import chosen
@@ -50,7 +50,7 @@ class Enlargement(OfRealImages[Enlarges]):
     def evaluate(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         scores = {}
         for name, images in self._pictures(data, split, n, seed).items():
-            for key, value in compared(game, images, self.distance).items():
+            for key, value in compared(game, images, self.distance, data.values).items():
                 scores[key + name] = value
         return scores
 
@@ -66,7 +66,7 @@ class Enlargement(OfRealImages[Enlarges]):
         if data.kind != "images":
             raise ValueError(f"{data.name} are points, and only pictures are enlarged")
         if self.distance is not None:
-            self.distance.check(data.test.arrays["image"][:1])
+            self.distance.check(data.values.of_255(data.test.arrays["image"][:1]))
 
     def passport(self, game: Enlarges, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         count = sum(len(images) for images in self._pictures(data, split, n, seed).values())
@@ -74,7 +74,7 @@ class Enlargement(OfRealImages[Enlarges]):
         return super().passport(game, data, split, n=count, seed=seed) | {"scale": game.scale} | network
 
     def _pictures(self, data: Data, split: str, n: int, seed: int) -> dict[str, Tensor]:
-        """uint8 pictures by the ending of their scores' names."""
+        """Pictures by the ending of their scores' names."""
         if split == "test" and self.main in data.extra:
             others = [name for name in data.extra if name != self.main]
             return {
@@ -84,22 +84,24 @@ class Enlargement(OfRealImages[Enlarges]):
         return {"": chosen(data, split, n, seed)}
 
 
-def compared(game: Enlarges, images: Tensor, distance: Distance | None = None) -> dict[str, float]:
-    """The scores of uint8 images (n, c, h, w) after shrinking and enlarging by three methods."""
+def compared(
+    game: Enlarges, images: Tensor, distance: Distance | None = None, values: ValueRange = BYTES
+) -> dict[str, float]:
+    """The scores of images (n, c, h, w) after shrinking and enlarging by three methods."""
     scale = game.scale
     height, width = (extent - extent % scale for extent in images.shape[2:])
-    large = to_float(images[..., :height, :width])
-    small = shrink(large, scale)
+    large = values.to_float(images[..., :height, :width])
+    small = shrink(large, scale, values)
     methods: dict[str, Callable[[Tensor], Tensor]] = {
         "": game.enlarge,
         "_first": lambda x: game.enlarge(x, "first"),
         "_bicubic": lambda x: bicubic(x, scale),
     }
-    colours = to_uint8(large)[..., scale:-scale, scale:-scale]
+    colours = values.of_255(values.to_pixels(large))[..., scale:-scale, scale:-scale]
     truth = luma(colours)
     scores = {}
     for name, method in methods.items():
-        pixels = as_pixels(method(small)).cpu()[..., scale:-scale, scale:-scale]
+        pixels = values.of_255(as_pixels(method(small), values)).cpu()[..., scale:-scale, scale:-scale]
         made = luma(pixels)
         error = float((made - truth).square().mean())
         scores[f"psnr{name}"] = decibels(error)

@@ -76,15 +76,20 @@ class Extractor(FixedPrecision, nn.Module):
         """
         if values == self.values:
             return self
-        if not self.deep:
-            raise ValueError(
-                f"the {self.name} extractor takes pictures of 8 bits, and these are {values}: take random, or a "
-                "module of your own"
-            )
+        self.refuse_depth(self.name, values)
         other = copy.copy(self)
         other.values = values
         other.preprocessing = f"{values} as 0 to 255, not rounded; {self.preprocessing}"
         return other
+
+    @classmethod
+    def refuse_depth(cls, name: str, values: ValueRange) -> None:
+        """Raise ValueError, before weights are looked for, where one of this class can't see all of these pixels."""
+        if not cls.deep and values != BYTES:
+            raise ValueError(
+                f"the {name} extractor takes pictures of 8 bits, and these are {values}: take random, or a module of "
+                "your own"
+            )
 
     def train(self, mode: bool = True) -> "Extractor":
         return self

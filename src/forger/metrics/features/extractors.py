@@ -175,6 +175,12 @@ def suited(data: str, images: Tensor, asked_by: str, values: ValueRange = BYTES)
     return "random"
 
 
+def refuse_depth(target: str, values: ValueRange) -> None:
+    """Raise ValueError where the extractor of this name, which need not be here, can't see all of these pixels."""
+    if target in _WITH_WEIGHTS:
+        _WITH_WEIGHTS[target].refuse_depth(target, values)
+
+
 def build(target: str, weights: str | Path | None = None, **preprocessing: Any) -> Extractor:
     """The extractor of a name.
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Distance(ABC):
-    """A distance of uint8 images (n, c, h, w) from their truth, float64 (n,); 0 for equal ones.
+    """A distance of images (n, c, h, w), from 0 to 255, from their truth, float64 (n,); 0 for equal ones.
 
     `name` is its score's, `about` what its passport says of the network.
     """
@@ -79,6 +79,8 @@ class LPIPS(Distance):
         self.about = {"network": f"lpips {backbone}", "network_sha256": sha256}
 
     def check(self, images: Tensor) -> None:
+        if images.dtype != torch.uint8:
+            raise ValueError("LPIPS takes pictures of 8 bits: take another distance")
         if min(images.shape[2:]) < LEAST[self.backbone] or images.shape[1] not in (1, 3):
             got = f"{images.shape[1]} channels of {images.shape[3]}x{images.shape[2]}"
             raise ValueError(f"LPIPS takes grey or RGB pictures of {LEAST[self.backbone]} pixels or more, not {got}")

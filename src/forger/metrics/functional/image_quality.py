@@ -46,7 +46,7 @@ def ssim(images: Tensor, truth: Tensor) -> Tensor:
 
 
 def luma(images: Tensor) -> Tensor:
-    """ITU-R BT.601 luma in [16, 235] of uint8 images (n, 3, h, w), or grey ones as they are: float64 (n, h, w)."""
+    """ITU-R BT.601 luma in [16, 235] of images up to 255 (n, 3, h, w), or grey ones as they are: float64 (n, h, w)."""
     pixels = images.double()
     if images.shape[1] not in (3, 4):
         return pixels.mean(1)  # of channels that are no colours

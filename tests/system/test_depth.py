@@ -1,0 +1,71 @@
+"""Runs on pictures of 16 bits and floats: trained, resumed, sampled and scored as deep as the data are."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data import deep
+from forger import cli
+from running import interrupted, trained
+
+SHORT = ("model=gan", "data.batch_size=16", "budget.images=96", "samples.every_images=null", "metrics.n=16")
+
+
+def pictures():
+    """Blobs of many levels, from -500 to some 60,000."""
+    rng = np.random.default_rng(6)
+    across, down = np.meshgrid(np.arange(8), np.arange(8))
+    (x, y), height = rng.uniform(2, 6, (2, 140, 1, 1)), rng.uniform(2e4, 6e4, (140, 1, 1))
+    return height * np.exp(-((across - x) ** 2 + (down - y) ** 2) / 4) - 500 * (height > 5e4)
+
+
+@pytest.mark.parametrize(
+    ("form", "scale", "dtype"),
+    [(deep.png, 1, np.uint16), (deep.npy, 0.01, np.float32), (deep.tomograms, 0.05, np.int16)],
+    ids=["png", "npy", "dicom"],
+)
+def test_a_run_is_as_deep_as_its_data(form, scale, dtype, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
+    place = form(tmp_path, (scale * pictures()).clip(0 if dtype == np.uint16 else None).astype(dtype))
+    overrides = ("data=files", f"data.root={place}", *SHORT)
+    whole = trained(tmp_path / "whole", *overrides).read()
+    part = interrupted(tmp_path / "runs", *overrides, after=3)
+    run = trained(tmp_path / "runs", *overrides)
+    found = run.read()
+    assert run.path == part.path
+    assert (found.id, found.weights_sha256) == (whole.id, whole.weights_sha256)
+    kept = "uint16" if dtype == np.uint16 else "float32"
+    assert f"  depth: {kept}\n" in run.config_file.read_text()
+    passport = found.scores["final"]["fd_random"]["passport"]
+    assert passport["preprocessing"].startswith(f"{kept} from ")
+
+    raw = tmp_path / "fakes.npz"
+    assert cli.main(["sample", str(run.path), "--what", "raw", "--out", str(raw), "--n", "12", "--trust"]) == 0
+    arrays = np.load(raw)
+    samples, (low, high) = arrays["samples"], arrays["range"]
+    assert samples.dtype == kept
+    assert len(np.unique(samples)) > 500
+    assert low <= samples.min() < samples.max() <= high
+    out = tmp_path / "singles"
+    assert cli.main(["sample", str(run.path), "--what", "raw", "--out", f"{out}/", "--n", "12", "--trust"]) == 0
+    singles = [np.array(Image.open(path)) for path in sorted(out.iterdir())]
+    assert np.array_equal(np.stack(singles), samples[..., 0])
+
+    capsys.readouterr()
+    about = ("--extractor", "random", "--scores", "fd", "--trust", "--json")
+    assert cli.main(["evaluate", str(run.path), *about, "--n", "12"]) == 0
+    own = json.loads(capsys.readouterr().out)["scores"]["fd_random"]
+    assert cli.main(["evaluate", str(raw), "--reference", str(run.path), *about]) == 0
+    again = json.loads(capsys.readouterr().out)["scores"]["fd_random"]
+    assert own["passport"]["preprocessing"] == again["passport"]["preprocessing"] == passport["preprocessing"]
+
+    assert cli.main(["evaluate", str(run.path), "--extractor", "inception", "--trust"]) == 2
+    assert "the inception extractor takes pictures of 8 bits" in capsys.readouterr().err
+    nowhere = tmp_path / "nowhere"
+    for refused in ("data.extractor=inception", "metrics=fid"):
+        given = [*overrides, refused, f"run.root={nowhere}", "logger=none", "metrics.n=16"]
+        assert cli.main(["train", *given]) == 2
+        assert "extractor takes pictures of 8 bits, and these are" in capsys.readouterr().err
+    assert not nowhere.exists()
