@@ -26,7 +26,7 @@ def run(tmp_path_factory) -> RunFolder:
         (lambda x: (x / 255).astype(np.uint8), "hold only 0 and 1"),
         (lambda x: x.astype(np.int16), "are int16"),
         (lambda x: x.repeat(2, 1).repeat(2, 2), "has images of 16x16, the reference digits/test of 8x8"),
-        (lambda x: x[..., 0], "(n, height, width, channels)"),
+        (lambda x: x[..., 0], "(n, height, width, 1 to 16 channels)"),
         (lambda x: np.random.default_rng(0).normal(size=(50, 2)), "are points"),
         (lambda x: np.concatenate([x, x, 255 - x], -1), "has 3 channels, the reference digits/test 1"),
     ],

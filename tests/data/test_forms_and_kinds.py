@@ -25,9 +25,21 @@ FORMS = {
     forms.database: False,
 }
 #: Height, width and channels of a picture, and a seed for which ten of them are test pictures, which a score needs.
-KINDS = {"grey": ((8, 8), 15), "colour": ((8, 8, 3), 11), "12x20": ((12, 20), 13), "7 channels": ((8, 8, 7), 3)}
+KINDS = {
+    "grey": ((8, 8), 15),
+    "colour": ((8, 8, 3), 11),
+    "12x20": ((12, 20), 13),
+    "16 bits": ((8, 8), 21),
+    "7 channels": ((8, 8, 7), 3),
+}
 #: Forms of each kind: all of the first, then half of them each, and arrays of what no picture file holds.
-OF_KIND = {"grey": [*FORMS], "colour": [*FORMS][::2], "12x20": [*FORMS][1::2], "7 channels": [forms.npy, forms.npz]}
+OF_KIND = {
+    "grey": [*FORMS],
+    "colour": [*FORMS][::2],
+    "12x20": [*FORMS][1::2],
+    "16 bits": [*FORMS][::2],
+    "7 channels": [forms.npy, forms.npz],
+}
 SHORT = (
     *("data.batch_size=16", "budget.images=96", "metrics=none", "samples.every_images=null"),
     *("checkpoint.every_images=null", "watch.action=none"),
@@ -36,7 +48,8 @@ SHORT = (
 
 def pixels(kind):
     shape, seed = KINDS[kind]
-    return np.random.default_rng(seed).integers(256, size=(N, *shape), dtype=np.uint8)
+    kept = np.uint16 if kind == "16 bits" else np.uint8
+    return np.random.default_rng(seed).integers(np.iinfo(kept).max, size=(N, *shape), dtype=kept, endpoint=True)
 
 
 def model(labelled):
@@ -76,7 +89,8 @@ def test_a_form_of_a_kind(form, kind, tmp_path, capsys):
     assert "${" not in run.config_file.read_text()
     fakes = tmp_path / "fakes.npz"
     assert cli.main(["sample", str(run.path), "--what", "raw", "--out", str(fakes), "--n", "6", "--trust"]) == 0
-    assert np.load(fakes)["samples"].shape == (6, *(*KINDS[name][0], 1)[:3])
+    samples = np.load(fakes)["samples"]
+    assert (samples.shape, samples.dtype) == ((6, *(*KINDS[name][0], 1)[:3]), pixels(name).dtype)
     capsys.readouterr()
     about = ("--extractor", "random", "--scores", "fd", "--trust", "--json")
     assert cli.main(["evaluate", str(run.path), *about]) == 0

@@ -80,7 +80,7 @@ DATA = [
     image_folder("16-bit picture", said=("pictures/03.png", "8 bits"), prepare=deep_picture),
     image_folder("empty folder", said=("no pictures in pictures", ".png"), prepare=lambda _: Path("pictures").mkdir()),
     image_folder("no folder", said=("data.source", "no folder pictures"), prepare=lambda _: None),
-    image_folder("a file for a folder", said=("no folder pictures",), prepare=lambda _: written("pictures")),
+    image_folder("a file for a folder", said=("neither a folder of",), prepare=lambda _: written("pictures")),
     image_folder("too few pictures", said=("has 2 pictures", "at least one each"), prepare=lambda _: pictures(2)),
     image_folder("other classes", "data.classes=3", said=("no class subfolder", "data.classes=0"),
                  prepare=lambda _: pictures()),

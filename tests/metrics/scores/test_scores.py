@@ -223,7 +223,7 @@ class TestCollection:
         scores = Scores(extractor, reference, ["fd", "accuracy"])
         with pytest.raises(ValueError, match="uint8"):
             scores.update(fakes / 255)
-        with pytest.raises(ValueError, match="accuracy needs the labels"):
+        with pytest.raises(ValueError, match="accuracy needs the classes that were asked for"):
             scores.update(fakes)
         with pytest.raises(ValueError, match="70 images came with 3 labels"):
             scores.update(fakes, torch.zeros(3, dtype=torch.long))
