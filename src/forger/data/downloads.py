@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import platform
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -166,13 +167,22 @@ def _downloading(root: str, download: bool, place: str) -> Iterator[None]:
 
 @contextmanager
 def _inside_their_folder() -> Iterator[None]:
-    """Have tar archives refuse paths and links that lead out of the folder they are unpacked in (PEP 706)."""
-    former = tarfile.TarFile.extraction_filter
-    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    """Have tar archives refuse paths and links that lead out of the folder they are unpacked in (PEP 706).
+
+    Python before 3.11.4, such as Debian 12's, can't tell them: it unpacks none then.
+    """
+    able = hasattr(tarfile, "data_filter")
+    name, value = ("extraction_filter", staticmethod(tarfile.data_filter)) if able else ("extractall", _unable)
+    former = vars(tarfile.TarFile).get(name)
+    setattr(tarfile.TarFile, name, value)
     try:
         yield
     finally:
-        tarfile.TarFile.extraction_filter = former
+        setattr(tarfile.TarFile, name, former)
+
+
+def _unable(*_: Any, **__: Any) -> None:
+    raise RuntimeError(f"Python {platform.python_version()} can't unpack an archive without risk, 3.11.4 and later can")
 
 
 def _line(error: Exception) -> str:
