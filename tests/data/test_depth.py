@@ -1,6 +1,7 @@
 """Pictures of 16 bits and floats are read as deep as they are stored, in every form."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from pydicom.uid import JPEGLSLossless
 
 from data import deep
 from data.deep import dicom
+from forger.data.decoding import decode
+from forger.data.depth import depth_of
 from forger.data.files import extremes, files, seen
 from forger.data.layout import Layout
 from forger.data.picture_files import picture_file
@@ -165,6 +168,33 @@ def test_what_is_damaged_or_not_read_is_named_in_a_line(form, damage, line, tmp_
         read(folder)
     assert str(error.value).startswith(f"{path}: {line}")
     assert "\n" not in str(error.value)
+
+
+def test_a_bmp_of_16_bits_a_pixel_has_8_bits_a_channel(tmp_path):
+    """5 bits of red, 6 of green and 5 of blue, as masks in its header say."""
+    pixels, masks = struct.pack("<H", 0xF800) * 64, struct.pack("<3I", 0xF800, 0x7E0, 0x1F)
+    header = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 16, 3, len(pixels), 0, 0, 0, 0) + masks
+    start = 14 + len(header)
+    (tmp_path / "red.bmp").write_bytes(
+        struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start) + header + pixels
+    )
+    with Image.open(tmp_path / "red.bmp") as picture:
+        assert depth_of(picture) == "uint8"
+    assert decode(tmp_path / "red.bmp", None)[0][:3, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_signed_numbers_of_16_bits_are_floats_in_either_byte_order(tmp_path):
+    for order, name in ((">", b"MM"), ("<", b"II")):
+        # Width, height, bits, compression, photometry, strip, samples, rows, bytes of the strip, sample format.
+        entries = ((256, 4, 2), (257, 4, 1), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1),
+                   (278, 4, 1), (279, 4, 4), (339, 3, 2))  # fmt: skip
+        listed = b"".join(
+            struct.pack(f"{order}HHI{'H2x' if kind == 3 else 'I'}", tag, kind, 1, value) for tag, kind, value in entries
+        )
+        head = name + struct.pack(f"{order}HI", 42, 12) + struct.pack(f"{order}2h", -5, 7)
+        (tmp_path / "x.tiff").write_bytes(head + struct.pack(f"{order}H", len(entries)) + listed + bytes(4))
+        pixels = decode(tmp_path / "x.tiff", None)[0]
+        assert (pixels.dtype, pixels.flatten().tolist()) == (torch.float32, [-5, 7])
 
 
 def test_one_of_another_depth_is_named(tmp_path):

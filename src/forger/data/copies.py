@@ -25,8 +25,12 @@ def across(alike: Iterable[list[int]], splits: Sequence[str | None]) -> list[lis
     return [sorted(first.values()) for first in firsts if len(first) > 1]
 
 
-def tell_copies(hashes: Sequence[int], splits: Sequence[str | None], name: Callable[[int], str], place: object) -> None:
+def tell_copies(
+    hashes: Sequence[int], splits: Sequence[str | None], name: Callable[[int], str], place: object
+) -> list[list[int]]:
     """Say in one line of the log how many pictures of a place repeat others, and in another one what splits share.
+
+    Returns the `copies` among those that are in a split.
 
     Args:
         hashes: of each row.
@@ -43,3 +47,4 @@ def tell_copies(hashes: Sequence[int], splits: Sequence[str | None], name: Calla
         first = " = ".join(f"{name(row)} ({splits[row]})" for row in shared[0])
         line = "%s: its own splits share %s pictures, so that scores look at what was trained on: %s"
         log.warning(line, place, f"{len(shared):,}", first)
+    return alike

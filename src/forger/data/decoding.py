@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -48,8 +47,7 @@ def converted(picture: Image.Image | Planes, channels: int | None) -> tuple[Imag
         if picture.pixels.dtype != np.uint8:
             raise Unfit(f"more than 8 bits a channel ({picture.pixels.dtype}): convert it to 8 bits first")
         return picture, None
-    stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "RGB;16B" where the mode says RGB
-    if picture.mode.startswith(("I", "F")) or any(re.search(r";16[BLN]", raw) for raw in stored):
+    if depth_of(picture) != "uint8":
         raise Unfit(f"more than 8 bits a channel (mode {picture.mode}): convert it to 8 bits first")
     if channels not in (None, *MODES):
         raise Unfit(f"{unseen_channels(picture) or len(picture.getbands())} channels, but data.channels={channels}")

@@ -32,9 +32,8 @@ def depth_of(picture: Image.Image | Planes) -> Depth:
 def _sixteen(picture: Image.Image) -> bool:
     """Whether a picture is stored as unsigned numbers of 16 bits, whatever Pillow's mode says."""
     stored = [str(tile[3]) for tile in getattr(picture, "tile", [])]  # "RGB;16B" where the mode says RGB
-    return picture.mode.startswith("I;16") or any(
-        re.search(r";16[BLN]?'?", raw) and ";16S" not in raw for raw in stored
-    )
+    # Signed numbers end with an S; "BGR;16" of a BMP is a pixel of 16 bits, 5 or 6 a channel.
+    return picture.mode.startswith("I;16") or any(re.search(r";16[BLN](?!S)", raw) for raw in stored)
 
 
 def whole(picture: Image.Image | Planes) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forger.data.copies import across, copies, tell_copies
+from forger.data.copies import across, tell_copies
 from forger.data.forms.found import Found, path_of
 from forger.data.splitting import FRACTION, SPLIT_NAMES, assigned, content_hash, pixel_hashes, split_meant
 from forger.errors import closest
@@ -101,28 +101,26 @@ def divide(
     for name, rows in parts.items():
         for row in rows:
             split_of[row] = name
-    _tell(found, place, hashes, split_of, groups)
-    alike = copies(hashes, (row for row, split in enumerate(split_of) if split is not None))
+    pictures = found.pictures
+    alike = tell_copies(hashes, split_of, lambda row: pictures.below(pictures.keys[row]), place)
+    if groups is not None:
+        _tell_groups(place, groups, split_of)
     left_out = sum(name is None for name in declared)
     if left_out:
         log.info("%s: %s pictures lie in none of the folders of data.splits", place, f"{left_out:,}")
     return Division(parts, damaged, alike, across(alike, split_of), left_out)
 
 
-def _tell(
-    found: Found, place: Path, hashes: Sequence[int], splits: Sequence[str | None], groups: Sequence[str] | None
-) -> None:
-    pictures = found.pictures
-    tell_copies(hashes, splits, lambda row: pictures.below(pictures.keys[row]), place)
-    if groups is not None:
-        of_group: dict[str, set[str]] = {}
-        for name, split in zip(groups, splits, strict=True):
-            if split is not None:
-                of_group.setdefault(name, set()).add(split)
-        torn = [name for name, parts in of_group.items() if len(parts) > 1]
-        log.info("%s: %s groups (%s, …)", place, f"{len(of_group):,}", ", ".join(list(of_group)[:3]))
-        if torn:
-            log.warning("%s: its own splits share %s groups (%s, …)", place, f"{len(torn):,}", ", ".join(torn[:3]))
+def _tell_groups(place: Path, groups: Sequence[str], splits: Sequence[str | None]) -> None:
+    """Say how many groups there are, and which the place's own splits share."""
+    of_group: dict[str, set[str]] = {}
+    for name, split in zip(groups, splits, strict=True):
+        if split is not None:
+            of_group.setdefault(name, set()).add(split)
+    torn = [name for name, parts in of_group.items() if len(parts) > 1]
+    log.info("%s: %s groups (%s, …)", place, f"{len(of_group):,}", ", ".join(list(of_group)[:3]))
+    if torn:
+        log.warning("%s: its own splits share %s groups (%s, …)", place, f"{len(torn):,}", ", ".join(torn[:3]))
 
 
 def _groups(found: Found, place: Path, group: str) -> list[str]:

@@ -4,17 +4,15 @@
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 from annotated_types import Ge
 
-from forger.data.collection import Collection
+from forger.data.collection import Collection, in_threads
 from forger.data.conditions import Label, wanted
 from forger.data.depth import depth_of
 from forger.data.division import divide, typed_splits
@@ -131,8 +129,7 @@ def _headers(pictures: Collection) -> tuple[Counter[tuple[int, int]], Counter[tu
                 return picture.size, ("planes", picture.channels, str(picture.pixels.dtype))
             return picture.size, (picture.mode, unseen_channels(picture) or len(picture.getbands()), depth_of(picture))
 
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        found = list(pool.map(one, pictures.keys))
+    found = list(in_threads(one, pictures.keys))
     return Counter(size for size, _ in found), Counter(kind for _, kind in found)
 
 
