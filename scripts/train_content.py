@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from forger.data.dataset import Split
 from forger.data.pairs import photos
-from forger.data.ranges import to_float
-from forger.data.resizing import bicubic, shrink
+from forger.data.pixels.ranges import to_float
+from forger.data.pixels.resizing import bicubic, shrink
 from forger.networks.content import CONTENT_WEIGHTS, DEPTH, WIDTH
 from forger.networks.super_resolution import ConvFeatures
 from forger.randomness import generator

@@ -14,7 +14,7 @@ import torch
 from data.pictures import write
 from forger.config.explain import explain
 from forger.data.collection import Files
-from forger.data.layout import Layout
+from forger.data.pixels.layout import Layout
 from forger.data.store import stored
 from forger.errors import ConfigError
 from forger.locking import locked

@@ -11,7 +11,7 @@ from forger.config.instantiation import built
 from forger.config.schema import Config, DataConfig, MetricsConfig, TrainerConfig
 from forger.data.dataset import Data
 from forger.data.loader import Batches
-from forger.data.ranges import ValueRange
+from forger.data.pixels.ranges import ValueRange
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
 from forger.metrics.features.base import Extractor

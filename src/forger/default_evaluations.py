@@ -13,7 +13,7 @@ from forger.config.explain import one_line
 from forger.config.schema import Config
 from forger.config.targets import Node
 from forger.data.dataset import Data
-from forger.data.ranges import ValueRange
+from forger.data.pixels.ranges import ValueRange
 from forger.errors import ConfigError
 from forger.metrics.features import extractors
 from forger.metrics.scores.names import score_name

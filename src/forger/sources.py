@@ -13,7 +13,7 @@ from torch import Tensor
 
 from forger.config.shipped import conf_folder, config_groups
 from forger.data.imagesets import ImageSet, image_set, split_of
-from forger.data.ranges import to_uint8
+from forger.data.pixels.ranges import to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import labels_to_ask, weights_of

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.randomness import derived_seed, generator
 from games.training import train
 from reference.guests import game_of

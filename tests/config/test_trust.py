@@ -84,7 +84,7 @@ def test_what_runs_are_made_of_is_trusted(path: str) -> None:
         "forger.data.images.np.load",
         "forger.data.images.torch.load",
         "forger.data.images.Any",
-        "forger.data.decoding.decode",
+        "forger.data.pixels.decoding.decode",
         "forger.data.images.permutation",
         "forger.metrics.features.extractors.build",
         "forger.metrics.features.extractors.ModuleExtractor",

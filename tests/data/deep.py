@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from forger.data.picture_files import picture_file
+from forger.data.pixels.picture_files import picture_file
 
 
 def folder(root: Path, pictures: np.ndarray, write, suffix: str) -> Path:

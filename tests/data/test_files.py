@@ -39,11 +39,12 @@ from data.traps import BROKEN, broken
 from forger.building import load_data
 from forger.config.explain import explain
 from forger.config.schema import validate
-from forger.data import decoding, store
 from forger.data import files as source
-from forger.data.decoding import suffixes
+from forger.data import store
 from forger.data.files import files, seen
 from forger.data.forms import archives
+from forger.data.pixels import decoding
+from forger.data.pixels.decoding import suffixes
 from running import composed
 
 LABELLED = [folder, zipped, stylegan, tarred, npz, csv_table, json_lines, parquet, plain_parquet,

@@ -24,9 +24,9 @@ from forger.data import collection, loader, pairs, store
 from forger.data.collection import Files, decode_noting
 from forger.data.dataset import Split
 from forger.data.folders import celeba, image_folder
-from forger.data.layout import Layout
 from forger.data.loader import Batches, by_blocks
 from forger.data.pairs import paired_folder, patches_of_folder, unpaired_folders
+from forger.data.pixels.layout import Layout
 from forger.data.store import Undecoded, decoded, stored
 from running import trained
 
@@ -144,7 +144,7 @@ import os, signal, sys
 from pathlib import Path
 from forger.data import store
 from forger.data.collection import Files
-from forger.data.layout import Layout
+from forger.data.pixels.layout import Layout
 
 root, log, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 store.SHARD = 8

@@ -11,7 +11,7 @@ import torch
 from forger.config.schema import validate
 from forger.data.images import digits
 from forger.data.loader import Batches
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.games.abilities import Samples
 from forger.games.autoencoder import AutoencoderGame, VariationalGame
 from forger.games.base import Player

@@ -12,7 +12,7 @@ from torch import nn
 
 from forger.data.loader import Batches
 from forger.data.pairs import digits_inverted, digits_rotated
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.games.base import Player
 from forger.games.cycle import CycleGame, distance_kept, turned
 from forger.games.image_pool import ImagePool

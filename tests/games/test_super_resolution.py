@@ -14,8 +14,8 @@ from forger.config.schema import validate
 from forger.data.dataset import Split
 from forger.data.loader import Batches
 from forger.data.pairs import photos
-from forger.data.ranges import to_float
-from forger.data.resizing import bicubic, shrink
+from forger.data.pixels.ranges import to_float
+from forger.data.pixels.resizing import bicubic, shrink
 from forger.games.base import Player
 from forger.games.super_resolution import SuperResolutionGame, two_stages
 from forger.losses import adversarial as losses

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from forger.data.pairs import photos
-from forger.data.ranges import to_float
-from forger.data.resizing import bicubic, shrink
+from forger.data.pixels.ranges import to_float
+from forger.data.pixels.resizing import bicubic, shrink
 from forger.networks.content import PhotoFeatures
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from forger.data.pairs import photos
-from forger.data.ranges import to_float, to_uint8
-from forger.data.resizing import bicubic
+from forger.data.pixels.ranges import to_float, to_uint8
+from forger.data.pixels.resizing import bicubic
 from forger.games.base import Player
 from forger.games.super_resolution import SuperResolutionGame
 from forger.losses.adversarial import non_saturating

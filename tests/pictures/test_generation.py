@@ -11,8 +11,8 @@ from torch import nn
 
 from forger.data.dataset import Split
 from forger.data.images import digits
+from forger.data.pixels.ranges import to_float
 from forger.data.points import gaussian_1d, grid25
-from forger.data.ranges import to_float
 from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
 from forger.losses.adversarial import non_saturating

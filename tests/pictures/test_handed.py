@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from data.pictures import write
-from forger.data.layout import Layout
-from forger.data.ranges import to_float, to_uint8
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.ranges import to_float, to_uint8
 from forger.pictures.handed import handed, made
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.losses.penalty import PenaltyInputs
 from forger.randomness import Noise, derived_seed, generator
 from reference.ema import follow

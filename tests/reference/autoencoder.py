@@ -2,7 +2,7 @@
 
 import torch
 
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
 from forger.randomness import derived_seed, generator
 from reference.ema import follow

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import manual_seed, stack
 
-from forger.data.ranges import to_float, to_uint8
+from forger.data.pixels.ranges import to_float, to_uint8
 from forger.randomness import derived_seed
 from reference.ema import follow
 

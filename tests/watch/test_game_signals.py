@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from forger.data.images import digits
+from forger.data.pixels.ranges import to_float
 from forger.data.points import gaussian_1d, ring8
-from forger.data.ranges import to_float
 from forger.metrics.features.extractors import build
 from forger.watch.game_signals import GameSignals
 

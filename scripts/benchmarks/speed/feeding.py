@@ -23,7 +23,7 @@ from torchvision import datasets, transforms
 from forger.data.dataset import Split
 from forger.data.downloads import mnist
 from forger.data.loader import Batches, Stream
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
 
 BATCH = 64

@@ -41,7 +41,7 @@ from forger.config.schema import TrainerConfig
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
 from forger.data.loader import Batches
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.randomness import generator
 from forger.run_folder import RunFolder
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed

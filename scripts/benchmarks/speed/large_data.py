@@ -28,10 +28,10 @@ from torch import Tensor
 
 from forger.data.collection import Files, decode_noting
 from forger.data.dataset import Split
-from forger.data.layout import Layout
 from forger.data.loader import Batches
-from forger.data.ranges import to_float
-from forger.data.splitting import partition
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.ranges import to_float
+from forger.data.splits.splitting import partition
 from forger.data.store import SHARD, Undecoded, stored
 from scripts.benchmarks.speed.children import environment
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed

@@ -28,7 +28,7 @@ from forger.config.instantiation import built_trainer
 from forger.config.schema import TrainerConfig
 from forger.data.dataset import Split
 from forger.data.loader import Batches, Stream
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.games.adversarial import AdversarialGame
 from forger.randomness import generator
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios

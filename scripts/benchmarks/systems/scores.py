@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from forger.data.images import digits
-from forger.data.ranges import to_uint8
+from forger.data.pixels.ranges import to_uint8
 from forger.games.abilities import Samples
 from forger.metrics.features.extractors import DigitsExtractor
 from forger.metrics.features.reference import Reference

@@ -24,7 +24,7 @@ from forger.data.dataset import Data
 from forger.data.downloads import fashion_mnist
 from forger.data.images import digits
 from forger.data.mixture import Mixture
-from forger.data.ranges import to_uint8
+from forger.data.pixels.ranges import to_uint8
 from forger.games.abilities import Samples
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from forger.data.decoding import decode, read
-from forger.data.layout import Layout
-from forger.data.planes import Planes, open_picture
+from forger.data.pixels.decoding import decode, read
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.planes import Planes, open_picture
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from forger.data.conditions import Conditions, conditions_of, told
 from forger.data.mixture import Mixture
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.sizes import sides, written
 
 

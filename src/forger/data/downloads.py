@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 
 from forger.data.dataset import Data, Split
 from forger.data.images import labelled, permutation
-from forger.data.layout import Size, centred
+from forger.data.pixels.layout import Size, centred
 from forger.locking import locked
 from forger.sizes import sides
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
-from forger.data.decoding import as_tensor
 from forger.data.images import hashed
-from forger.data.layout import Layout
+from forger.data.pixels.decoding import as_tensor
+from forger.data.pixels.layout import Layout
 from forger.data.store import kept
 
 #: Where Debian's packages fonts-noto-color-emoji and unicode-data put them.

@@ -15,14 +15,14 @@ from forger.data.collection import Collection
 from forger.data.condition_columns import described, rows_of
 from forger.data.conditions import Classes, Conditions, Label, conditions_of, told, wanted
 from forger.data.dataset import Data, Split
-from forger.data.decoding import read
-from forger.data.depth import depth_of
-from forger.data.division import Division, divide, typed_splits
 from forger.data.forms import Found, look
-from forger.data.layout import Channels, Fit, Layout, Size
-from forger.data.planes import channels_of
-from forger.data.ranges import DEPTHS, Depth, ValueRange
-from forger.data.splitting import SPLIT_NAMES
+from forger.data.pixels.decoding import read
+from forger.data.pixels.depth import depth_of
+from forger.data.pixels.layout import Channels, Fit, Layout, Size
+from forger.data.pixels.planes import channels_of
+from forger.data.pixels.ranges import DEPTHS, Depth, ValueRange
+from forger.data.splits.division import Division, divide, typed_splits
+from forger.data.splits.splitting import SPLIT_NAMES
 from forger.data.store import as_split, kept
 from forger.errors import Unfit
 from forger.sizes import taken
@@ -50,11 +50,11 @@ def files(
 ) -> Data:
     """The pictures at `root`, in any form that `forger.data.forms.look` knows.
 
-    They get the height and width of `size` by `fit` (`forger.data.layout.Layout`). The splits are those of the place or
-    the folders that `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share that
-    `splits` says: the same pictures in the same order are the same data in any form. Copies stay together, as does a
-    `group` (`forger.data.division`).
-    Pixels are kept as `depth` says; `range` is what games see as [-1, 1] (`forger.data.ranges.ValueRange`).
+    They get the height and width of `size` by `fit` (`forger.data.pixels.layout.Layout`). The splits are those of the
+    place or the folders that `splits` names; one that is lacking is drawn by the pictures' pixels, a tenth or the share
+    that `splits` says: the same pictures in the same order are the same data in any form. Copies stay together, as does
+    a `group` (`forger.data.splits.division`).
+    Pixels are kept as `depth` says; `range` is what games see as [-1, 1] (`forger.data.pixels.ranges.ValueRange`).
     With `classes` > 0 the labels are those of the place: names of subfolders, a `dataset.json`, an array, a column
     (`label` names it). Several labels are conditions, which `classes` lists (`forger.data.conditions`). Pictures are
     decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`). With `skip_damaged` those

@@ -13,8 +13,8 @@ from forger.data.dataset import Data, Split
 from forger.data.files import files
 from forger.data.forms.hub import Rows, opened_tables, stored_hashes
 from forger.data.forms.tables import ATTRIBUTES, PARTITION, table
-from forger.data.layout import Channels, Fit, Layout, Size
-from forger.data.splitting import SPLIT_NAMES, assigned, partition, split_folders, split_meant
+from forger.data.pixels.layout import Channels, Fit, Layout, Size
+from forger.data.splits.splitting import SPLIT_NAMES, assigned, partition, split_folders, split_meant
 from forger.data.store import as_split, decoded
 
 
@@ -24,7 +24,7 @@ def image_folder(
     """Any pictures below `root`, or in a file as `forger.data.files.files` reads it, of the height and width `size`.
 
     Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
-    (`forger.data.splitting.partition`).
+    (`forger.data.splits.splitting.partition`).
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
     labels. Pictures are decoded once, into a file; a split of more than 256 MB is mapped from it (`forger.data.store`).
 
@@ -107,8 +107,8 @@ def huggingface(
 
     Pictures get the height and width of `size` by `fit`. `split` is trained on; the splits validation (or valid,
     val) and test are used where the set has them, and else are about a tenth of `split` each, by the pictures' pixels
-    (`forger.data.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0. Pictures are
-    decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`).
+    (`forger.data.splits.splitting.assigned`). Labels 0..`classes`-1 are read from `label_key` if `classes` > 0.
+    Pictures are decoded once; a split of more than 256 MB is mapped from a file (`forger.data.store`).
 
     Raises:
         ValueError: the set doesn't fit (the message names the column, split or row), or `datasets` is not installed.

@@ -13,8 +13,8 @@ from torch import Tensor
 from forger.archives import whole_archive
 from forger.console import say
 from forger.data.dataset import Data
-from forger.data.decoding import decode, listing
-from forger.data.ranges import BYTES, DEPTHS, ValueRange
+from forger.data.pixels.decoding import decode, listing
+from forger.data.pixels.ranges import BYTES, DEPTHS, ValueRange
 from forger.errors import ConfigError, closest
 from forger.randomness import generator
 

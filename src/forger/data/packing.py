@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.decoding import MODES
+from forger.data.pixels.decoding import MODES
 from forger.files import atomic_file
 
 #: Pictures that are read at a time, and that lie in one folder.

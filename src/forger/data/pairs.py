@@ -11,11 +11,11 @@ from torch import Tensor
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
-from forger.data.decoding import decode, listing
 from forger.data.downloads import fashion_mnist
 from forger.data.images import digits, permutation, stratified
-from forger.data.layout import Channels, Fit, Layout, Size
-from forger.data.splitting import SPLIT_NAMES, partition
+from forger.data.pixels.decoding import decode, listing
+from forger.data.pixels.layout import Channels, Fit, Layout, Size
+from forger.data.splits.splitting import SPLIT_NAMES, partition
 from forger.data.store import decoded, kept
 from forger.randomness import generator
 from forger.sizes import sides

@@ -19,8 +19,8 @@ from torch import Tensor
 from forger.console import console
 from forger.data.collection import Collection, decode_each, decode_noting
 from forger.data.dataset import Split
-from forger.data.decoding import log_conversions
-from forger.data.layout import Layout
+from forger.data.pixels.decoding import log_conversions
+from forger.data.pixels.layout import Layout
 from forger.files import append_row, atomic_file, read_rows, write_atomically
 from forger.locking import locked
 

@@ -14,11 +14,11 @@ from annotated_types import Ge
 
 from forger.data.collection import Collection, in_threads
 from forger.data.conditions import Label, wanted
-from forger.data.depth import depth_of
-from forger.data.division import divide, typed_splits
 from forger.data.forms import look
-from forger.data.planes import Planes, unseen_channels
-from forger.data.splitting import SPLIT_NAMES
+from forger.data.pixels.depth import depth_of
+from forger.data.pixels.planes import Planes, unseen_channels
+from forger.data.splits.division import divide, typed_splits
+from forger.data.splits.splitting import SPLIT_NAMES
 from forger.json_schema import schema_of
 
 #: Version of the document.

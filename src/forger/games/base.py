@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from forger.data.conditions import Conditions
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference

@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from forger.data.resizing import shrink
+from forger.data.pixels.resizing import shrink
 from forger.games.abilities import Stage
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_uint8
+from forger.data.pixels.ranges import to_uint8
 from forger.games.abilities import Reconstructs
 from forger.metrics.evaluations.autoencoding import chosen_rows, pixel_error, with_noise
 from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied

@@ -5,8 +5,8 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import BYTES, ValueRange, to_uint8
-from forger.data.resizing import bicubic, shrink
+from forger.data.pixels.ranges import BYTES, ValueRange, to_uint8
+from forger.data.pixels.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
 from forger.metrics.evaluations.enlargement import compared
 from forger.pictures.image_files import tiles

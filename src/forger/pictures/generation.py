@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.pictures.image_files import tiles

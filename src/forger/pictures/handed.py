@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from forger.data.decoding import decode, listing
-from forger.data.layout import Layout
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.decoding import decode, listing
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Reconstructs, Translates
 from forger.metrics.evaluations.translation import translated
 from forger.pictures.enlargement import enlarged

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from forger.data.conditions import Value, filled, in_words, typical
 from forger.data.dataset import Data
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents
 from forger.pictures.request import Request
 from forger.randomness import generator

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
-from forger.data.ranges import ValueRange
+from forger.data.pixels.ranges import ValueRange
 from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples
 from forger.metrics.features.base import Extractor
 from forger.randomness import generator

@@ -12,7 +12,7 @@ from torch.distributions import Normal
 
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
-from forger.data.ranges import to_float, to_uint8
+from forger.data.pixels.ranges import to_float, to_uint8
 from forger.metrics.evaluations.autoencoding import Denoising, Reconstruction, Sparsity, Variational, chosen, with_noise
 from forger.metrics.evaluations.factors import FACTORS, LatentFactors, applied, read_out, rotated, scaled, thickened
 from forger.metrics.evaluations.linear import PrincipalComponents, WienerFilter, training_pixels, wiener_filter

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from forger.data.images import digits, stacked_digits
+from forger.data.pixels.ranges import to_float
 from forger.data.points import ring8
-from forger.data.ranges import to_float
 from forger.metrics.evaluations.classes import ClassCoverage
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from forger.data.images import digits
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.metrics.evaluations import conditional as module
 from forger.metrics.evaluations.conditional import ConditionalAccuracy
 

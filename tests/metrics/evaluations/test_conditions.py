@@ -8,7 +8,7 @@ import torch
 from forger.data.conditions import Attribute, Value
 from forger.data.dataset import Split
 from forger.data.images import digits
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.metrics.evaluations import conditions as module
 from forger.metrics.evaluations.conditions import ConditionsMet
 

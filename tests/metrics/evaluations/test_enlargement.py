@@ -10,7 +10,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
 from forger.data.pairs import photos
-from forger.data.resizing import bicubic
+from forger.data.pixels.resizing import bicubic
 from forger.metrics.evaluations.enlargement import Enlargement, compared
 from forger.metrics.features.perceptual import FeatureDistance
 from forger.metrics.functional.image_quality import energy_beyond, luma, ssim

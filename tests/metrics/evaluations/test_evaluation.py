@@ -10,7 +10,7 @@ from torch import nn
 
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.games.adversarial import AdversarialGame
 from forger.games.autoencoder import AutoencoderGame
 from forger.games.base import Player

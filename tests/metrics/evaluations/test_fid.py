@@ -11,7 +11,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from forger.cli import main
 from forger.data.dataset import Data, Split
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.errors import ConfigError
 from forger.metrics.features.statistics import read_statistics
 from metrics.doubles import pictures, random_inception

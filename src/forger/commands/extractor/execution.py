@@ -17,7 +17,7 @@ from forger.config.instantiation import built
 from forger.config.schema import validate
 from forger.console import console, say, show_lines
 from forger.data.dataset import Data, Split
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.errors import ConfigError
 from forger.metrics.features.base import extract
 from forger.metrics.features.classifier import ClassifierExtractor, ClassifierNetwork, Shape, write

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from forger.data.conditions import asked, in_words
 from forger.data.dataset import Data
-from forger.data.decoding import as_tensor
-from forger.data.layout import Layout
-from forger.data.picture_files import picture_file
-from forger.data.ranges import BYTES
+from forger.data.pixels.decoding import as_tensor
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.picture_files import picture_file
+from forger.data.pixels.ranges import BYTES
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.abilities import Samples

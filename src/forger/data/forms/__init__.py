@@ -6,13 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from forger.data.collection import Files
-from forger.data.decoding import listing, suffixes
 from forger.data.forms.archives import tarred, zipped
 from forger.data.forms.arrays import archive_of_arrays, array_file
 from forger.data.forms.columns import parquet, parquet_files, saved_set
 from forger.data.forms.database import database
 from forger.data.forms.found import Found, Named, Wanted, divided, listed, named_splits, path_of
 from forger.data.forms.tables import TABLES, folder_tables, in_folder, table
+from forger.data.pixels.decoding import listing, suffixes
 from forger.errors import closest
 
 _PACKED = {".zip": zipped, ".tar": tarred}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
-from forger.data.decoding import suffixes, tell_others
 from forger.data.forms import zip_index
 from forger.data.forms.found import Found, Named, divided, inside, listed
+from forger.data.pixels.decoding import suffixes, tell_others
 
 #: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
 _MOST = 1 << 29

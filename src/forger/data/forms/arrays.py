@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from forger.data.collection import Collection
-from forger.data.decoding import MODES
 from forger.data.forms.found import Found
-from forger.data.planes import Planes
-from forger.data.splitting import split_meant
+from forger.data.pixels.decoding import MODES
+from forger.data.pixels.planes import Planes
+from forger.data.splits.splitting import split_meant
 from forger.errors import closest
 
 _PICTURES = ("images", "image", "samples", "data", "x")

@@ -13,7 +13,7 @@ from typing import Any
 
 from forger.data.collection import Collection, Files
 from forger.data.forms.found import Found, Wanted, fitting, inside, label_column, package
-from forger.data.splitting import split_meant
+from forger.data.splits.splitting import split_meant
 
 #: What reads one value of a file: (column, row) to bytes, {bytes, path} or a label.
 _Cell = Callable[[str, int], Any]

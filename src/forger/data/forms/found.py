@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from forger.data.collection import Collection
-from forger.data.decoding import check_name
-from forger.data.splitting import split_meant
+from forger.data.pixels.decoding import check_name
+from forger.data.splits.splitting import split_meant
 from forger.errors import closest
 
 #: Columns of tables and names of arrays that are labels, where none is named.

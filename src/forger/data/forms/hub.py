@@ -8,8 +8,8 @@ from typing import Any
 from PIL import Image
 
 from forger.data.collection import Collection, in_threads
-from forger.data.planes import Planes, open_picture
-from forger.data.splitting import content_hash, kept_hashes
+from forger.data.pixels.planes import Planes, open_picture
+from forger.data.splits.splitting import content_hash, kept_hashes
 
 
 class Rows(Collection):

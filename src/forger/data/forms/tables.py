@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from forger.data.collection import Files
-from forger.data.decoding import listing, suffixes
 from forger.data.forms.found import Found, Wanted, fitting, inside, label_column
-from forger.data.splitting import SPLIT_NAMES, split_meant
+from forger.data.pixels.decoding import listing, suffixes
+from forger.data.splits.splitting import SPLIT_NAMES, split_meant
 
 #: Columns that say of which split a row is, by name or as CelebA's 0, 1 and 2.
 _SPLITS = ("split", "partition")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from forger.data.conditions import in_turn
 from forger.data.dataset import Data, Split
-from forger.data.ranges import BYTES
+from forger.data.pixels.ranges import BYTES
 from forger.games.abilities import Answers, Samples
 from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions

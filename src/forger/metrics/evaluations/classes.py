@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_uint8
+from forger.data.pixels.ranges import to_uint8
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, proportional
 from forger.metrics.features import extractors

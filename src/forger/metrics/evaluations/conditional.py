@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from forger.data.dataset import Data, Split
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, weights_of
 from forger.metrics.evaluations.once import once_for

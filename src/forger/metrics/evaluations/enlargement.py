@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import BYTES, ValueRange
-from forger.data.resizing import bicubic, shrink
+from forger.data.pixels.ranges import BYTES, ValueRange
+from forger.data.pixels.resizing import bicubic, shrink
 from forger.games.abilities import Enlarges
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.metrics.evaluations.base import OfRealImages

@@ -10,7 +10,7 @@ from torch import Tensor
 from forger.data.dataset import Data
 from forger.data.imagesets import split_of
 from forger.data.loader import share
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, labels_to_ask, weights_of
 from forger.metrics.features import extractors

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.games.abilities import Direction, Translates
 from forger.metrics.evaluations.base import OfRealImages
 from forger.metrics.features import extractors

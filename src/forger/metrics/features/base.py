@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 
 
 class Features(NamedTuple):

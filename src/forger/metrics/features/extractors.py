@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from forger.config.trust import EXTRACTORS
 from forger.console import say
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.errors import unreadable
 from forger.hashing import file_sha256, weights_sha256
 from forger.importing import own_module

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from forger.data.ranges import to_float
+from forger.data.pixels.ranges import to_float
 from forger.hashing import file_sha256, weights_sha256
 from forger.metrics.features.base import Extractor
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from data.pictures import deep_png, write
 from forger.data.collection import Files, decode_noting
-from forger.data.decoding import decode, listing, log_conversions, suffixes
-from forger.data.layout import Layout
+from forger.data.pixels.decoding import decode, listing, log_conversions, suffixes
+from forger.data.pixels.layout import Layout
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from data.pictures import write
-from forger.data import splitting
-from forger.data.splitting import assigned, content_hash, partition
+from forger.data.splits import splitting
+from forger.data.splits.splitting import assigned, content_hash, partition
 
 
 def touch(root, *names):

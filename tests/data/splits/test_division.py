@@ -12,10 +12,10 @@ from data.pictures import write
 from forger.building import load_data
 from forger.config.explain import explain
 from forger.config.schema import validate
-from forger.data.division import divide, typed_splits
 from forger.data.files import files, seen
 from forger.data.folders import image_folder
 from forger.data.forms import look
+from forger.data.splits.division import divide, typed_splits
 from forger.runs.identity import run_id
 from running import composed
 

@@ -15,12 +15,12 @@ from pydicom.uid import JPEGLSLossless
 
 from data import deep
 from data.deep import dicom
-from forger.data.decoding import decode
-from forger.data.depth import depth_of
 from forger.data.files import extremes, files, seen
-from forger.data.layout import Layout
-from forger.data.picture_files import picture_file
-from forger.data.ranges import ValueRange
+from forger.data.pixels.decoding import decode
+from forger.data.pixels.depth import depth_of
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.picture_files import picture_file
+from forger.data.pixels.ranges import ValueRange
 
 #: All 65,536 levels, in four pictures.
 LEVELS = np.arange(65536, dtype=np.uint16).reshape(4, 128, 128)
@@ -223,8 +223,8 @@ def test_a_file_of_a_sample_holds_all_of_it(depth, channels):
     if suffix == ".npy":
         assert np.array_equal(np.load(io.BytesIO(content)), pixels.permute(1, 2, 0))
         return
-    from forger.data.decoding import read as decoded
-    from forger.data.planes import open_picture
+    from forger.data.pixels.decoding import read as decoded
+    from forger.data.pixels.planes import open_picture
 
     layout = Layout(channels, 5, 7, "none", depth)
     assert torch.equal(decoded("a", lambda: open_picture(io.BytesIO(content)), layout)[0], pixels)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from forger.data.ranges import BYTES, ValueRange
+from forger.data.pixels.ranges import BYTES, ValueRange
 
 
 def shrink(images: Tensor, scale: int, values: ValueRange = BYTES) -> Tensor:

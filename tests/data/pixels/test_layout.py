@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 
 from data.pictures import write
-from forger.data.decoding import decode
 from forger.data.files import files, seen
 from forger.data.folders import image_folder
-from forger.data.layout import Layout, centred
-from forger.data.planes import Planes
+from forger.data.pixels.decoding import decode
+from forger.data.pixels.layout import Layout, centred
+from forger.data.pixels.planes import Planes
 
 #: How a TIFF is written whose pixels lie together.
 MANY = {"photometric": "minisblack", "planarconfig": "contig"}

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from forger.data import dicom
+from forger.data.pixels import dicom
 from forger.errors import Unfit
 
 #: How a TIFF begins: byte order, then 42 or, of a BigTIFF, 43.

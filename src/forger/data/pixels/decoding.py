@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-from forger.data import dicom
-from forger.data.depth import as_depth, deepened, depth_of, whole
-from forger.data.layout import Layout
-from forger.data.planes import Planes, open_picture, tiff_planes, unseen_channels
+from forger.data.pixels import dicom
+from forger.data.pixels.depth import as_depth, deepened, depth_of, whole
+from forger.data.pixels.layout import Layout
+from forger.data.pixels.planes import Planes, open_picture, tiff_planes, unseen_channels
 from forger.errors import Unfit
 
 MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from forger.data.collection import Collection, Files, in_threads
-from forger.data.copies import tell_copies
-from forger.data.decoding import listing, read
+from forger.data.pixels.decoding import listing, read
+from forger.data.splits.copies import tell_copies
 from forger.data.store import IN_MEMORY, default_cache
 from forger.files import write_atomically
 

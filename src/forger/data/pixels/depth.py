@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from forger.data.planes import Planes, tiff_planes
-from forger.data.ranges import Depth
+from forger.data.pixels.planes import Planes, tiff_planes
+from forger.data.pixels.ranges import Depth
 from forger.errors import Unfit
 
 #: Whole numbers up to here are floats of 32 bits exactly.

@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge, Le, MaxLen, MinLen
 from PIL import Image
 
-from forger.data.planes import Planes
-from forger.data.ranges import Depth, dtype_of
+from forger.data.pixels.planes import Planes
+from forger.data.pixels.ranges import Depth, dtype_of
 from forger.errors import Unfit
 from forger.sizes import sides
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from forger.data.ranges import BYTES, ValueRange, to_float, to_uint8
+from forger.data.pixels.ranges import BYTES, ValueRange, to_float, to_uint8
 
 BOTH = pytest.mark.parametrize("depth", ["uint8", "uint16"])
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forger.data.copies import across, tell_copies
 from forger.data.forms.found import Found, path_of
-from forger.data.splitting import FRACTION, SPLIT_NAMES, assigned, content_hash, pixel_hashes, split_meant
+from forger.data.splits.copies import across, tell_copies
+from forger.data.splits.splitting import FRACTION, SPLIT_NAMES, assigned, content_hash, pixel_hashes, split_meant
 from forger.errors import closest
 
 log = logging.getLogger(__name__)
