@@ -1,11 +1,13 @@
 """Pictures of super-resolution: details beside bicubic, and any picture enlarged without seams."""
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from forger.data.dataset import Split
 from forger.data.pairs import photos
 from forger.data.pixels.ranges import to_float, to_uint8
 from forger.data.pixels.resizing import bicubic
@@ -78,3 +80,12 @@ def test_the_natural_picture_shows_details_in_five_versions():
     assert page.height >= 3 * 160
     assert page.tobytes() == draw(game(), data, Request(n=3))[0].tobytes()
     assert page.tobytes() != draw(game(), data, Request(n=3, seed=1))[0].tobytes()
+
+
+def test_small_pictures_are_drawn_as_wide_as_the_names_above_them():
+    """28×28: five columns of 140 pixels; "second stage" is about 100 wide."""
+    data = photos(patch=48, stride=48, turns=1)
+    small = {"image": data.test.arrays["image"][..., :28, :28]}
+    data = replace(data, test=Split(small), extra={})
+    (page,) = draw(game(), data, Request(n=2))
+    assert page.width >= 5 * 140

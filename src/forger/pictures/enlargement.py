@@ -13,8 +13,8 @@ from forger.pictures.image_files import tiles
 from forger.pictures.layout import captioned
 from forger.pictures.request import Request
 
-#: Side of the details that are shown, and how many times larger their pixels are drawn.
-_DETAIL, _ZOOM = 80, 2
+#: Side of the details that are shown, and the width that the whole picture may have.
+_DETAIL, _WIDTH = 80, 840
 #: Side of the tiles that a picture is cut into, in pixels of the input.
 _TILE = 128
 #: Farthest that the influence of a pixel is followed.
@@ -32,7 +32,8 @@ def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Ima
         f"{name} {scores[f'psnr{key}']:.2f} dB" + (f" / {scores[f'ssim{key}']:.3f}" if similar else "")
         for name, key in (("bicubic", "_bicubic"), ("first stage", "_first"), ("second stage", ""))
     )
-    picture = detail.resize((detail.width * _ZOOM, detail.height * _ZOOM), Image.Resampling.NEAREST)
+    zoom = max(1, _WIDTH // detail.width)
+    picture = detail.resize((detail.width * zoom, detail.height * zoom), Image.Resampling.NEAREST)
     measures = "PSNR / SSIM" if similar else "PSNR"
     return [captioned(picture, f"{game.scale} times, {measures} of the luma: {scores}", columns=list(rows))]
 
