@@ -14,10 +14,7 @@ from forger.data.loader import Batches
 from forger.data.pixels.ranges import ValueRange
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
-from forger.metrics.features.base import Extractor
-from forger.metrics.features.extractors import refuse_depth
 from forger.randomness import derived_seed
-from forger.sizes import sides
 
 
 def prepare_torch(trainer: TrainerConfig) -> None:
@@ -42,19 +39,11 @@ def values_of(config: DataConfig) -> ValueRange:
     return ValueRange.of(config.depth, config.range)
 
 
-def blank(config: DataConfig) -> torch.Tensor | None:
-    """A picture (1, c, h, w) like those of the data, of zeros; None for points and where the config does not tell."""
-    if config.size is None or config.channels is None:
-        return None
-    return torch.zeros(1, config.channels, *sides(config.size), dtype=values_of(config).dtype)
-
-
 def check_declared(config: Config) -> None:
     """Refuse, before the data are read, what the config alone tells.
 
     Raises:
-        ConfigError: a translation of data that have one domain; conditions for a model that takes none; scores whose
-            extractor can't be had or takes no images as the config declares.
+        ConfigError: a translation of data that have one domain; conditions for a model that takes none.
     """
     source = config.data.source["_target_"]
     one_domain = source.startswith("forger.data.") and not source.startswith("forger.data.pairs.")
@@ -68,19 +57,6 @@ def check_declared(config: Config) -> None:
             "data.label: the model takes no conditions; choose model=cgan or cdcgan, give another's networks "
             "classes=${data.classes} as theirs, or leave data.label out"
         )
-    if (image := blank(config.data)) is None:
-        return
-    for name, node in config.metrics.evaluations.items():
-        try:
-            refuse_depth(str(node.get("extractor")), values_of(config.data))
-        except ValueError as error:
-            raise ConfigError(f"metrics.evaluations.{name} can't take data={config.data.name}: {error}") from None
-    for name, evaluation in built("metrics.evaluations", config.metrics.evaluations).items():
-        if isinstance(extractor := getattr(evaluation, "extractor", None), Extractor):
-            try:
-                extractor.of(values_of(config.data)).check(image)
-            except ValueError as error:
-                raise ConfigError(f"metrics.evaluations.{name} can't take data={config.data.name}: {error}") from None
 
 
 def load_data(config: DataConfig) -> Data:

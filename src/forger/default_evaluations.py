@@ -5,17 +5,20 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+import torch
 from hydra.utils import get_object
 from torch import Tensor
 
-from forger.building import blank, values_of
+from forger.building import values_of
 from forger.config.explain import one_line
-from forger.config.schema import Config
+from forger.config.instantiation import built
+from forger.config.schema import Config, DataConfig
 from forger.config.targets import Node
 from forger.data.dataset import Data
 from forger.data.pixels.ranges import ValueRange
 from forger.errors import ConfigError
 from forger.metrics.features import extractors
+from forger.metrics.features.base import Extractor
 from forger.metrics.scores.names import score_name
 from forger.sizes import sides
 
@@ -54,26 +57,56 @@ def with_evaluations(config: Config, data: Data) -> Config:
     )
 
 
-def check_extractor(config: Config) -> None:
-    """Refuse, before the data are read, an extractor that can't be had or takes no images as the config declares.
+def check_extractors(config: Config) -> None:
+    """Refuse, before the data are read, an extractor that can't be had or takes no images as the config declares:
+    that of the data, and those of evaluations that the config names.
 
     Raises:
         ConfigError: which, and why.
     """
+    _check_own(config)
+    for name, node in config.metrics.evaluations.items():
+        where = f"metrics.evaluations.{name}"
+        try:
+            extractors.refuse_depth(str(node.get("extractor")), values_of(config.data))
+            extractor = getattr(built(where, node), "extractor", None)
+            if isinstance(extractor, Extractor):
+                _try(extractor, config.data)
+        except (ValueError, RuntimeError) as error:
+            raise _unfit(f"{where} can't take data={config.data.name}", error, _shape(config.data)) from None
+
+
+def _try(extractor: Extractor, data: DataConfig) -> None:
+    """Show an extractor a picture like those that the config declares; large ones only say if they would take it.
+
+    Raises:
+        ValueError, RuntimeError: it does not.
+    """
+    values = values_of(data)
+    extractor = extractor.of(values)
+    if None in (shape := _shape(data)):
+        return
+    image = torch.linspace(values.low, values.high, prod(shape)).to(values.dtype).reshape(1, *shape)
+    extractor.check(image) if extractor.name in _LARGE else extractor(image)
+
+
+def _check_own(config: Config) -> None:
     name, data = config.data.extractor, config.data
     scores_samples = config.metrics.auto and hasattr(get_object(config.model["_target_"]), "sample")
     if name == "auto" or data.dimension is not None or not scores_samples:
         return
     if name in _LARGE and data.channels not in (None, 1, 3):  # before its weights are looked for
         raise ConfigError(f"data.extractor={name}: it takes grey or RGB images, got {data.channels} channels")
-    shape = (data.channels, *((None, None) if data.size is None else sides(data.size)))
     try:
         extractors.refuse_depth(name, values_of(data))
-        extractor = extractors.build(name).of(values_of(data))
-        if (image := blank(data)) is not None:
-            extractor.check(image) if name in _LARGE else extractor(image)
+        _try(extractors.build(name), data)
     except (ValueError, RuntimeError, OSError) as error:
-        raise _unfit(name, error, shape) from None
+        raise _unfit(f"data.extractor={name}", error, _shape(data)) from None
+
+
+def _shape(data: DataConfig) -> tuple[Any, ...]:
+    """Channels, height and width that the config declares; None for what it does not."""
+    return data.channels, *((None, None) if data.size is None else sides(data.size))
 
 
 def _of_points(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:
@@ -136,11 +169,11 @@ def _label_and_classes(name: str, image: Tensor, values: ValueRange) -> tuple[st
         extractor = extractors.build(name).of(values)
         logits = extractor(image).logits
     except (ValueError, RuntimeError, OSError) as error:
-        raise _unfit(name, error, image.shape[1:]) from None
+        raise _unfit(f"data.extractor={name}", error, image.shape[1:]) from None
     return extractor.name, 0 if logits is None else logits.shape[1]
 
 
-def _unfit(name: str, error: Exception, shape: Sequence[int | None]) -> ConfigError:
+def _unfit(where: str, error: Exception, shape: Sequence[int | None]) -> ConfigError:
     # A user's own module tells only torch's reason.
     given = f"it takes no images of {' x '.join(map(str, shape))}: " if isinstance(error, RuntimeError) else ""
-    return ConfigError(f"data.extractor={name}: {given}{one_line(str(error), 400)}")
+    return ConfigError(f"{where}: {given}{one_line(str(error), 400)}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Literal
 
 _LONGEST_LIST = 30
@@ -75,6 +76,12 @@ def unreadable(error: BaseException) -> str:
     if code := re.search(r"GLOBAL (\S+)", text):
         return f"it holds {code[1]}, and could run code"
     return "it is no file of torch.save, or it is damaged"
+
+
+def first_few(names: Iterable[object], most: int = 5) -> str:
+    """The first names of a list, and a sign if there are more: `a, b, c, d, e, …`."""
+    shown = [str(name) for name in islice(names, most + 1)]
+    return ", ".join([*shown[:most], *["…"] * (len(shown) > most)])
 
 
 def closest(name: str, valid: Iterable[str], label: str = "valid") -> str:

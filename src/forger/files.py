@@ -11,6 +11,8 @@ from pathlib import Path
 from re import Pattern
 from typing import IO, Any
 
+from forger.errors import Unfit
+
 #: Largest file of a run in bytes; forger writes smaller ones.
 MOST_BYTES = 1 << 30
 #: Of the longest number of 64 bits, with its sign.
@@ -86,6 +88,19 @@ def content_of(path: Path, most: int) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         check_plain(path, os.fstat(file.fileno()), most)
         return file.read(most)
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file: opening a pipe waits for a writer, and a device may never end.
+
+    Raises:
+        Unfit: it is another kind of file.
+        OSError: there is none.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+        raise Unfit(f"{kinds.get(stat.S_IFMT(mode), 'a device')} and no regular file: remove it")
 
 
 def check_plain(path: Path, found: os.stat_result, most: int = MOST_BYTES) -> None:

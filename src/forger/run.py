@@ -20,7 +20,7 @@ from forger.config.schema import Config, validate
 from forger.console import keep_log, say, show_lines
 from forger.data.dataset import Data
 from forger.data.loader import Stream
-from forger.default_evaluations import check_extractor, with_evaluations
+from forger.default_evaluations import check_extractors, with_evaluations
 from forger.errors import Diverged, ForgerError, Interrupted, StoppedByWatch
 from forger.files import read_rows
 from forger.games.base import Game
@@ -58,7 +58,7 @@ def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = N
         show_lines(logging.INFO if first else logging.WARNING)
         say_placement(config.trainer)
         check_declared(config)
-        check_extractor(config)
+        check_extractors(config)
         data = load_data(config.data)
         config = with_evaluations(config, data)
         parent = parent_at(config.run.parent) if config.run.parent else None

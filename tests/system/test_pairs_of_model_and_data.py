@@ -108,6 +108,10 @@ def test_super_resolution_of_grey_pictures_in_both_stages(tmp_path, monkeypatch)
             ("data.extractor=narrow.Network",),
             "narrow.Network: it takes no images of 3 x 32 x 32: .*mat1",
         ),
+        (
+            ("metrics=digits", "metrics.evaluations.quality.extractor=narrow.Network"),
+            "evaluations.quality can't take data=cifar10: it takes no images of 3 x 32 x 32: .*mat1",
+        ),
         (("data.extractor=narrow.Wider",), "^data.extractor=narrow.Wider: .* can't be made"),
         (("metrics=digits",), "digits extractor takes grey 8x8 images, got 3 channels of 32x32"),
         (("metrics=conditional", "data.channels=1"), "digits extractor takes grey 8x8 images, got 1 channels of 32x32"),

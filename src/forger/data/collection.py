@@ -18,6 +18,8 @@ from torch import Tensor
 from forger.data.pixels.decoding import decode, read
 from forger.data.pixels.layout import Layout
 from forger.data.pixels.planes import Planes, open_picture
+from forger.errors import Unfit
+from forger.files import check_regular
 
 T = TypeVar("T")
 
@@ -110,7 +112,12 @@ class Files(Collection):
         return str(self.place / key)
 
     def content(self, key: Path) -> bytes:
-        return (self.place / key).read_bytes()
+        path = self.place / key
+        try:
+            check_regular(path)
+        except Unfit as error:
+            raise Unfit(f"{path}: {error}") from None
+        return path.read_bytes()
 
     def decode(self, key: Path, layout: Layout) -> tuple[Tensor, list[str]]:
         return decode(self.place / key, layout)

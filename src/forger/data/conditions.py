@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from forger.errors import closest
+from forger.errors import closest, first_few
 
 #: What a conditional game is told of: one class of so many, or the columns of a row, as `described` gives them.
 Classes = Annotated[int, Ge(0)] | list[dict[str, Any]]
@@ -199,8 +199,7 @@ def told(conditions: Conditions) -> str:
     def one(condition: Condition) -> str:
         if isinstance(condition, Value):
             return f"{condition.name} ({condition.low:g} to {condition.high:g})"
-        some = ", ".join(condition.values[:5]) + (", …" if len(condition.values) > 5 else "")
-        return f"{condition.name} ({some})"
+        return f"{condition.name} ({first_few(condition.values)})"
 
     return ", ".join(map(one, conditions))
 

@@ -24,7 +24,7 @@ from forger.data.pixels.ranges import DEPTHS, Depth, ValueRange
 from forger.data.splits.division import Division, divide, typed_splits
 from forger.data.splits.splitting import SPLIT_NAMES
 from forger.data.store import as_split, kept
-from forger.errors import Unfit
+from forger.errors import Unfit, first_few
 from forger.sizes import taken
 
 #: How many pictures are opened, spread over all, to see their size and colours.
@@ -68,8 +68,8 @@ def files(
     found, conditions = look(place, wanted(label), typed_splits(splits)[1]), conditions_of(classes)
     names = found.classes()
     if isinstance(classes, int) and classes and classes != len(names):
-        some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
-        raise ValueError(f"{place} has {len(names)} classes ({some or 'no labels'}), but data.classes={classes}")
+        some = first_few(names) or "no labels"
+        raise ValueError(f"{place} has {len(names)} classes ({some}), but data.classes={classes}")
     columns = _columns(found, label) if conditions else {}
     if conditions and [condition.name for condition in conditions] != list(columns):
         listed = ", ".join(condition.name for condition in conditions)
@@ -199,13 +199,12 @@ def _told(found: Found, names: list[Any], conditions: Conditions) -> str:
     """What was found, in one line."""
     sizes, channels, depth = _headers(found.pictures)
     low, high = (f"{width}x{height}" for width, height in (min(sizes), max(sizes)))
-    some = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
     facts = (
         f"{found.form} of {len(found.pictures)} pictures",
         low if low == high else f"{low} to {high}",
         {1: "grey", 3: "colour"}.get(channels, f"{channels} channels"),
         *([] if depth == "uint8" else [depth]),
-        told(conditions) if conditions else f"{len(names)} classes ({some})" if names else "no labels",
+        told(conditions) if conditions else f"{len(names)} classes ({first_few(names)})" if names else "no labels",
         "split as it says" if found.splits else "split by pixels",
     )
     return ", ".join(facts)

@@ -16,6 +16,7 @@ from forger.data.forms.tables import ATTRIBUTES, PARTITION, table
 from forger.data.pixels.layout import Channels, Fit, Layout, Size
 from forger.data.splits.splitting import SPLIT_NAMES, assigned, partition, split_folders, split_meant
 from forger.data.store import as_split, decoded
+from forger.errors import first_few
 
 
 def image_folder(
@@ -23,8 +24,9 @@ def image_folder(
 ) -> Data:
     """Any pictures below `root`, or in a file as `forger.data.files.files` reads it, of the height and width `size`.
 
-    Splits are the subfolders train, validation and test, or else about a tenth each by the pictures' contents
-    (`forger.data.splits.splitting.partition`).
+    Splits are the subfolders train, validation and test, or else about a tenth each by the bytes of the files
+    (`forger.data.splits.splitting.partition`). `files` draws them by pixels; here that would move pictures of former
+    runs from training to test, give their data another fingerprint, and so end their exact resume.
     With `classes` > 0 the folder (or each split's) has that many subfolders, whose sorted names are the
     labels. Pictures are decoded once, into a file; a split of more than 256 MB is mapped from it (`forger.data.store`).
 
@@ -55,8 +57,7 @@ def _class_names(root: Path, parts: dict[str, list[Path]], depth: int, classes: 
         raise ValueError(f"{root / loose[0]} lies in no class subfolder: move it, or set data.classes=0")
     names = sorted({path.parts[depth] for path in paths})
     if len(names) != classes:
-        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise ValueError(f"{root} has {len(names)} class subfolders ({some}), but data.classes={classes}")
+        raise ValueError(f"{root} has {len(names)} class subfolders ({first_few(names)}), but data.classes={classes}")
     return names
 
 

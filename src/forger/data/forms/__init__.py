@@ -38,6 +38,8 @@ def look(place: Path, label: Wanted = None, named: Named = ()) -> Found:
     """
     if not place.exists():
         raise FileNotFoundError(f"there is no {place}: put the pictures there, or name another place")
+    if not (place.is_dir() or place.is_file()):
+        raise ValueError(f"{place}: a pipe, a socket or a device; name a file or a folder")
     facts = place.stat()
     changed = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
     found = _folder(place, label, named) if place.is_dir() else _file(place, label, named, changed)

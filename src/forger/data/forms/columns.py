@@ -14,6 +14,7 @@ from typing import Any
 from forger.data.collection import Collection, Files
 from forger.data.forms.found import Found, Wanted, fitting, inside, label_column, package
 from forger.data.splits.splitting import split_meant
+from forger.files import MOST_BYTES, check_regular, content_of
 
 #: What reads one value of a file: (column, row) to bytes, {bytes, path} or a label.
 _Cell = Callable[[str, int], Any]
@@ -72,7 +73,7 @@ def saved_set(place: Path, label: Wanted) -> Found:
         if (place / "dataset_dict.json").is_file():
             names = json.loads((place / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
         for name in [inside(name, place, place) for name in names]:
-            state = json.loads((place / name / "state.json").read_text(encoding="utf-8"))
+            state = json.loads(content_of(place / name / "state.json", MOST_BYTES))
             if state.get("_indices_files"):
                 raise ValueError("it is a selection of rows: flatten_indices() before saving")
             splits |= {place / name / Path(file["filename"]).name: split_meant(name) for file in state["_data_files"]}
@@ -173,6 +174,7 @@ def _readable(path: Path) -> Iterator[None]:
 def _opened(path: Path) -> _Table:
     pyarrow, arrow_parquet = (package(name, "parquet", path) for name in ("pyarrow", "pyarrow.parquet"))
     with _readable(path):
+        check_regular(path)
         if path.suffix.lower() != ".parquet":
             table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
             return _Table(path, table.schema, table.num_rows, lambda name: table[name].to_pylist(),

@@ -13,7 +13,7 @@ from typing import Any
 from forger.data.collection import Collection
 from forger.data.pixels.decoding import check_name
 from forger.data.splits.splitting import split_meant
-from forger.errors import closest
+from forger.errors import closest, first_few
 
 #: Columns of tables and names of arrays that are labels, where none is named.
 _LABELS = ("label", "labels", "class", "target", "category")
@@ -195,8 +195,7 @@ def label_column(names: Sequence[str], wanted: Wanted, place: Path) -> str | Non
         return None
     found = wanted or next((name for usual in _LABELS for name in names if name.lower() == usual), None)
     if found is None and names:
-        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        log.info("%s: no column is named label; data.label=NAME takes one of %s", place, some)
+        log.info("%s: no column is named label; data.label=NAME takes one of %s", place, first_few(names))
     return found
 
 

@@ -28,7 +28,7 @@ def without_suffix(path: Path) -> bool:
     if (path.suffix and not path.suffix[1:].isdigit()) or path.name == "DICOMDIR":
         return False
     try:
-        return is_dicom(path)
+        return path.is_file() and is_dicom(path)
     except OSError:
         return False
 

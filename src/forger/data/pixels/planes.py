@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from forger.data.pixels import dicom
 from forger.errors import Unfit
+from forger.files import check_regular
 
 #: How a TIFF begins: byte order, then 42 or, of a BigTIFF, 43.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -68,8 +69,10 @@ def open_picture(source: Path | IO[bytes]) -> Image.Image | Planes:
     A TIFF of channels for which Pillow has no mode is read by tifffile.
 
     Raises:
-        Unfit: that is not installed, or the TIFF is no picture.
+        Unfit: that is not installed, the TIFF is no picture, or it is no regular file.
     """
+    if isinstance(source, Path):
+        check_regular(source)
     if dicom.is_dicom(source):
         pixels = dicom.pixels(source)
         return Image.fromarray(pixels) if pixels.dtype == np.uint8 else Planes(pixels.reshape(*pixels.shape[:2], -1))
