@@ -5,11 +5,13 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forking import forked
 from scripts.benchmarks import pages
+from scripts.benchmarks.speed.measuring import replaced
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -46,3 +48,18 @@ def test_every_benchmark_answers_help(tmp_path):
     answers = (tmp_path / "answers").read_text().splitlines()
     assert process.exitcode == 0, f"the one after {answers[-1:]}"
     assert {"speed", "watch", "faults", "systems"} <= {Path(line).parts[2] for line in answers}
+
+
+def test_a_measurement_replaces_the_same_processors_rows_alone():
+    def measured(cpu: str, day: int, **rows: float) -> dict[str, Any]:
+        found = [{"what": name, "against": "loop", "value": [value]} for name, value in rows.items()]
+        return {
+            "machine": f"Machine: 2 cores of {cpu} (avx2), 8 GiB; Python 3.11. One thread, 2026-11-{day}.",
+            "rows": found,
+        }
+
+    amd, intel = measured("AMD EPYC", 1, a=1.0, b=2.0), measured("Intel Xeon", 2, a=3.0)
+    assert replaced([amd], intel) == [amd, intel]
+    again = measured("AMD EPYC", 3, a=1.5)
+    assert replaced([amd, intel], again) == [measured("AMD EPYC", 1, b=2.0), intel, again]
+    assert replaced([intel], measured("Intel Xeon", 4, a=3.5)) == [measured("Intel Xeon", 4, a=3.5)]

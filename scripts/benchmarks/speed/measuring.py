@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from scripts.benchmarks import pages
-from scripts.benchmarks.speed.tables import compared
+from scripts.benchmarks.speed.tables import compared, processor
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,23 @@ def options(doc: str | None, repeats: int) -> argparse.ArgumentParser:
 
 
 def publish(section: str, rows: list[Row], given: argparse.Namespace) -> None:
-    """Print the table; with `--publish` the rows replace the section's former ones in the results."""
+    """Print the table; with `--publish` the rows replace the same ones of the same processor in the results."""
     found = [asdict(row) for row in rows]
     print(compared(found), flush=True)
     if given.publish:
-        pages.publish("performance", pages.known("performance") | {section: {"machine": machine(), "rows": found}})
+        known, measured = pages.known("performance"), {"machine": machine(), "rows": found}
+        pages.publish("performance", known | {section: replaced(known.get(section, []), measured)})
+
+
+def replaced(former: list[dict[str, Any]], measured: dict[str, Any]) -> list[dict[str, Any]]:
+    """A section's measurements, of which those that the same processor has made again are gone."""
+    again = {(row["what"], row["against"]) for row in measured["rows"]}
+    kept = []
+    for of in former:
+        same = processor(of["machine"]) == processor(measured["machine"])
+        rows = [row for row in of["rows"] if not (same and (row["what"], row["against"]) in again)]
+        kept += [{**of, "rows": rows}] if rows else []
+    return [*kept, measured]
 
 
 def machine() -> str:

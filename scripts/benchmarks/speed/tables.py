@@ -16,13 +16,20 @@ of their middle half.
 """
 
 
-def performance(results: dict[str, dict[str, Any]]) -> str:
+def performance(results: dict[str, list[dict[str, Any]]]) -> str:
     """Every figure with a goal, then each script's measurements below what its docstring says of them."""
-    parts = [ABOUT, "## Figures with a goal\n", _goals([row for of in results.values() for row in of["rows"]])]
-    for name, of in results.items():
+    parts = [ABOUT, "## Figures with a goal\n", _goals([of for section in results.values() for of in section])]
+    for name, section in results.items():
         text = ast.get_docstring(ast.parse((Path(__file__).parent / f"{name}.py").read_text()))
-        parts += [f"## {name}\n", f"{text}\n", f"{of['machine']}\n", compared(of["rows"])]
+        parts += [f"## {name}\n", f"{text}\n"]
+        for of in section:
+            parts += [f"{of['machine']}\n", compared(of["rows"])]
     return "\n".join(parts)
+
+
+def processor(machine: str) -> str:
+    """The processor that a line about a machine names."""
+    return machine.partition(" cores of ")[2].partition(" (")[0]
 
 
 def compared(rows: list[Row]) -> str:
@@ -39,13 +46,16 @@ def compared(rows: list[Row]) -> str:
     return table(COMPARED, cells)
 
 
-def _goals(rows: list[Row]) -> str:
+def _goals(measured: list[dict[str, Any]]) -> str:
     cells = []
-    for row in filter(lambda row: row["goal"], rows):
+    rows = [(processor(of["machine"]), row) for of in measured for row in of["rows"] if row["goal"]]
+    for made_by, row in rows:
         value = statistics.median(row["value"])
         shown = _share(value) if row["percent"] else f"{value:.3g}"
-        cells.append((row["what"], row["against"], row["goal"], shown, "yes" if _reached(row["goal"], value) else "no"))
-    return table(("what", "against", "goal", "median", "reached"), cells)
+        reached = "yes" if _reached(row["goal"], value) else "no"
+        maker = made_by.partition(" ")[0].partition("(")[0]
+        cells.append((row["what"], row["against"], maker, row["goal"], shown, reached))
+    return table(("what", "against", "processor", "goal", "median", "reached"), cells)
 
 
 def _reached(goal: str, value: float) -> bool:

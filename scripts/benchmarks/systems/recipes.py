@@ -83,6 +83,7 @@ SYSTEMS = [
         is_fashion="",
     ),
     experiment("fashion_dcgan", "DCGAN with R1, 28×28", fd_fashion="≤ 0.963, aim 0.48", is_fashion=""),
+    experiment("fashion_r3gan", "R3GAN, 28×28", fd_fashion="≤ 0.963, aim 0.48", is_fashion=""),
     experiment(
         "emoji_dcgan",
         "DCGAN with R1 and adaptive augmentation, 3,000 emoji, 32×32",
