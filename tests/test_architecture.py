@@ -19,7 +19,7 @@ FLOORS = (
     ("report",),
     ("run",),
     ("sources", "sweeps"),
-    ("runs",),
+    ("lifecycle",),
     ("callbacks",),
     ("default_evaluations",),
     ("building", "pictures", "watch"),

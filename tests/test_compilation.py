@@ -14,7 +14,7 @@ from forger.config.schema import validate
 from forger.data.loader import Batches
 from forger.errors import ConfigError, ForgerError
 from forger.games.base import Game
-from forger.runs.restore import restored
+from forger.lifecycle.restore import restored
 from running import composed, trained
 
 CPU = torch.device("cpu")

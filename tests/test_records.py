@@ -21,7 +21,7 @@ SCHEMA = json_schema()
 
 
 def test_records_need_no_torch() -> None:
-    code = "import sys, forger.runs.listing; print(sorted({'torch', 'hydra', 'numpy'} & sys.modules.keys()))"
+    code = "import sys, forger.lifecycle.listing; print(sorted({'torch', 'hydra', 'numpy'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 

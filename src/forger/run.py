@@ -25,15 +25,15 @@ from forger.errors import Diverged, ForgerError, Interrupted, StoppedByWatch
 from forger.files import read_rows
 from forger.games.base import Game
 from forger.hashing import weights_sha256
+from forger.lifecycle.finding import Parent, parent_at
+from forger.lifecycle.identity import run_id
+from forger.lifecycle.parts import Callbacks, build_batches, build_callbacks, build_loggers, build_trainer
+from forger.lifecycle.ranks import lost, rank
+from forger.lifecycle.recording import begin, former_record, summary
+from forger.lifecycle.rehearsal import rehearse
+from forger.lifecycle.rollback import roll_back, stopped_by, taken_up
 from forger.records import BrokenRecord
 from forger.run_folder import RunFolder
-from forger.runs.finding import Parent, parent_at
-from forger.runs.identity import run_id
-from forger.runs.parts import Callbacks, build_batches, build_callbacks, build_loggers, build_trainer
-from forger.runs.ranks import lost, rank
-from forger.runs.recording import begin, former_record, summary
-from forger.runs.rehearsal import rehearse
-from forger.runs.rollback import roll_back, stopped_by, taken_up
 from forger.tracking import loggers as tracking
 from forger.trial import ending
 

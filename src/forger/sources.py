@@ -16,15 +16,15 @@ from forger.data.imagesets import ImageSet, image_set, split_of
 from forger.data.pixels.ranges import to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
+from forger.lifecycle.finding import config_of, run_at
+from forger.lifecycle.listing import list_runs
+from forger.lifecycle.restore import Restored, data_of, restored
 from forger.metrics.evaluations.base import labels_to_ask, weights_of
 from forger.metrics.evaluations.sample_quality import draw_fakes
 from forger.metrics.features.exported import load_exported
 from forger.metrics.features.statistics import Statistics, holds_statistics, read_statistics
 from forger.metrics.passport import Weights
 from forger.randomness import generator
-from forger.runs.finding import config_of, run_at
-from forger.runs.listing import list_runs
-from forger.runs.restore import Restored, data_of, restored
 
 #: Images that an exported generator makes at a time, where it leaves that open.
 _CHUNK = 256

@@ -13,8 +13,8 @@ from forger.commands.reproduce.execution import first_difference, reproduce
 from forger.errors import ConfigError
 from forger.files import read_rows
 from forger.hashing import weights_sha256
+from forger.lifecycle.finding import checkpoint_of, config_of, parent_at
 from forger.run_folder import RunFolder
-from forger.runs.finding import checkpoint_of, config_of, parent_at
 from running import SMALL, trained
 
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from forger import cli
+from forger.lifecycle import restore
 from forger.run_folder import RunFolder
-from forger.runs import restore
 from running import trained
 
 TILE, GAP = 48, 2

@@ -10,7 +10,7 @@ from forger.config.schema import validate
 from forger.config.shipped import config_groups
 from forger.data.images import digits
 from forger.default_evaluations import with_evaluations
-from forger.runs.identity import determining
+from forger.lifecycle.identity import determining
 from running import composed, trained, unprepared
 from system import small_data
 

@@ -17,9 +17,9 @@ from forger.commands.forking import fork
 from forger.config.shipped import conf_folder
 from forger.config.targets import checked
 from forger.errors import ConfigError
+from forger.lifecycle.finding import config_of
+from forger.lifecycle.ownership import check_data, placed
 from forger.run_folder import RunFolder
-from forger.runs.finding import config_of
-from forger.runs.ownership import check_data, placed
 from running import trained
 
 DIGITS = ("--extractor=digits", "--scores=fd", "--n=10")

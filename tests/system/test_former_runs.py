@@ -17,8 +17,8 @@ from forger import cli
 from forger.config.former_names import former_name, present_name
 from forger.config.targets import Node, checked
 from forger.config.trust import trusted_target
+from forger.lifecycle.identity import run_id
 from forger.run_folder import RunFolder
-from forger.runs.identity import run_id
 
 FORMER = Path(__file__).parent / "former"
 CGAN, VAE = "former_cgan/7b1893bce849", "former_vae/f8d2ee7f930e"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from forger.cli import main
+from forger.lifecycle.listing import list_runs
 from forger.report.page import page_data, rendered
 from forger.report.reading import read
-from forger.runs.listing import list_runs
 from report.folders import score, write_run
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

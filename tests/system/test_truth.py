@@ -13,10 +13,10 @@ from data.pictures import write
 from forger import cli
 from forger.data.imagesets import ImageSet
 from forger.errors import ConfigError
+from forger.lifecycle import restore
 from forger.metrics.passport import difference
 from forger.run import train
 from forger.run_folder import RunFolder
-from forger.runs import restore
 from forger.sources import source_at
 from running import SMALL, composed, trained
 

@@ -35,8 +35,8 @@ from forger import augmentation, data, games, losses, metrics, networks, picture
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
 from forger.config.shipped import config_groups
 from forger.files import read_rows
+from forger.lifecycle.restore import restored
 from forger.run_folder import RunFolder
-from forger.runs.restore import restored
 from scripts.benchmarks import pages
 from scripts.benchmarks.composing import composed
 from scripts.benchmarks.faults.disturbing import (

@@ -16,11 +16,11 @@ from torch.nn.functional import avg_pool2d
 from forger.data.images import digits
 from forger.data.pixels.ranges import to_uint8
 from forger.games.abilities import Samples
+from forger.lifecycle.restore import restored
 from forger.metrics.features.extractors import DigitsExtractor
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
 from forger.randomness import generator
-from forger.runs.restore import restored
 from scripts.benchmarks import pages
 
 NAMES = ("fd", "kd", "precision", "recall", "density", "coverage", "memorisation")

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from forger.runs.listing import list_runs
+from forger.lifecycle.listing import list_runs
 from scripts.benchmarks import pages
 from scripts.benchmarks.systems.tables import LOSSES, NORMS, PENALTIES, Recipe, ranked
 from scripts.benchmarks.systems.training import all_of, forger_train, options

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from forger.lifecycle.listing import list_runs
 from forger.records import Record
-from forger.runs.listing import list_runs
 from scripts.benchmarks.pages import REPOSITORY
 from scripts.benchmarks.systems.recipes import System
 

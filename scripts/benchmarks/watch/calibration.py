@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from forger.files import read_rows
+from forger.lifecycle.listing import list_runs
 from forger.records import Record
 from forger.run import train
 from forger.run_folder import RunFolder
-from forger.runs.listing import list_runs
 from forger.watch.alarms import PATTERNS, Alarms
 from forger.watch.history import SignalHistory
 from scripts.benchmarks import pages

@@ -26,11 +26,11 @@ from forger.data.images import digits
 from forger.data.mixture import Mixture
 from forger.data.pixels.ranges import to_uint8
 from forger.games.abilities import Samples
+from forger.lifecycle.restore import Restored, restored
 from forger.metrics.features.extractors import build
 from forger.metrics.features.reference import Reference
 from forger.metrics.scores.collection import Scores
 from forger.randomness import generator
-from forger.runs.restore import Restored, restored
 
 #: Samples of a run without scores.
 N = 2_000

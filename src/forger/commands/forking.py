@@ -11,8 +11,8 @@ import yaml
 
 from forger.config.layers import path_of
 from forger.errors import ConfigError
-from forger.runs.finding import FORK, config_of, run_at, split_checkpoint, stored_config_of
-from forger.runs.ownership import check_data, tied
+from forger.lifecycle.finding import FORK, config_of, run_at, split_checkpoint, stored_config_of
+from forger.lifecycle.ownership import check_data, tied
 
 _HYDRA = {
     "run": {"dir": "."},

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from forger.commands.declaring import Arguments, Command, Option
 from forger.errors import ConfigError
+from forger.lifecycle.listing import Entry, list_runs
 from forger.metrics.passport import difference
-from forger.runs.listing import Entry, list_runs
 from forger.standard_streams import printable
 
 Moment = Literal["best", "final"]

@@ -146,7 +146,7 @@ def _checked_node(node: Mapping[str, Any], key: str, untrusted: bool) -> dict[st
 def _refuse_names(path: str, arguments: Mapping[str, Any], key: str) -> None:
     """Refuse what a trusted target would itself import by a name among its arguments, and files and folders.
 
-    Those of the data are asked for when they are needed (`forger.runs.ownership`).
+    Those of the data are asked for when they are needed (`forger.lifecycle.ownership`).
     """
     for name, value in arguments.items():
         shown = f"{join(key, name)}={short(value)}"

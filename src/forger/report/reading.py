@@ -12,10 +12,10 @@ import numpy as np
 
 from forger.errors import ConfigError
 from forger.files import read_rows
+from forger.lifecycle.identity import determining
+from forger.lifecycle.listing import Entry, list_runs
+from forger.lifecycle.stored_config import stored_config
 from forger.records import Record
-from forger.runs.identity import determining
-from forger.runs.listing import Entry, list_runs
-from forger.runs.stored_config import stored_config
 
 #: Rows are read once a file's size or time changes: `--serve` looks at the same folders again and again.
 _series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}

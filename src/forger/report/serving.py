@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from forger.errors import ForgerError
+from forger.lifecycle.listing import list_runs
 from forger.report.page import page
-from forger.runs.listing import list_runs
 
 logger = logging.getLogger(__name__)
 

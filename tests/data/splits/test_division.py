@@ -16,7 +16,7 @@ from forger.data.files import files, seen
 from forger.data.folders import image_folder
 from forger.data.forms import look
 from forger.data.splits.division import divide, typed_splits
-from forger.runs.identity import run_id
+from forger.lifecycle.identity import run_id
 from running import composed
 
 

@@ -14,14 +14,14 @@ from forger.config.schema import BudgetConfig, Config
 from forger.console import say, show_lines
 from forger.errors import ConfigError, ForgerError
 from forger.files import read_rows
+from forger.lifecycle.finding import config_of, run_at
+from forger.lifecycle.ownership import check_data, check_parent
+from forger.lifecycle.provenance import device_state, differences, git_state, versions
+from forger.lifecycle.ranks import rank
+from forger.lifecycle.recording import former_record
 from forger.records import Record
 from forger.run import train
 from forger.run_folder import WALL_CLOCK, RunFolder
-from forger.runs.finding import config_of, run_at
-from forger.runs.ownership import check_data, check_parent
-from forger.runs.provenance import device_state, differences, git_state, versions
-from forger.runs.ranks import rank
-from forger.runs.recording import former_record
 
 logger = logging.getLogger(__name__)
 

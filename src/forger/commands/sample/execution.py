@@ -22,13 +22,13 @@ from forger.errors import ConfigError, closest
 from forger.files import write_atomically
 from forger.games.abilities import Samples
 from forger.games.base import Game
+from forger.lifecycle.restore import Restored, restored
 from forger.pictures import draw, drawable
 from forger.pictures.handed import MAKERS, handed, made
 from forger.pictures.image_files import save_picture, training_frames
 from forger.pictures.latents import asked_labels, samples
 from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request
-from forger.runs.restore import Restored, restored
 from forger.standard_streams import printable
 
 #: Most frames of a moving picture that are shown in a still one.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from forger.files import check_plain
+from forger.lifecycle.identity import run_id
 from forger.records import BrokenRecord, Record
 from forger.run_folder import RunFolder
-from forger.runs.identity import run_id
 
 #: Runs lie at most this deep below a folder of runs: sweep, name, id.
 _DEPTH = 3

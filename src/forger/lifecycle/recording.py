@@ -19,12 +19,12 @@ from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
+from forger.lifecycle.finding import FORK, Parent
+from forger.lifecycle.listing import how_to_continue, unfinished_under_other_version
+from forger.lifecycle.provenance import device_state, differences, git_state, versions
 from forger.records import SCHEMA, BrokenRecord, DataSummary, Device, Origin, Record
 from forger.redaction import redacted
 from forger.run_folder import RunFolder
-from forger.runs.finding import FORK, Parent
-from forger.runs.listing import how_to_continue, unfinished_under_other_version
-from forger.runs.provenance import device_state, differences, git_state, versions
 
 logger = logging.getLogger(__name__)
 

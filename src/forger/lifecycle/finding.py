@@ -13,10 +13,10 @@ from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointI
 from forger.config.schema import Config, validate
 from forger.errors import ConfigError
 from forger.hashing import weights_sha256
+from forger.lifecycle.listing import list_runs
+from forger.lifecycle.ownership import placed, readers
+from forger.lifecycle.stored_config import stored_config
 from forger.run_folder import RunFolder
-from forger.runs.listing import list_runs
-from forger.runs.ownership import placed, readers
-from forger.runs.stored_config import stored_config
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def run_at(path: str | Path) -> RunFolder:
 
 
 def config_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, str] = {}) -> Config:
-    """A run's config, checked; without trust, its root, loggers and callbacks are the reader's (`runs.ownership`).
+    """A run's config, checked; without trust, its root, loggers and callbacks are the reader's (`lifecycle.ownership`).
 
     Args:
         folder: the run.

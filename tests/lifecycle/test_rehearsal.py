@@ -13,7 +13,7 @@ from forger.config.schema import Config, TrainerConfig, validate
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
-from forger.runs.rehearsal import rehearse
+from forger.lifecycle.rehearsal import rehearse
 from running import composed
 
 PLACED = TrainerConfig(accelerator="cpu")

@@ -17,10 +17,10 @@ from forger.callbacks.checkpoint_files import VerifiedCheckpointIO
 from forger.config.schema import TrainerConfig, validate
 from forger.errors import RunLocked
 from forger.files import read_rows
+from forger.lifecycle import parts
+from forger.lifecycle.ranks import rank
 from forger.run import train
 from forger.run_folder import RunFolder
-from forger.runs import parts
-from forger.runs.ranks import rank
 from running import composed, trained
 
 LENGTH = (

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from forger.files import append_row
+from forger.lifecycle.identity import run_id
+from forger.lifecycle.listing import how_to_continue, list_runs, unfinished_under_other_version
 from forger.records import BrokenRecord
 from forger.run_folder import RunFolder
-from forger.runs.identity import run_id
-from forger.runs.listing import how_to_continue, list_runs, unfinished_under_other_version
+from lifecycle.configs import CONFIG, changed
 from recorded import begun
-from runs.configs import CONFIG, changed
 
 
 def test_listing_tells_runs_from_broken_and_foreign_folders(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from forger.runs.identity import run_id
-from runs.configs import CONFIG, changed
+from forger.lifecycle.identity import run_id
+from lifecycle.configs import CONFIG, changed
 
 
 @pytest.mark.parametrize(
