@@ -89,3 +89,5 @@ def test_small_pictures_are_drawn_as_wide_as_the_names_above_them():
     data = replace(data, test=Split(small), extra={})
     (page,) = draw(game(), data, Request(n=2))
     assert page.width >= 5 * 140
+    (all_of_them,) = draw(game(), data, Request())
+    assert all_of_them.height <= 13 * 150

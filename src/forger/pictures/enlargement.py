@@ -13,8 +13,8 @@ from forger.pictures.image_files import tiles
 from forger.pictures.layout import captioned
 from forger.pictures.request import Request
 
-#: Side of the details that are shown, and the width that the whole picture may have.
-_DETAIL, _WIDTH = 80, 840
+#: Side of the details that are shown, how many at most, and the width that the whole picture may have.
+_DETAIL, _DETAILS, _WIDTH = 80, 12, 840
 #: Side of the tiles that a picture is cut into, in pixels of the input.
 _TILE = 128
 #: Farthest that the influence of a pixel is followed.
@@ -22,7 +22,7 @@ _FARTHEST = 64
 
 
 def enlargements(game: Enlarges, data: Data, request: Request) -> list[Image.Image]:
-    """``n`` details of a held-out picture: shrunk, then enlarged by bicubic, by both stages, and the original."""
+    """``n`` details of held-out pictures, at most 12: shrunk, enlarged by bicubic, by both stages, and the original."""
     images = next(iter(data.extra.values()), data.test).arrays["image"]
     rows = {name: to_uint8(row) for name, row in _methods(game, images, request, data.values).items()}
     detail = tiles(torch.stack(list(rows.values()), 1).flatten(0, 1), len(rows))
@@ -71,7 +71,7 @@ def reach(game: Enlarges, channels: int) -> int:
 
 
 def _methods(game: Enlarges, images: Tensor, request: Request, values: ValueRange = BYTES) -> dict[str, Tensor]:
-    """``n`` random details (n, c, h, w) in [-1, 1] of pictures, by what has become of them."""
+    """Random details (n, c, h, w) in [-1, 1] of pictures, by what has become of them."""
     scale = game.scale
     height, width = (extent - extent % scale for extent in images.shape[2:])
     large = values.to_float(images[..., :height, :width])
@@ -86,7 +86,7 @@ def _methods(game: Enlarges, images: Tensor, request: Request, values: ValueRang
     sides = [min(_DETAIL, extent) for extent in (height, width)]
     stream = request.stream()
     details: dict[str, list[Tensor]] = {name: [] for name in whole}
-    for _ in range(request.n):
+    for _ in range(min(request.n, _DETAILS)):
         which = int(torch.randint(len(images), (1,), generator=stream))
         top, left = (
             int(torch.randint((extent - side) // scale + 1, (1,), generator=stream)) * scale
