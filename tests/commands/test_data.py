@@ -236,3 +236,54 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(messy, tmp_path, capsys):
 )  # fmt: skip
 def test_every_path_is_read_back_by_hydra(text):
     assert composed("data=digits", f"run.name={quoted(text)}").run.name == text
+
+
+def translated(tmp_path, capsys, place, *typed):
+    """What is told of a folder, and the record of the first line that is printed, typed."""
+    document = surveyed(capsys, place, *typed)
+    line = shlex.split(document["commands"][0])
+    small = ("++model.generator_ab.width=4", "++model.generator_ab.blocks=1", "++model.discriminator_a.width=4",
+             "budget.images=8", "logger=none", "metrics=none")  # fmt: skip
+    record = trained(tmp_path / "runs", *line[2:], *small).read()
+    return document, line, record
+
+
+def test_two_domains_are_told_and_the_line_trains_on_them(tmp_path, capsys):
+    """CycleGAN's folders, with a third that nobody reads, and a copy of a picture among its tests."""
+    root = tmp_path / "it's horse2zebra"
+    for seed, (name, n) in enumerate({"trainA": 20, "trainB": 22, "testA": 4, "testB": 5, "valA": 2}.items()):
+        for i in range(n):
+            write(root / name / f"{i}.png", size=(32, 24), seed=100 * seed + i)
+    shutil.copy(root / "trainA" / "7.png", root / "testA" / "0.png")
+    document, line, record = translated(tmp_path, capsys, root)
+    assert (document["translation"], document["classes"], document["left_out"]) == ("unpaired_folders", [], 2)
+    assert [each["folders"] for each in document["domains"]] == [["trainA", "testA"], ["trainB", "testB"]]
+    assert [each["splits"]["test"] for each in document["domains"]] == [4, 5]
+    assert document["own_splits"] == ["train", "test"]
+    assert document["shared"] == [{"test": "testA/0.png", "train": "trainA/7.png"}]
+    assert document["training"]["classes"] == 0
+    assert line[2:4] == ["model=cyclegan", "data=unpaired_folders"]
+    assert record.data["counts"] == document["domains"][0]["splits"]
+    assert cli.main(["data", str(root), "--pack", str(tmp_path / "x.zip"), "--sheet", str(tmp_path / "x.png")]) == 0
+    told = capsys.readouterr()
+    assert f"domain B  trainB and testB: train {document['domains'][1]['splits']['train']}, validation" in told.out
+    assert "two domains for translation, without pairs: model=cyclegan data=unpaired_folders" in told.out
+    assert f"not packed: two domains; pack each, like {root}/trainA, by itself" in told.err
+    assert not (tmp_path / "x.zip").exists()
+    assert surveyed(capsys, root, "data.splits={train: trainA, test: testA}")["translation"] is None
+
+
+def test_folders_a_and_b_may_be_pairs_or_classes(tmp_path, capsys):
+    for i in range(60):
+        write(tmp_path / "x" / "AB"[i % 2] / f"{i // 2}.png", size=(24, 24), mode="L", seed=i)
+    document, line, record = translated(tmp_path, capsys, tmp_path / "x", "data.size=28")
+    assert line[2:4] == ["model=cyclegan", "data=paired_folder"]
+    assert "data.channels=1" in line
+    assert "data.size=28" in line
+    assert record.data["counts"] == document["domains"][0]["splits"]
+    assert [each["name"] for each in document["classes"]] == ["A", "B"]
+    assert "model=cdcgan" in shlex.split(document["commands"][1])
+    (tmp_path / "x" / "B" / "0.png").unlink()
+    document, line, record = translated(tmp_path, capsys, tmp_path / "x")
+    assert line[3] == "data=unpaired_folders"
+    assert record.data["counts"] == document["domains"][0]["splits"]

@@ -104,18 +104,28 @@ def unpaired_folders(
     layout = Layout.of(channels, size, fit)
 
     def domain(root: str, test: str | None) -> dict[str, Tensor]:
-        paths = {name: [(Path(root), part)] for name, part in partition(Path(root)).items()}
-        if test is not None:
-            paths["train"] += paths["test"]
-            paths["test"] = [(Path(test), listing(Path(test)))]
         return {
             name: torch.cat([decoded(Files(place, part), layout) for place, part in parts])
-            for name, parts in paths.items()
+            for name, parts in parts_of_domain(Path(root), None if test is None else Path(test)).items()
         }
 
     a, b = domain(root_a, test_a), domain(root_b, test_b)
     train, validation, test = (Split({"image": a[name]}, {"target": b[name]}) for name in SPLIT_NAMES)
     return Data(f"{Path(root_a).name}-{Path(root_b).name}", train, validation, test)
+
+
+def parts_of_domain(root: Path, test: Path | None = None) -> dict[str, list[tuple[Path, list[Path]]]]:
+    """The pictures of a domain for each split, as folders and paths below them; `test` is the folder of the tests."""
+    parts = {name: [(root, paths)] for name, paths in partition(root).items()}
+    if test is not None:
+        parts["train"] += parts["test"]
+        parts["test"] = [(test, listing(test))]
+    return parts
+
+
+def halves(n: int) -> tuple[Tensor, ...]:
+    """Of n pairs to train on, those of which A is shown, and those of which B is."""
+    return permutation(n, "paired_folder").tensor_split(2)
 
 
 def paired_folder(root: str, size: Size, channels: Channels = 3, fit: Fit = "crop") -> Data:
@@ -139,7 +149,7 @@ def paired_folder(root: str, size: Size, channels: Channels = 3, fit: Fit = "cro
 
     def split(paths: list[Path], hidden: bool) -> Split:
         order = permutation(len(paths), "paired_folder")
-        of_a, of_b = order.tensor_split(2) if hidden else (torch.arange(len(paths)), order)
+        of_a, of_b = halves(len(paths)) if hidden else (torch.arange(len(paths)), order)
         a = decoded(Files(folder / "A", [paths[i] for i in of_a]), layout)
         b = decoded(Files(folder / "B", [paths[i] for i in of_b]), layout)
         if hidden:

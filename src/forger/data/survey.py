@@ -6,7 +6,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -14,7 +14,9 @@ from annotated_types import Ge
 
 from forger.data.collection import Collection, in_threads
 from forger.data.conditions import Label, wanted
+from forger.data.domains import domains
 from forger.data.forms import look
+from forger.data.forms.found import path_of
 from forger.data.pixels.depth import depth_of
 from forger.data.pixels.planes import Planes, unseen_channels
 from forger.data.splits.division import divide, typed_splits
@@ -52,6 +54,14 @@ class Class(TypedDict):
     pictures: Count
 
 
+class Domain(TypedDict):
+    """Pictures to translate from or to."""
+
+    name: str
+    folders: Annotated[list[str], "below the path, that of the tests last"]
+    splits: Annotated[dict[str, Count], "its pictures of train, validation and test"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Survey:
     """What `forger data PATH --json` prints. A picture is named as it is called below the path."""
@@ -65,7 +75,9 @@ class Survey:
     classes: Annotated[list[Class], "in the order of their numbers; empty where there are no labels"]
     splits: Annotated[dict[str, Count], "pictures of train, validation and test"]
     own_splits: Annotated[list[str], "those that the place itself or data.splits names; the others are drawn"]
-    left_out: Annotated[Count, "pictures in none of the folders that data.splits names"]
+    translation: Annotated[str | None, "the data config that reads the folder as two domains, where it may be such"]
+    domains: Annotated[list[Domain], "what that config makes of A and of B"]
+    left_out: Annotated[Count, "pictures in none of the folders that are splits"]
     repeated: Annotated[Count, "pictures that are copies of another one"]
     copies: Annotated[list[list[str]], "names of pictures that are the same, two or more together"]
     shared: Annotated[list[dict[str, str]], "copies in several of the place's own splits: split to name"]
@@ -94,11 +106,21 @@ def survey(
     """
     place = Path(root)
     found = look(place, wanted(label), typed_splits(splits)[1])
+    typed = label is not None or splits is not None or group is not None
+    paths = [path_of(key) for key in found.pictures.keys]
+    two = domains(place, paths) if found.form == "folder" and not typed else None
+    certain = two is not None and two.certain
+    if two is not None and certain:
+        found = replace(found, labels=None, names=(), splits=list(map(two.split_of, paths)))
     pictures, division = found.pictures, divide(found, place, splits, group)
     name = [pictures.below(key) for key in pictures.keys]
     readable = [row for row in range(len(pictures)) if row not in division.damaged]
     sizes, kinds = _headers(pictures.at(readable))
     labels = Counter(found.numbers()[row] for row in readable) if found.labels is not None else Counter[int]()
+    of_domains = two.splits() if two is not None else []
+    counts = {split: len(division.rows[split]) for split in SPLIT_NAMES}
+    if certain:
+        counts = {split: sum(each[split] for each in of_domains) for split in SPLIT_NAMES}
     split_of = {row: split for split, rows in division.rows.items() for row in rows}
     return Survey(
         schema=SCHEMA,
@@ -108,14 +130,16 @@ def survey(
         sizes=[Size(width=w, height=h, pictures=n) for (w, h), n in sizes.most_common()],
         kinds=[Kind(mode=mode, channels=c, depth=d, pictures=n) for (mode, c, d), n in kinds.most_common()],
         classes=[Class(label=i, name=str(each), pictures=labels[i]) for i, each in enumerate(found.classes())],
-        splits={split: len(division.rows[split]) for split in SPLIT_NAMES},
+        splits=counts,
         own_splits=[split for split in SPLIT_NAMES if split in (found.splits or ())],
+        translation=two and two.source,
+        domains=[Domain(name="AB"[i], folders=two.folders_of(i), splits=of_domains[i]) for i in (0, 1) if two],
         left_out=division.left_out,
         repeated=sum(len(rows) - 1 for rows in division.alike),
         copies=[[name[row] for row in rows] for rows in division.alike],
         shared=[{split_of[row]: name[row] for row in rows} for rows in division.shared],
         damaged={name[row]: why for row, why in division.damaged.items()},
-        training=dict(training),
+        training=dict(training) | ({"classes": 0} if certain else {}),
         commands=[],
     )
 

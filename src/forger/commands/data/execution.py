@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from forger.commands.data.presets import fitting, quoted, values_of
+from forger.commands.data.presets import fitting, quoted, translating, values_of
 from forger.commands.declaring import local
 from forger.config.instantiation import built
 from forger.config.schema import validate
@@ -60,16 +60,21 @@ def show(path: str, overrides: Sequence[str], options: Mapping[str, Any]) -> int
         )
         damaged = bool(found.damaged) and not config.data.skip_damaged
         skipping = ["data.skip_damaged=true"] * damaged
-        commands = fitting(compose, [*typed, *skipping], found.splits["train"], config.data.classes, base)
+        certain = found.translation is not None and not found.classes
+        commands = translating(compose, found, overrides, base)
+        if not certain:
+            commands += fitting(compose, [*typed, *skipping], found.splits["train"], config.data.classes, base)
         found = replace(found, commands=commands)
         print(json.dumps(found.document(), indent=2) if "json" in options else printable("\n".join(_lines(found))))
         if {"sheet", "pack"} & {*options}:
-            data = built("data.source", {**source, "skip_damaged": True})
+            data = built("data.source", {**source, "skip_damaged": True} | ({"classes": 0} if certain else {}))
             names = [each["name"] for each in found.classes]
             if "sheet" in options:
                 save_picture([_sheet(data, names)], Path(options["sheet"]))
                 say(f"contact sheet: {options['sheet']}")
-            if "pack" in options and damaged:
+            if "pack" in options and certain:
+                say(f"not packed: two domains; pack each, like {path}/{found.domains[0]['folders'][0]}, by itself")
+            elif "pack" in options and damaged:
                 say(f"not packed: {len(found.damaged):,} pictures are damaged; data.skip_damaged=true leaves them out")
             elif "pack" in options:
                 count, file = pack(data, names, Path(options["pack"])), options["pack"]
@@ -118,12 +123,19 @@ def _lines(found: Survey) -> Iterator[str]:
     classes = [f"{each['name']} {each['pictures']:,}" for each in found.classes]
     yield f"  classes   {len(classes)}: {some(classes)}" if classes else "  classes   none"
     drawn = [name for name in found.splits if name not in found.own_splits]
-    how = "as they are divided there" if not drawn else "drawn by the pictures' pixels"
+    by = "the bytes of the files" if found.translation and not found.classes else "the pictures' pixels"
+    how = "as they are divided there" if not drawn else f"drawn by {by}"
     if drawn and found.own_splits:
-        how = f"{' and '.join(drawn)} drawn from train by the pictures' pixels"
+        how = f"{' and '.join(drawn)} drawn from train by {by}"
     yield "  splits    " + ", ".join(f"{name} {count:,}" for name, count in found.splits.items()) + f" ({how})"
     if found.left_out:
-        yield f"            {found.left_out:,} in none of the folders of data.splits"
+        yield f"            {found.left_out:,} in none of these folders"
+    for domain in found.domains:
+        counts = ", ".join(f"{name} {count:,}" for name, count in domain["splits"].items())
+        yield f"  domain {domain['name']}  {' and '.join(domain['folders'])}: {counts}"
+    if found.translation:
+        pairs = "pairs by the names of files" if found.translation == "paired_folder" else "without pairs"
+        yield f"            two domains for translation, {pairs}: model=cyclegan data={found.translation}"
     copies = some([" = ".join(names[:3]) + (" = …" if len(names) > 3 else "") for names in found.copies], "; ")
     yield f"  copies    {found.repeated:,}: {copies}" if found.copies else "  copies    none"
     if found.shared:

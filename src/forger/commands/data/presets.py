@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -12,19 +13,30 @@ from omegaconf.errors import OmegaConfBaseException
 
 from forger.building import build_game, check_declared
 from forger.config.schema import validate
+from forger.data.survey import Survey
 from forger.errors import ForgerError
+from forger.sizes import sides
 
 #: Presets in the order in which they are tried, and those that need classes.
 _PRESETS, _CONDITIONAL = ("cdcgan", "dcgan_r1", "r3gan", "vae", "cgan", "gan_r1"), ("cdcgan", "cgan")
 #: How many that fit are enough.
 _ENOUGH = 4
+#: Overrides that a source of two domains has as well.
+_OF_DOMAINS = r"data\.(size|channels|fit|flip|batch_size)="
+#: What the translation networks of the presets take: sides that are multiples of the one, and at least the other.
+_MULTIPLE, _LEAST = 4, 24
 #: What Hydra takes as text without quotes.
 _PLAIN = re.compile(r"[A-Za-z_./][\w./@-]*", re.ASCII)
 _WORDS = ("null", "true", "false", "nan", "inf")
 
 
 def fitting(
-    compose: Callable[..., DictConfig], typed: Sequence[str], pictures: int, classes: Any, options: Sequence[str]
+    compose: Callable[..., DictConfig],
+    typed: Sequence[str],
+    pictures: int,
+    classes: Any,
+    options: Sequence[str],
+    presets: Sequence[str] = _PRESETS,
 ) -> list[str]:
     """Lines of `forger train`, each with another preset whose networks can be built for the data.
 
@@ -34,9 +46,10 @@ def fitting(
         pictures: to train on.
         classes: their number, 0 for none; or the conditions that are in their place.
         options: of the command.
+        presets: in the order in which they are tried.
     """
     lines, conditional = [], isinstance(classes, int) and classes > 1
-    for preset in _PRESETS:
+    for preset in presets:
         if len(lines) == _ENOUGH or (preset in _CONDITIONAL and not conditional):
             continue
         overrides = [f"model={preset}", *typed]
@@ -47,6 +60,35 @@ def fitting(
         if _fits(composed):
             lines.append(f"forger train {shlex.join([*options, *overrides])}")
     return lines
+
+
+def translating(
+    compose: Callable[..., DictConfig], found: Survey, overrides: Sequence[str], options: Sequence[str]
+) -> list[str]:
+    """The line of `forger train` that translates between the two domains of a place; none where it has one.
+
+    Args:
+        compose: Hydra's.
+        found: what is there.
+        overrides: typed ones, of which those count that a source of two domains has.
+        options: of the command.
+    """
+    if found.translation is None or found.training["depth"] != "uint8":
+        return []
+    typed = [f"data={found.translation}", f"data.root={quoted(found.path)}"]
+    if found.translation == "unpaired_folders":
+        for domain in found.domains:
+            (train, *tests), name = domain["folders"], domain["name"]
+            places = [("root", train)] * (train != f"train{name}")  # which is where data.root has it
+            for key, folder in [*places, *(("test", test) for test in tests)]:
+                typed.append(f"data.source.{key}_{name.lower()}={quoted(str(Path(found.path, folder)))}")
+    own = [text for text in overrides if re.match(_OF_DOMAINS, text)]
+    size, channels = found.training["size"], found.training["channels"]
+    if all(side % _MULTIPLE == 0 and side >= _LEAST for side in sides(size)):
+        own.insert(0, f"data.size={values_of(size)}")
+    own.insert(0, f"data.channels={channels}")
+    typed += {text.partition("=")[0]: text for text in own}.values()
+    return fitting(compose, typed, found.splits["train"], 0, options, ("cyclegan",))
 
 
 def _fits(composed: DictConfig) -> bool:
