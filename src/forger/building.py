@@ -1,7 +1,9 @@
 """A checked config as objects: data, game, evaluations."""
 
+import inspect
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -43,7 +45,8 @@ def check_declared(config: Config) -> None:
     """Refuse, before the data are read, what the config alone tells.
 
     Raises:
-        ConfigError: a translation of data that have one domain; conditions for a model that takes none.
+        ConfigError: a translation of data that have one domain; labels that the model, or one of its networks, is not
+            told.
     """
     source = config.data.source["_target_"]
     one_domain = source.startswith("forger.data.") and not source.startswith("forger.data.pairs.")
@@ -52,11 +55,27 @@ def check_declared(config: Config) -> None:
             f"model: it translates between two domains, and data={config.data.name} has one; take "
             "data=unpaired_folders, paired_folder, digits_inverted, digits_rotated or fashion_inverted"
         )
-    if isinstance(config.data.classes, list) and config.model.get("classes") != config.data.classes:
-        raise ConfigError(
-            "data.label: the model takes no conditions; choose model=cgan or cdcgan, give another's networks "
-            "classes=${data.classes} as theirs, or leave data.label out"
-        )
+    _check_told(config)
+
+
+def _check_told(config: Config) -> None:
+    """Refuse a model that does not take the data's conditions, and networks that are told other labels than the game.
+
+    Raises:
+        ConfigError: which.
+    """
+    told, adds = config.model.get("classes", 0), "add +model/conditional=projection, which tells all of its networks"
+    if isinstance(config.data.classes, list) and told != config.data.classes:
+        none = "takes no conditions: choose model=cgan or cdcgan"
+        line = f"is told no conditions: {adds}" if _takes_classes(config.model) else none
+        raise ConfigError(f"data.label: the model {line}, or leave data.label out")
+    for name, part in config.model.items():
+        if isinstance(part, Mapping) and _takes_classes(part) and part.get("classes", 0) != told:
+            raise ConfigError(f"model.{name}.classes: not model.classes, of which the game tells it: {adds}")
+
+
+def _takes_classes(node: Mapping[str, Any]) -> bool:
+    return "_target_" in node and "classes" in inspect.signature(get_object(node["_target_"])).parameters
 
 
 def load_data(config: DataConfig) -> Data:

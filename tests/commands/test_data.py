@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data.forms import SIDE, folder, named, npy, zipped
+from data.forms import SIDE, N, folder, named, npy, pixels, zipped
 from data.pictures import deep_png, write
 from forger import cli
 from forger.building import load_data
@@ -123,6 +123,16 @@ def test_presets_that_fit_are_command_lines_that_can_be_typed(form, tmp_path, ca
         config = validate(composed(*overrides))
         assert config.data.root == str(place)
         assert len(load_data(config.data).train) >= config.data.batch_size
+
+
+def test_presets_that_fit_several_labels(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", images=pixels(), even=np.arange(N) % 2, age=np.arange(N) / 7)
+    lines = surveyed(capsys, tmp_path / "x.npz", "data.label=[even,age]")["commands"]
+    models = [shlex.split(line)[2:4] for line in lines]
+    assert [model for model, _ in models] == ["model=cdcgan", "model=cgan", "model=r3gan"]
+    assert models[2][1] == "+model/conditional=projection"
+    for line in lines:
+        assert len(validate(composed(*shlex.split(line)[2:])).data.classes) == 2
 
 
 def test_a_printed_line_trains_as_it_is_and_the_record_names_what_was_left_out(messy, tmp_path, capsys):

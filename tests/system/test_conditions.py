@@ -111,10 +111,3 @@ def test_an_interrupted_run_with_conditions_goes_on_to_the_same_weights(place, t
         patch.setattr("forger.run.Stream", Interrupting)
         assert trained(tmp_path / "parts", *overrides, code=130).read().status == "interrupted"
     assert trained(tmp_path / "parts", *overrides).read().weights_sha256 == whole.weights_sha256
-
-
-@pytest.mark.parametrize("model", ["gan", "vae"])
-def test_a_model_that_takes_no_conditions_says_so(model, place, tmp_path, capsys):
-    arguments = ["train", "data=files", f"data.root={place}", "data.label=[high,ink]", f"model={model}"]
-    assert cli.main([*arguments, f"run.root={tmp_path}", "logger=none"]) == 2
-    assert "data.label: the model takes no conditions; choose model=cgan" in capsys.readouterr().err

@@ -17,8 +17,9 @@ from forger.data.survey import Survey
 from forger.errors import ForgerError
 from forger.sizes import sides
 
-#: Presets in the order in which they are tried, and those that need classes.
-_PRESETS, _CONDITIONAL = ("cdcgan", "dcgan_r1", "r3gan", "vae", "cgan", "gan_r1"), ("cdcgan", "cgan")
+#: Presets that need classes or conditions, and all in the order in which they are tried.
+_CONDITIONAL = ("cdcgan", "cgan", "r3gan +model/conditional=projection")
+_PRESETS = (_CONDITIONAL[0], "dcgan_r1", "r3gan", "vae", _CONDITIONAL[1], "gan_r1", _CONDITIONAL[2])
 #: How many that fit are enough.
 _ENOUGH = 4
 #: Overrides that a source of two domains has as well.
@@ -48,11 +49,11 @@ def fitting(
         options: of the command.
         presets: in the order in which they are tried.
     """
-    lines, conditional = [], isinstance(classes, int) and classes > 1
+    lines, conditional = [], classes not in (0, 1)
     for preset in presets:
         if len(lines) == _ENOUGH or (preset in _CONDITIONAL and not conditional):
             continue
-        overrides = [f"model={preset}", *typed]
+        overrides = [*f"model={preset}".split(), *typed]
         composed = compose("train", overrides)
         if composed.data.batch_size > pictures:
             composed.data.batch_size = 1 << pictures.bit_length() - 1
