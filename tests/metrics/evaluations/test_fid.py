@@ -1,6 +1,7 @@
 """`metrics=fid` and `fid50k`, their reference and published statistics, against torch-fidelity called directly."""
 
 import json
+from functools import cache
 
 import numpy
 import pytest
@@ -38,8 +39,22 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def statistics(weights):
+    """torch-fidelity's, of the fakes and of each split."""
     network = FeatureExtractorInceptionV3("theirs", ["2048"], feature_extractor_weights_path=str(weights))
-    return lambda images: fid_features_to_statistics(network(images)[0])
+    sets = {"fakes": FAKES} | {name: DATA.splits[name].arrays["image"] for name in ("train", "test")}
+    return {name: fid_features_to_statistics(network(images)[0]) for name, images in sets.items()}
+
+
+@pytest.fixture(scope="module")
+def wanted(statistics):
+    """torch-fidelity's FID of the fakes against a split."""
+
+    @cache
+    def of(split):
+        metric = fid_statistics_to_metric(statistics["fakes"], statistics[split], verbose=False)
+        return metric["frechet_inception_distance"]
+
+    return of
 
 
 @pytest.fixture
@@ -53,29 +68,26 @@ def evaluation(weights):
 
 
 @pytest.mark.parametrize(("metrics", "split", "name"), [("fid", "test", "fid"), ("fid50k", "train", "fid_train")])
-def test_fid_is_that_of_torch_fidelity(metrics, split, name, evaluation, statistics):
+def test_fid_is_that_of_torch_fidelity(metrics, split, name, evaluation, wanted):
     built = evaluation(metrics, "splits=2")
     assert built.published == [name, "is", name.replace("fid", "kid")]
     built.check(DATA)
     found = built.estimate(Game(), DATA, "test", n=12, seed=0)
     assert {name, "is", "is_std", name.replace("fid", "kid")} == set(found)
-    real = DATA.splits[split].arrays["image"]
-    wanted = fid_statistics_to_metric(statistics(FAKES), statistics(real), verbose=False)
-    assert found[name].value == pytest.approx(wanted["frechet_inception_distance"], rel=1e-5)
+    assert found[name].value == pytest.approx(wanted(split), rel=1e-5)
     passport = built.passport(Game(), DATA, "test", n=12, seed=0)
-    assert (passport["split"], passport["n_real"]) == (f"noise/{split}", len(real))
+    assert (passport["split"], passport["n_real"]) == (f"noise/{split}", len(DATA.splits[split]))
     assert not built.higher_is_better(name)
     # The training images are looked at once, whatever is scored.
     assert (built._prepared(DATA, "test") is built._prepared(DATA, "validation")) == (split == "train")
 
 
-def test_published_statistics_are_a_reference(evaluation, statistics, tmp_path):
-    real = statistics(DATA.test.arrays["image"])
+def test_published_statistics_are_a_reference(evaluation, statistics, wanted, tmp_path):
+    real = statistics["test"]
     numpy.savez(tmp_path / "noise.npz", mu=real["mu"], sigma=real["sigma"])
     built = evaluation("fid", f"file={tmp_path / 'noise.npz'}", "scores=[fid,is]", "splits=2")
-    wanted = fid_statistics_to_metric(statistics(FAKES), real, verbose=False)["frechet_inception_distance"]
-    assert built.estimate(Game(), DATA, "test", n=12, seed=0)["fid"].value == pytest.approx(wanted, rel=1e-5)
-    assert built.evaluate(Game(), DATA, "test", n=12, seed=0)["fid"] == pytest.approx(wanted, rel=1e-5)
+    assert built.estimate(Game(), DATA, "test", n=12, seed=0)["fid"].value == pytest.approx(wanted("test"), rel=1e-5)
+    assert built.evaluate(Game(), DATA, "test", n=12, seed=0)["fid"] == pytest.approx(wanted("test"), rel=1e-5)
     passport = built.passport(Game(), DATA, "test", n=12, seed=0)
     assert (passport["split"], passport["n_real"]) == ("noise.npz", 0)
     with pytest.raises(
@@ -111,8 +123,8 @@ def test_statistics_of_other_features(evaluation, tmp_path):
         built.check(DATA)
 
 
-def test_images_are_scored_against_published_statistics(weights, statistics, tmp_path, capsys):
-    real = statistics(DATA.test.arrays["image"])
+def test_images_are_scored_against_published_statistics(weights, statistics, wanted, tmp_path, capsys):
+    real = statistics["test"]
     numpy.savez(tmp_path / "noise.npz", mu=real["mu"], sigma=real["sigma"])
     numpy.savez(tmp_path / "fakes.npz", samples=FAKES.permute(0, 2, 3, 1).numpy())
     typed = ["evaluate", str(tmp_path / "fakes.npz"), "--reference", str(tmp_path / "noise.npz"), "--json"]
@@ -120,7 +132,6 @@ def test_images_are_scored_against_published_statistics(weights, statistics, tmp
     assert main(typed) == 0
     scores = json.loads(capsys.readouterr().out)["scores"]
     assert {"fid", "is"} == set(scores)
-    wanted = fid_statistics_to_metric(statistics(FAKES), real, verbose=False)["frechet_inception_distance"]
-    assert scores["fid"]["value"] == pytest.approx(wanted, rel=1e-5)
+    assert scores["fid"]["value"] == pytest.approx(wanted("test"), rel=1e-5)
     assert main([*typed, "--scores", "kid"]) == 2
     assert "kd needs the real images, of which noise.npz has only mean and covariance" in capsys.readouterr().err

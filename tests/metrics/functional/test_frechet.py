@@ -12,6 +12,7 @@ from forger.metrics.functional.frechet import (
     extrapolated_frechet_distance,
     frechet_distance,
     frechet_distance_from_features,
+    frechet_distance_to_moments,
     moments,
 )
 
@@ -33,6 +34,7 @@ def test_agrees_with_scipy(n):
     expected = by_square_root(*moments(a), *moments(b))
     assert frechet_distance_from_features(a, b) == pytest.approx(expected, rel=1e-7)
     assert frechet_distance(*moments(a), *moments(b)) == pytest.approx(expected, rel=1e-7)
+    assert frechet_distance_to_moments(a, *moments(b)) == pytest.approx(expected, rel=1e-7)
 
 
 def test_only_the_triangle_that_counts_is_computed_block_by_block(monkeypatch):
@@ -61,6 +63,8 @@ def test_rank_deficient_routes_agree():
     one = frechet_distance(*moments(a), *moments(full))
     assert frechet_distance(*moments(full), *moments(a)) == pytest.approx(one, rel=1e-9)
     assert frechet_distance_from_features(a, full) == pytest.approx(one, rel=1e-9)
+    assert frechet_distance_to_moments(a, *moments(full)) == pytest.approx(one, rel=1e-9)
+    assert frechet_distance_to_moments(a, *moments(b)) == pytest.approx(exact, rel=1e-6)
 
 
 def test_two_images_in_many_dimensions_by_hand():
@@ -71,6 +75,7 @@ def test_two_images_in_many_dimensions_by_hand():
     assert frechet_distance_from_features(a, b) == pytest.approx(10, abs=1e-12)
     assert frechet_distance_from_features(a, 2 * a) == pytest.approx(2 * (2 - 1) ** 2, abs=1e-12)
     assert frechet_distance(*moments(a), *moments(b)) == pytest.approx(10, abs=1e-9)
+    assert frechet_distance_to_moments(a, *moments(b)) == pytest.approx(10, abs=1e-9)
 
 
 def test_a_constant_set_has_no_covariance():

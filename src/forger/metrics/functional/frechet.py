@@ -41,6 +41,22 @@ def frechet_distance_from_features(features1: Tensor, features2: Tensor) -> floa
     return _assemble(mean1, mean2, a.square().sum() + b.square().sum(), root)
 
 
+def frechet_distance_to_moments(features: Tensor, mean: Tensor, cov: Tensor) -> float:
+    """Heusel et al. 2017, equation 6, from features (n, d), at least two rows, to a Gaussian of (d,) and (d, d).
+
+    With no more images than dimensions tr (C₁ C)^½ is the sum of the roots of the eigenvalues of A C Aᵀ, n × n,
+    for the centred features A.
+    """
+    features, mean, cov = (values.detach().double().cpu() for values in (features, mean, cov))
+    _same_width(features, mean)
+    if len(features) > features.shape[1]:
+        return frechet_distance(*moments(features), mean, cov)
+    refuse_not_finite(mean)
+    refuse_not_finite(cov)
+    found, a = _centred(features)
+    return _assemble(found, mean, a.square().sum() + cov.trace(), _sum_of_roots(a @ cov @ a.T))
+
+
 def extrapolated_frechet_distance(
     features: Tensor, mean: Tensor, cov: Tensor, *, seed: int, sizes: int = 10, smallest: float = 0.2
 ) -> float:
@@ -103,9 +119,14 @@ def _trace_root(cov1: Tensor, cov2: Tensor) -> Tensor:
         kept = values > _noise(values)
         factor = vectors[:, kept] * values[kept].sqrt()
         product = factor.T @ cov2 @ factor
-        values = torch.linalg.eigvalsh((product + product.T) / 2)
     else:
-        values = torch.linalg.eigvalsh(_reduced(cov2, factor))
+        product = _reduced(cov2, factor)
+    return _sum_of_roots(product)
+
+
+def _sum_of_roots(product: Tensor) -> Tensor:
+    """Σ √λ of a symmetric matrix, of which the lower triangle counts."""
+    values = torch.linalg.eigvalsh(product)
     # A zero eigenvalue arrives as ±1e-16 of the largest, whose root would be 1e-8: count those as zero.
     return values[values > _noise(values)].sqrt().sum()
 

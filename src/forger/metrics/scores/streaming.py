@@ -8,7 +8,7 @@ from forger.metrics.features.reference import Reference
 from forger.metrics.functional.frechet import (
     frechet_distance,
     frechet_distance_from_features,
-    moments,
+    frechet_distance_to_moments,
     refuse_not_finite,
 )
 from forger.metrics.functional.logits import agreement
@@ -55,7 +55,7 @@ class FrechetDistance(FeatureMetric):
         rows, real = fake.features, self.reference
         if 0 < len(real) <= rows.shape[1] and len(rows) <= rows.shape[1]:
             return {"fd": frechet_distance_from_features(rows, real.features)}
-        return {"fd": frechet_distance(*moments(rows), real.mean, real.cov)}
+        return {"fd": frechet_distance_to_moments(rows, real.mean, real.cov)}
 
 
 class Vendi(FeatureMetric):
