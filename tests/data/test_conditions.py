@@ -21,6 +21,7 @@ from forger.data.conditions import (
     typical,
 )
 from forger.data.files import files, seen
+from forger.data.forms import tables
 from running import composed
 
 SMILING = [i % 2 for i in range(N)]
@@ -92,6 +93,15 @@ def test_columns_are_rows_of_conditions_in_every_form(form, tmp_path):
             row = row_of[image.numpy().tobytes()]
             assert label.tolist() == [SMILING[row], HAIR[row] == "grey", AGE[row]]
         assert split.arrays["label"].dtype == torch.float32
+
+
+def test_a_table_is_read_once_however_many_columns_are_asked_for(tmp_path, monkeypatch):
+    place, read = csv(tmp_path), []
+    lines = tables._lines
+    monkeypatch.setattr(tables, "_lines", lambda file: read.append(file) or lines(file))
+    data = files(str(place), SIDE, 1, seen(str(place), LABEL)["classes"], LABEL)
+    assert read == [place]
+    assert data.train.arrays["label"].shape[1] == 3
 
 
 def test_arrays_of_splits_have_columns_of_their_own(tmp_path):

@@ -15,6 +15,8 @@ from forger.data.conditions import Conditions, Kind, Label, Value, as_number
 _FEW = 20
 #: Most kinds of an attribute; a column with more is a name or a description.
 _MOST = 1000
+#: Types of the cells that are conditions.
+_PLAIN = (bool, int, float, str)
 
 
 def described(columns: Mapping[str, Sequence[Any]], label: Label, where: Callable[[int], str]) -> list[dict[str, Any]]:
@@ -67,8 +69,8 @@ def rows_of(conditions: Conditions, columns: Mapping[str, Sequence[Any]], where:
                 known[cell] = condition.number(text)
             except ValueError as error:
                 raise ValueError(f"{where(cells.index(cell))}: {error}") from None
-        made.append([known[cell] for cell in cells])
-    return torch.tensor(made, dtype=torch.float64).T.float().contiguous()
+        made.append(np.fromiter(map(known.__getitem__, cells), np.float64, len(cells)))
+    return torch.from_numpy(np.stack(made, axis=1)).float()
 
 
 def _texts(name: str, cells: Sequence[Any], where: Callable[[int], str]) -> dict[Any, str]:
@@ -77,15 +79,17 @@ def _texts(name: str, cells: Sequence[Any], where: Callable[[int], str]) -> dict
     Raises:
         ValueError: one is empty, or neither text nor a number.
     """
-    texts = {cell: _text(cell) for cell in {*filter(_is_plain, cells)}}
-    for row, cell in enumerate(cells):
-        if not _is_plain(cell) or texts[cell] is None:
-            raise ValueError(f"{where(row)}: {name}={cell!r} is no condition; fill it in, or leave the row out")
+    plain = {*map(type, cells)} <= {*_PLAIN}
+    texts = {cell: _text(cell) for cell in {*(cells if plain else filter(_is_plain, cells))}}
+    if not plain or None in texts.values():  # rarely: rows one by one take longest
+        for row, cell in enumerate(cells):
+            if not _is_plain(cell) or texts[cell] is None:
+                raise ValueError(f"{where(row)}: {name}={cell!r} is no condition; fill it in, or leave the row out")
     return {cell: text for cell, text in texts.items() if text is not None}
 
 
 def _is_plain(cell: Any) -> bool:
-    return isinstance(cell, bool | int | float | str)
+    return isinstance(cell, _PLAIN)
 
 
 def _text(cell: bool | int | float | str) -> str | None:

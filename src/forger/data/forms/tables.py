@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -58,41 +59,44 @@ def folder_tables(tables: Sequence[Path], folder: Path, label: Wanted) -> Found:
 def _found(tables: Mapping[Path, str | None], root: Path, label: Wanted, place: Path) -> Found:
     of_celeba = next(iter(tables)).stem in (ATTRIBUTES, PARTITION)
     files = _Named(root, "img_align_celeba" if of_celeba and (root / "img_align_celeba").is_dir() else "")
-    paths, labels, splits, lines = [], [], [], []
+    paths, splits, lines = [], [], []
     chosen, columns = None, []
+    cells: dict[str, list[Any]] = {}  # of the columns that are asked for, all kept at the first reading
     for number, (file, whole) in enumerate(tables.items()):
         rows = _lines(file)
         _, columns = next(rows, (0, []))
         first = next(rows, None)
         if first is None:
             raise ValueError(f"{file} has no rows")
-        column_at = {name: at for at, name in enumerate(columns)}
         path_at = files.column(first[1])
         if path_at is None:
             raise ValueError(f"{file}: no column holds names of pictures ({', '.join(columns)})")
-        divides = next((name for name in _SPLITS if name in column_at), None) if whole is None else None
+        divides = next((name for name in _SPLITS if name in columns), None) if whole is None else None
         if number == 0:
             chosen = label_column([name for name in columns if name not in (columns[path_at], divides)], label, place)
-        elif chosen is not None and chosen not in column_at:
-            raise ValueError(f"{file} has no column {chosen}; it has {', '.join(columns)}")
+            cells = {name: [] for name in (label if isinstance(label, tuple) else [chosen]) if name is not None}
+        split_at = None if divides is None else _place(divides, columns, file)
+        kept = [(values, _place(name, columns, file)) for name, values in cells.items()]
         for line, row in chain([first], rows):
             where = f"{file}, line {line}"
             paths.append(files.path(row[path_at], f"{where}: {columns[path_at]}"))
             lines.append((file, line))
-            if chosen is not None:
-                labels.append(row[column_at[chosen]])
-            if whole is not None or divides is not None:
-                splits.append(whole or _split(row[column_at[str(divides)]], f"{where}: {divides}"))
+            for values, at in kept:
+                values.append(sys.intern(row[at]) if type(row[at]) is str else row[at])
+            if split_at is not None:
+                splits.append(_split(row[split_at], f"{where}: {divides}"))
+            elif whole is not None:
+                splits.append(whole)
     if not splits:
         splits = _partition(next(iter(tables)), paths)
-    fit = fitting(labels, label, lambda row: f"{lines[row][0]}, line {lines[row][1]}: {chosen}")
+    fit = fitting(cells.get(chosen or "", []), label, lambda row: f"{lines[row][0]}, line {lines[row][1]}: {chosen}")
     return Found(
         "table",
         Files(root, paths),
         _alike(fit) if fit else None,
         splits or None,
         columns=columns,
-        column=lambda name: [value for file in tables for value in _column(file, name)],
+        column=lambda name: cells.get(name) or [value for file in tables for value in _column(file, name)],
     )
 
 
@@ -100,10 +104,15 @@ def _column(file: Path, name: str) -> list[Any]:
     """What a table has in a column, read once more."""
     rows = _lines(file)
     _, columns = next(rows)
-    if name not in columns:
-        raise ValueError(f"{file} has no column {name}; it has {', '.join(columns)}")
-    at = columns.index(name)
+    at = _place(name, columns, file)
     return [row[at] for _, row in rows]
+
+
+def _place(name: str, columns: Sequence[str], file: Path) -> int:
+    places = {known: at for at, known in enumerate(columns)}
+    if name not in places:
+        raise ValueError(f"{file} has no column {name}; it has {', '.join(columns)}")
+    return places[name]
 
 
 class _Named:
