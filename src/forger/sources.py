@@ -173,7 +173,7 @@ def reference_of(
     if name is None and source.read is not None:
         return split_of(source.read.data, "test")
     if name is None:
-        raise ConfigError("evaluate: against what? --reference takes a folder of images, an .npz or a data set's name")
+        raise ConfigError("evaluate: against what? --reference takes a folder or file of images or a data set's name")
     try:
         found = named_set(name)
         if found is None and Path(name).is_dir() and _is_run(Path(name)):

@@ -50,7 +50,7 @@ def test_folders_that_would_be_scored_wrong(tmp_path, capsys):
     assert "no pictures in" in refused(capsys, tmp_path / "empty", *against)
     assert "no such file or folder" in refused(capsys, tmp_path / "nowhere", *against)
     (tmp_path / "notes.txt").write_text("nothing")
-    assert "neither a folder of images nor an .npz" in refused(capsys, tmp_path / "notes.txt", *against)
+    assert "neither a folder of pictures nor one of .zip" in refused(capsys, tmp_path / "notes.txt", *against)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,10 @@ def test_damaged_files_are_named(run, tmp_path, capsys):
     assert "images.npz: can't be read as .npz" in refused(capsys, tmp_path / "images.npz", "--reference", "digits")
     (tmp_path / "generator.pt2").write_bytes(b"nothing")
     assert "no exported program" in refused(capsys, tmp_path / "generator.pt2", "--reference", "digits")
-    np.savez(tmp_path / "other.npz", images=real("test"))
-    assert "no array named 'samples'" in refused(capsys, tmp_path / "other.npz", "--reference", "digits")
+    np.savez(tmp_path / "other.npz", a=real("test"), b=real("test"))
+    assert "which array holds the pictures? It has a, b; name them images" in refused(
+        capsys, tmp_path / "other.npz", "--reference", "digits"
+    )
     np.savez(tmp_path / "objects.npz", samples=np.array([None, {}], dtype=object))
     assert "objects.npz: can't be read" in refused(capsys, tmp_path / "objects.npz", "--reference", "digits")
     (tmp_path / "loose.ckpt").write_bytes((run.checkpoints / "best.ckpt").read_bytes())

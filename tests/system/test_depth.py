@@ -4,10 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data import deep
 from forger import cli
+from forger.data.pixels.picture_files import picture_file
+from forger.metrics.evaluations.sample_quality import draw_fakes
+from forger.runs.restore import restored
 from running import interrupted, trained
 
 SHORT = ("model=gan", "data.batch_size=16", "budget.images=96", "samples.every_images=null", "metrics.n=16")
@@ -19,6 +23,20 @@ def pictures():
     across, down = np.meshgrid(np.arange(8), np.arange(8))
     (x, y), height = rng.uniform(2, 6, (2, 140, 1, 1)), rng.uniform(2e4, 6e4, (140, 1, 1))
     return height * np.exp(-((across - x) ** 2 + (down - y) ** 2) / 4) - 500 * (height > 5e4)
+
+
+def as_sampled(root, run, seed):
+    """Those 12 samples of a run that its evaluation scores, as `forger sample` writes them."""
+    root.mkdir()
+    game = restored(run.path, trust=True).game
+    fakes = torch.cat([made for made, _ in draw_fakes(game, 12, None, seed, game.values)])
+    values = np.array([game.values.low, game.values.high])
+    np.savez(root / "raw.npz", samples=fakes.permute(0, 2, 3, 1).numpy(), range=values, labels=np.full(12, -1))
+    for index, pixels in enumerate(fakes):
+        suffix, content = picture_file(pixels)
+        (root / "singles").mkdir(exist_ok=True)
+        (root / "singles" / f"{index:06}{suffix}").write_bytes(content)
+    return root
 
 
 @pytest.mark.parametrize(
@@ -60,6 +78,12 @@ def test_a_run_is_as_deep_as_its_data(form, scale, dtype, tmp_path, capsys, monk
     assert cli.main(["evaluate", str(raw), "--reference", str(run.path), *about]) == 0
     again = json.loads(capsys.readouterr().out)["scores"]["fd_random"]
     assert own["passport"]["preprocessing"] == again["passport"]["preprocessing"] == passport["preprocessing"]
+    alike = as_sampled(tmp_path / "alike", run, own["passport"]["seed"])
+    for form in (alike / "raw.npz", alike / "singles"):
+        assert cli.main(["evaluate", str(form), "--reference", str(run.path), *about]) == 0
+        score = json.loads(capsys.readouterr().out)["scores"]["fd_random"]
+        assert score["value"] == pytest.approx(own["value"], rel=1e-6)
+        assert score["passport"]["fingerprint"] == own["passport"]["fingerprint"]
 
     assert cli.main(["evaluate", str(run.path), "--extractor", "inception", "--trust"]) == 2
     assert "the inception extractor takes pictures of 8 bits" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,12 +17,25 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.pixels.decoding import decode, read
-from forger.data.pixels.layout import Layout
-from forger.data.pixels.planes import Planes, open_picture
+from forger.data.pixels.depth import depth_of
+from forger.data.pixels.layout import Layout, Pixels
+from forger.data.pixels.planes import Planes, channels_of, open_picture
+from forger.data.pixels.ranges import Depth
 from forger.errors import Unfit
 from forger.files import check_regular
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before it is decoded: (width, height), how many channels of which depth hold it, and
+    whether it has transparency beside them."""
+
+    size: tuple[int, int]
+    channels: int
+    depth: Depth
+    alpha: bool
 
 
 class Collection(ABC):
@@ -65,7 +79,25 @@ class Collection(ABC):
         """The picture, not decoded yet; what is wrong with it is raised here or later, as Pillow likes."""
         return open_picture(io.BytesIO(self.content(key)))
 
-    def decode(self, key: Any, layout: Layout) -> tuple[Tensor, list[str]]:
+    def header(self, key: Any) -> Header:
+        """What a picture is.
+
+        Raises:
+            ValueError: it is no readable picture; the message has its name.
+        """
+        try:
+            with self.opened(key) as picture:
+                alpha = not isinstance(picture, Planes) and picture.getbands()[-1] == "A"
+                return Header(picture.size, channels_of(picture), depth_of(picture), alpha)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{self.name(key)} is missing") from None
+        except Unfit as error:
+            raise ValueError(f"{self.name(key)}: {error}") from None
+        except Exception as error:  # as in `decoding.read`: a damaged picture fails in many ways
+            why = " ".join(str(error).split())
+            raise ValueError(f"{self.name(key)}: can't be read ({why}): replace or remove it") from error
+
+    def decode(self, key: Any, layout: Layout | Pixels) -> tuple[Tensor, list[str]]:
         """One picture (channels, height, width) of the layout's type, and notes on what was done.
 
         Raises:
@@ -119,7 +151,7 @@ class Files(Collection):
             raise Unfit(f"{path}: {error}") from None
         return path.read_bytes()
 
-    def decode(self, key: Path, layout: Layout) -> tuple[Tensor, list[str]]:
+    def decode(self, key: Path, layout: Layout | Pixels) -> tuple[Tensor, list[str]]:
         return decode(self.place / key, layout)
 
     def opened(self, key: Path) -> Image.Image | Planes:
@@ -140,7 +172,7 @@ def in_threads(call: Callable[[Any], T], items: Sequence[Any], threads: int | No
             yield from pool.map(call, items[start : start + 256])
 
 
-def decode_each(pictures: Collection, layout: Layout) -> Iterator[tuple[Tensor, list[str]]]:
+def decode_each(pictures: Collection, layout: Layout | Pixels) -> Iterator[tuple[Tensor, list[str]]]:
     """`Collection.decode` of every picture, in order."""
     return in_threads(lambda key: pictures.decode(key, layout), pictures.keys)
 

@@ -17,14 +17,12 @@ from forger.data.conditions import Classes, Conditions, Label, conditions_of, to
 from forger.data.dataset import Data, Split
 from forger.data.forms import Found, look
 from forger.data.pixels.decoding import read
-from forger.data.pixels.depth import depth_of
 from forger.data.pixels.layout import Channels, Fit, Layout, Size
-from forger.data.pixels.planes import channels_of
 from forger.data.pixels.ranges import DEPTHS, Depth, ValueRange
 from forger.data.splits.division import Division, divide, typed_splits
 from forger.data.splits.splitting import SPLIT_NAMES
 from forger.data.store import as_split, kept
-from forger.errors import Unfit, first_few
+from forger.errors import first_few
 from forger.sizes import taken
 
 #: How many pictures are opened, spread over all, to see their size and colours.
@@ -178,21 +176,16 @@ def _headers(pictures: Collection) -> tuple[list[tuple[int, int]], int, Depth]:
     Raises:
         ValueError: none of it can be read; the message names a picture.
     """
-    sizes, channels, depths, damage = [], set(), set(), []
+    headers, damage = [], []
     for row in range(0, len(pictures), -(-len(pictures) // _SAMPLE)):
-        key = pictures.keys[row]
         try:
-            with pictures.opened(key) as picture:
-                sizes.append(picture.size)
-                channels.add(channels_of(picture))
-                depths.add(depth_of(picture))
-        except Unfit as error:
-            damage.append(f"{pictures.name(key)}: {error}")
-        except Exception as error:  # as in `decoding.read`: a damaged picture fails in many ways
-            damage.append(f"{pictures.name(key)}: can't be read ({' '.join(str(error).split())}): replace or remove it")
-    if not sizes:
-        raise ValueError(damage[0])
-    return sizes, max(channels), max(depths, key=DEPTHS.index)
+            headers.append(pictures.header(pictures.keys[row]))
+        except (ValueError, FileNotFoundError) as error:
+            damage.append(error)
+    if not headers:
+        raise damage[0]
+    deepest = max((header.depth for header in headers), key=DEPTHS.index)
+    return [header.size for header in headers], max(header.channels for header in headers), deepest
 
 
 def _told(found: Found, names: list[Any], conditions: Conditions) -> str:

@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from torch import Tensor
 
 from forger.archives import whole_archive
 from forger.console import say
+from forger.data.collection import Collection, Files, decode_each, in_threads
 from forger.data.dataset import Data
-from forger.data.pixels.decoding import decode, listing
+from forger.data.forms import look
+from forger.data.pixels.decoding import listing
+from forger.data.pixels.layout import Pixels
 from forger.data.pixels.ranges import BYTES, DEPTHS, ValueRange
 from forger.errors import ConfigError, closest
 from forger.randomness import generator
@@ -28,6 +32,8 @@ class ImageSet:
         images: (n, c, h, w), of the type and range of `values`.
         labels: int64 (n,), where they are known.
         train: images that a generator may have memorised, where they are known.
+        stated: whether somebody said that `values` are the range; else it is all that the type or these pixels have.
+        with_alpha: reads them again with their transparency as a fourth channel, where they all have it.
     """
 
     name: str
@@ -35,6 +41,8 @@ class ImageSet:
     labels: Tensor | None = None
     train: "ImageSet | None" = None
     values: ValueRange = BYTES
+    stated: bool = True
+    with_alpha: "Callable[[], ImageSet] | None" = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -48,28 +56,42 @@ class ImageSet:
         return replace(self, images=self.images[rows], labels=labels)
 
     def like(self, channels: int) -> "ImageSet":
-        """The same images with one channel, if the other ones have one and these have three equal ones."""
+        """The same images with one channel, if the other ones have one and these have three equal ones; with four,
+        if those have four and these had them."""
+        if channels == 4 and self.with_alpha is not None:
+            return replace(self.with_alpha(), values=self.values, stated=self.stated)
         if channels == 1 and self.images.shape[1] == 3 and bool((self.images == self.images[:, :1]).all()):
             return replace(self, images=self.images[:, :1].contiguous())
         return self
 
 
+def agreed(images: ImageSet, others: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Both, of one range of values where they are of one type: the one that is stated, else that of the second."""
+    if images.values.dtype != others.values.dtype or images.values == others.values:
+        return images, others
+    if not images.stated:
+        if not others.stated:
+            say(f"the range of both is {others.values}, as {others.name} has it; {images.name} has {images.values}")
+        return replace(images, values=others.values), others
+    return images, others if others.stated else replace(others, values=images.values)
+
+
 def image_set(path: Path) -> ImageSet:
-    """The images of a folder (subfolders included) or of an `.npz` file.
+    """The images of a folder (subfolders included), of an `.npz` of `forger sample` or of any other file of images.
 
     Raises:
         FileNotFoundError: there is no such place.
-        ValueError: images whose scores would be wrong: sizes that differ, floats, NaN, only values of 0 and 1, no
-            images, or a file, which the message names, that can't be read.
+        ValueError: images whose scores would be wrong: sizes that differ, NaN, only values of 0 and 1, no images, or a
+            file, which the message names, that can't be read.
     """
-    if path.suffix.lower() == ".npz" and path.is_file():
-        found = _arrays(path)
-    elif path.is_dir():
-        found = ImageSet(path.resolve().name, _pictures(path))
-    elif path.exists():
-        raise ConfigError(f"{path}: neither a folder of images nor an .npz")
-    else:
+    if path.is_dir():
+        found = _pictures(path.resolve().name, Files(path, listing(path)))
+    elif not path.exists():
         raise ConfigError(f"{path}: no such file or folder")
+    elif path.suffix.lower() == ".npz" and "samples" in (arrays := npz_arrays(path)):
+        found = _samples(path, arrays)
+    else:
+        found = _pictures(path.name, look(path).pictures)
     if found.values == BYTES and int(found.images.max()) <= 1:
         raise ConfigError(
             f"{path}: its uint8 images hold only 0 and 1, so floats in [0, 1] were probably cut off; "
@@ -78,36 +100,52 @@ def image_set(path: Path) -> ImageSet:
     return found
 
 
-def _pictures(folder: Path) -> Tensor:
-    """All pictures below a folder, uint8 (n, c, h, w): grey if all of them are, else RGB."""
-    images: list[Tensor] = []
+def _pictures(name: str, pictures: Collection, *, alpha: bool = False) -> ImageSet:
+    """All of some pictures, as deep as they are: grey if all of them are, else RGB, or what channels they have.
+
+    Transparency is composited on white, or with `alpha` the fourth channel.
+    """
+    headers = list(in_threads(pictures.header, pictures.keys))
+    depth = DEPTHS[max(DEPTHS.index(header.depth) for header in headers)]
+    channels = max(header.channels for header in headers)
+    rows: list[Tensor] = []
     notes = Counter[str]()
-    paths = listing(folder)
-    for path in paths:
-        pixels, done = decode(folder / path, 3)
+    for key, (pixels, done) in zip(
+        pictures.keys, decode_each(pictures, Pixels(4 if alpha else channels, depth)), strict=True
+    ):
+        rows.append(pixels)
         notes.update(done)
-        images.append(pixels)
-        if pixels.shape != images[0].shape:
-            (_, h, w), (_, height, width) = images[0].shape, pixels.shape
+        if pixels.shape != rows[0].shape:
+            (_, h, w), (_, height, width) = rows[0].shape, pixels.shape
             raise ConfigError(
-                f"{folder / path} is {width}x{height}, but {paths[0]} {w}x{h}: make all images one size first"
+                f"{pictures.name(key)} is {width}x{height}, but {pictures.below(pictures.keys[0])} {w}x{h}: "
+                "make all images one size first"
             )
     if notes:
         changes = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()))
-        say(f"{len(paths)} pictures from {folder}: {changes}")
-    result = torch.stack(images)
-    return result[:, :1].contiguous() if bool((result == result[:, :1]).all()) else result
+        say(f"{len(pictures)} pictures from {pictures.place}: {changes}")
+    images = torch.stack(rows)
+    if channels == 3 and not alpha and bool((images == images[:, :1]).all()):
+        images = images[:, :1].contiguous()
+    transparent = channels == 3 and all(header.alpha for header in headers)
+    again = (lambda: _pictures(name, pictures, alpha=True)) if transparent and not alpha else None
+    values = _extent(images, pictures.place) if depth == "float32" else ValueRange.of(depth)
+    return ImageSet(name, images, values=values, stated=depth == "uint8", with_alpha=again)
 
 
-def _arrays(path: Path) -> ImageSet:
+def _extent(images: Tensor, place: Path) -> ValueRange:
+    """The range from the lowest to the highest pixel of floats."""
+    low, high = (float(value) for value in images.aminmax())
+    if low == high:
+        raise ConfigError(f"{place}: all pixels of its images are {low:g}")
+    return ValueRange.of("float32", [low, high])
+
+
+def _samples(path: Path, arrays: Mapping[str, Any]) -> ImageSet:
     """`samples` (n, h, w, c), and `labels` (n,), of which -1 means none, as `forger sample` writes them.
 
     They are uint8 or, with their `range`, of any depth.
     """
-    arrays = npz_arrays(path)
-    if "samples" not in arrays:
-        raise ConfigError(f"{path}: no array named 'samples' (uint8, n x height x width x channels); it has "
-                          f"{', '.join(sorted(arrays)) or 'none'}")  # fmt: skip
     samples = arrays["samples"]
     kind = samples.dtype
     if kind.kind == "f" and not np.isfinite(samples).all():
@@ -119,7 +157,8 @@ def _arrays(path: Path) -> ImageSet:
         values = ValueRange.of(kind.name, arrays["range"].tolist())
     elif kind != np.uint8:
         held = f" in [{samples.min():.3g}, {samples.max():.3g}]" if samples.size and kind.kind in "fiu" else ""
-        raise ConfigError(f"{path}: 'samples' are {kind}{held}; scale them to [0, 255], round, and save uint8")
+        raise ConfigError(f"{path}: 'samples' are {kind}{held}; scale them to [0, 255], round, and save uint8, "
+                          "or add the array range, their lowest and highest value")  # fmt: skip
     if samples.ndim != 4 or samples.shape[-1] not in range(1, 17) or not samples.size:
         raise ConfigError(
             f"{path}: 'samples' have shape {samples.shape}; (n, height, width, 1 to 16 channels) is needed"

@@ -14,7 +14,7 @@ from forger.data.dataset import Data, Split
 from forger.data.downloads import fashion_mnist
 from forger.data.images import digits, permutation, stratified
 from forger.data.pixels.decoding import decode, listing
-from forger.data.pixels.layout import Channels, Fit, Layout, Size
+from forger.data.pixels.layout import Channels, Fit, Layout, Pixels, Size
 from forger.data.splits.splitting import SPLIT_NAMES, partition
 from forger.data.store import decoded, kept
 from forger.randomness import generator
@@ -211,7 +211,7 @@ def patches_of_folder(root: str, patch: Patch = 48, channels: Channels = 3, crop
     def cut(paths: list[Path]) -> tuple[Tensor, dict[str, int]]:
         result = torch.empty(len(paths), crops, channels, *patch_sides, dtype=torch.uint8)
         for path, out in zip(paths, result, strict=True):
-            picture, _ = decode(folder / path, channels)
+            picture, _ = decode(folder / path, Pixels(channels))
             room = [extent - side + 1 for extent, side in zip(picture.shape[1:], patch_sides, strict=True)]
             if min(room) < 1:
                 size = f"{picture.shape[2]} x {picture.shape[1]}"

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from forger.data.pixels.decoding import decode, listing
-from forger.data.pixels.layout import Layout
+from forger.data.pixels.layout import Layout, Pixels
 from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Reconstructs, Translates
 from forger.metrics.evaluations.translation import translated
@@ -70,7 +70,4 @@ def made(game: Answers, name: str, path: Path, layout: Layout, values: ValueRang
     """
     if name != "enlargements":
         return MAKERS[name](game, decode(path, layout)[0], values)
-    picture, _ = decode(path, layout.channels if layout.depth == "uint8" else None)
-    if (picture.dtype, len(picture)) != (layout.dtype, layout.channels):
-        raise ValueError(f"{path}: {len(picture)} channels of {picture.dtype}, but the data are {layout.depth}")
-    return MAKERS[name](game, picture, values)
+    return MAKERS[name](game, decode(path, Pixels(layout.channels, layout.depth))[0], values)

@@ -10,7 +10,7 @@ from PIL import Image
 from data.pictures import deep_png, write
 from forger.data.collection import Files, decode_noting
 from forger.data.pixels.decoding import decode, listing, log_conversions, suffixes
-from forger.data.pixels.layout import Layout
+from forger.data.pixels.layout import Layout, Pixels
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels(tmp_path):
@@ -26,7 +26,7 @@ def test_pictures_are_cut_to_the_middle_square(tmp_path):
     high = write(tmp_path / "high.png", size=(6, 10))
     assert np.array_equal(decode(tmp_path / "wide.png", Layout.of(3, 6))[0].permute(1, 2, 0), wide[:, 2:8])
     assert np.array_equal(decode(tmp_path / "high.png", Layout.of(3, 6))[0].permute(1, 2, 0), high[2:8])
-    assert decode(tmp_path / "wide.png", 3)[0].shape == (3, 6, 11)
+    assert decode(tmp_path / "wide.png", Pixels(3))[0].shape == (3, 6, 11)
 
 
 def test_shrinking_is_antialiased(tmp_path):
@@ -154,7 +154,7 @@ def test_what_pillow_reads_is_read(tmp_path, suffix):
         pytest.skip(f"this Pillow has no {suffix}")
     pixels = write(tmp_path / f"a{suffix}", size=(16, 16), **({"quality": 95} if suffix != ".jp2" else {}))
     assert listing(tmp_path) == [Path(f"a{suffix}")]
-    found = decode(tmp_path / f"a{suffix}", 3)[0].permute(1, 2, 0).numpy().astype(int)
+    found = decode(tmp_path / f"a{suffix}", Pixels(3))[0].permute(1, 2, 0).numpy().astype(int)
     assert abs(found - pixels).mean() < 60  # the colours of noise are lost
 
 

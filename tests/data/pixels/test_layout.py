@@ -10,7 +10,7 @@ from data.pictures import write
 from forger.data.files import files, seen
 from forger.data.folders import image_folder
 from forger.data.pixels.decoding import decode
-from forger.data.pixels.layout import Layout, centred
+from forger.data.pixels.layout import Layout, Pixels, centred
 from forger.data.pixels.planes import Planes
 
 #: How a TIFF is written whose pixels lie together.
@@ -72,10 +72,10 @@ def test_none_refuses_another_size_in_one_line(tmp_path):
 def test_pictures_of_other_channels_are_refused_in_one_line(tmp_path):
     write(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a\.png: 3 channels, but data\.channels=7$"):
-        decode(tmp_path / "a.png", 7)
+        decode(tmp_path / "a.png", Pixels(7))
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8, 7), np.uint8), **MANY)
     with pytest.raises(ValueError, match=r"a\.tif: 7 channels, but data\.channels=3$"):
-        decode(tmp_path / "a.tif", 3)
+        decode(tmp_path / "a.tif", Pixels(3))
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
@@ -94,15 +94,15 @@ def test_grey_pages_of_a_tiff_are_its_channels(tmp_path):
     (tmp_path / "a").mkdir()
     tifffile.imwrite(tmp_path / "a" / "a.tif", pixels)
     assert seen(str(tmp_path / "a"))["channels"] == 5
-    assert np.array_equal(decode(tmp_path / "a" / "a.tif", 5)[0], pixels)
-    assert np.array_equal(decode(tmp_path / "a" / "a.tif", 1)[0], pixels[:1])
+    assert np.array_equal(decode(tmp_path / "a" / "a.tif", Pixels(5))[0], pixels)
+    assert np.array_equal(decode(tmp_path / "a" / "a.tif", Pixels(1))[0], pixels[:1])
 
 
 def test_a_fourth_channel_that_is_no_transparency_is_kept(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unspecified"])
-    assert np.array_equal(decode(tmp_path / "a.tif", 4)[0].permute(1, 2, 0), pixels)
-    assert np.array_equal(decode(tmp_path / "a.tif", 3)[0].permute(1, 2, 0), pixels[..., :3])
+    assert np.array_equal(decode(tmp_path / "a.tif", Pixels(4))[0].permute(1, 2, 0), pixels)
+    assert np.array_equal(decode(tmp_path / "a.tif", Pixels(3))[0].permute(1, 2, 0), pixels[..., :3])
 
 
 def test_a_damaged_tiff_of_many_channels_is_named(tmp_path):
@@ -112,7 +112,7 @@ def test_a_damaged_tiff_of_many_channels_is_named(tmp_path):
     content = (tmp_path / "a.tif").read_bytes()
     (tmp_path / "a.tif").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"a\.tif: can't be read \(.+\): replace or remove it$"):
-        decode(tmp_path / "a.tif", 7)
+        decode(tmp_path / "a.tif", Pixels(7))
 
 
 @pytest.mark.parametrize("first", [False, True])

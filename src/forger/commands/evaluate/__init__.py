@@ -14,16 +14,18 @@ COMMAND = Command(
     arguments="SOURCE",
     summary="score a run, a checkpoint or a folder of images against a reference",
     about="""\
-Scores of a run folder, a checkpoint in one, a folder of images, an .npz (array `samples`, uint8 n×h×w×c, as
-`forger sample` writes it) or an exported generator (.pt2) against real images, each with its standard error.
+Scores of a run folder, a checkpoint in one, a folder of images, a file of them (.npz of `forger sample`, .npy, .zip,
+… as data=files takes them) or an exported generator (.pt2) against real images, each with its standard error. Images
+are as deep as they are; those of 16 bits or floats have the range that the other side, a run, a data set or an .npz,
+states, else all 65,536 levels or what the reference has.
 """,
     places=("data.root=FOLDER",),
     options=(
         Option(
             "--reference R",
-            "a data set (digits, digits/train, mnist/test; by itself its test split), a folder of images, an .npz (of "
-            "images, or of published statistics mu and sigma) or a run, for its data; ./digits is the folder (default: "
-            "the test split of a run's own data)",
+            "a data set (digits, digits/train, mnist/test; by itself its test split), a folder or file of images, "
+            "an .npz of published statistics (mu, sigma) or a run, for its data; ./digits is the folder (default: the "
+            "test split of a run's own data)",
         ),
         Option(
             "--extractor E",

@@ -16,7 +16,7 @@ from rich.text import Text
 from torch import Tensor
 
 from forger.console import console, show_lines
-from forger.data.imagesets import ImageSet
+from forger.data.imagesets import ImageSet, agreed
 from forger.errors import ConfigError, closest
 from forger.metrics.evaluations.base import entries, scores_of
 from forger.metrics.features import extractors
@@ -38,7 +38,7 @@ def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -
     """Print the scores of ``path``, with their errors and passport.
 
     Args:
-        path: a run folder, a checkpoint in one, a folder of images, an `.npz`, an exported generator (`.pt2`).
+        path: a run folder, a checkpoint in one, a folder or file of images, an exported generator (`.pt2`).
         options: those of the command that were given.
         places: the reader's, by key: ``data.root``.
 
@@ -75,6 +75,7 @@ def _scores(
     fake = source.draw(len(real) if n is None else n, seed, real)
     if isinstance(real, ImageSet):
         real, fake = real.like(fake.images.shape[1]), fake.like(real.images.shape[1])
+        fake, real = agreed(fake, real)
         _same_kind(source, real, fake)
     extractor = (extractor or extractors.build(_suited(real))).of(fake.values)
     names = plain_names(_names(source, options, extractor, fake.images[:1]), extractor, fake.images[:1])

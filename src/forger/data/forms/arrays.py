@@ -13,17 +13,12 @@ from PIL import Image
 
 from forger.data.collection import Collection
 from forger.data.forms.found import Found
-from forger.data.pixels.decoding import MODES
-from forger.data.pixels.planes import Planes
+from forger.data.pixels.planes import ARRAY_TYPES, MOST_CHANNELS, Planes, picture_of
 from forger.data.splits.splitting import split_meant
 from forger.errors import closest
 
 _PICTURES = ("images", "image", "samples", "data", "x")
 _LABELS = ("labels", "label", "targets", "y")
-#: Types of pixels; all but the first two are read as float32.
-_TYPES = ("uint8", "uint16", "int16", "float16", "float32", "float64")
-#: Most channels of a picture.
-_MOST = 16
 
 
 class Arrays(Collection):
@@ -42,21 +37,11 @@ class Arrays(Collection):
         return self.array(key[0])[key[1]].tobytes()
 
     def opened(self, key: tuple[str, int]) -> Image.Image | Planes:
-        pixels = self.array(key[0])[key[1]]
-        if pixels.ndim == 3 and not _channels_last(pixels.shape):
-            pixels = pixels.transpose(1, 2, 0)
-        if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, *MODES)):
-            return Planes(pixels.reshape(*pixels.shape[:2], -1))
-        return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
-
-
-def _channels_last(shape: Sequence[int]) -> bool:
-    """Whether a picture is H×W×C and not C×H×W: of the first and the last axis the shorter is the channels."""
-    return shape[2] <= shape[0]
+        return picture_of(self.array(key[0])[key[1]])
 
 
 def array_file(place: Path) -> Found:
-    """The pictures of a .npy: one of `_TYPES`, N×H×W, N×H×W×C or N×C×H×W.
+    """The pictures of a .npy: one of `ARRAY_TYPES`, N×H×W, N×H×W×C or N×C×H×W.
 
     Raises:
         ValueError: it can't be read, or is something else.
@@ -150,13 +135,14 @@ def _parts(place: Path, headers: Mapping[str, Any]) -> dict[str, tuple[str, str 
 
 
 def _check(place: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if dtype.name not in _TYPES:
+    if dtype.name not in ARRAY_TYPES:
         kind = "Python objects, which are never unpickled" if dtype.hasobject else f"{dtype}"
-        raise ValueError(f"{place}: {name} holds {kind}; pictures are {', '.join(_TYPES)}")
-    fits = len(shape) == 3 or (len(shape) == 4 and min(shape[1], shape[3]) <= _MOST)
+        raise ValueError(f"{place}: {name} holds {kind}; pictures are {', '.join(ARRAY_TYPES)}")
+    fits = len(shape) == 3 or (len(shape) == 4 and min(shape[1], shape[3]) <= MOST_CHANNELS)
     if not fits or not math.prod(shape):
         raise ValueError(
-            f"{place}: {name} has shape {shape}; pictures are N×H×W, N×H×W×C or N×C×H×W with 1 to {_MOST} channels"
+            f"{place}: {name} has shape {shape}; pictures are N×H×W, N×H×W×C or N×C×H×W "
+            f"with 1 to {MOST_CHANNELS} channels"
         )
     memory, need = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), math.prod(shape) * dtype.itemsize
     if place.suffix.lower() == ".npz" and need > memory:

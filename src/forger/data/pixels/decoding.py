@@ -15,7 +15,7 @@ from torch import Tensor
 
 from forger.data.pixels import dicom
 from forger.data.pixels.depth import as_depth, deepened, depth_of, whole
-from forger.data.pixels.layout import Layout
+from forger.data.pixels.layout import Layout, Pixels
 from forger.data.pixels.planes import Planes, open_picture, tiff_planes, unseen_channels
 from forger.errors import Unfit
 
@@ -74,22 +74,21 @@ def as_tensor(picture: Image.Image | Planes) -> Tensor:
 
 
 def read(
-    name: str, opened: Callable[[], Image.Image | Planes], wanted: Layout | int | None
+    name: str, opened: Callable[[], Image.Image | Planes], wanted: Layout | Pixels | None
 ) -> tuple[Tensor, list[str]]:
     """One picture (channels, h, w), uint8 or as deep as is wanted, and notes on what was done.
 
     Args:
         name: what errors call it.
         opened: what opens it.
-        wanted: what it becomes, or how many channels it gets at the size that it has, or None: then it is as deep as
-            it is stored, and else as `converted` says.
+        wanted: what it becomes, or None: then it is as deep as it is stored, and else as `converted` says.
 
     Raises:
         ValueError: it is no readable picture of that depth, or does not fit; the message begins with `name`.
         FileNotFoundError: its file is missing.
     """
-    channels = wanted.channels if isinstance(wanted, Layout) else wanted
-    deep = wanted if isinstance(wanted, Layout) and wanted.depth != "uint8" else None
+    channels = None if wanted is None else wanted.channels
+    deep = None if wanted is None or wanted.depth == "uint8" else wanted
     try:
         with opened() as stored:
             if wanted is None and depth_of(stored) != "uint8":
@@ -111,7 +110,7 @@ def read(
         raise ValueError(f"{name}: can't be read ({why}): replace or remove it") from error
 
 
-def decode(path: Path, wanted: Layout | int | None) -> tuple[Tensor, list[str]]:
+def decode(path: Path, wanted: Layout | Pixels | None) -> tuple[Tensor, list[str]]:
     """`read` of a picture file, which the errors name by its path."""
     return read(str(path), lambda: open_picture(path), wanted)
 
@@ -132,7 +131,7 @@ def suffixes() -> frozenset[str]:
 
 
 def listing(root: Path) -> list[Path]:
-    """The picture files below a folder, relative to it, sorted; hidden ones left out.
+    """The picture files below a folder, or its .npy where there are none, relative to it, sorted; hidden ones left out.
 
     Links to folders are followed, each once, and none that leads back to a folder that it lies in. One line in the log
     counts the files that are left out since their suffix is none of a picture (DICOM needs none).
@@ -144,6 +143,7 @@ def listing(root: Path) -> list[Path]:
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}: put the pictures there, or name another")
     found: list[Path] = []
+    arrays: list[Path] = []
     others = Counter[str]()
     followed: set[Path] = set()
     for place, folders, names in os.walk(root, followlinks=True):  # Path.rglob skips linked subfolders
@@ -156,8 +156,13 @@ def listing(root: Path) -> list[Path]:
                 continue
             if path.suffix.lower() in suffixes() or dicom.without_suffix(root / path):
                 found.append(path)
+            elif path.suffix.lower() == ".npy":
+                arrays.append(path)
             else:
                 others[path.suffix.lower() or "without a suffix"] += 1
+    if found and arrays:
+        others[".npy"] = len(arrays)
+    found = found or arrays
     tell_others(root, bool(found), others)
     return sorted(found, key=Path.as_posix)
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from forger.data.pixels.planes import Planes, tiff_planes
+from forger.data.pixels.planes import Planes, tiff_planes, unseen_channels
 from forger.data.pixels.ranges import Depth
 from forger.errors import Unfit
 
@@ -56,6 +56,8 @@ def whole(picture: Image.Image | Planes) -> np.ndarray:
 
 
 def _decoded(picture: Image.Image) -> np.ndarray:
+    if unseen_channels(picture):
+        return tiff_planes(getattr(picture, "fp")).pixels  # noqa: B009 (which Image does not declare)
     if not _sixteen(picture) or picture.mode not in ("RGB", "RGBA"):
         return np.array(ImageOps.exif_transpose(picture))
     file, raw = getattr(picture, "fp", None), str(getattr(picture, "tile", [])[0][3])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,13 @@ Size = Side | Annotated[list[Side], MinLen(2), MaxLen(2)]
 Channels = Annotated[int, Ge(1), Le(16)]
 #: Of a picture of another shape: its middle, all of it within a border, all of it stretched, or an error.
 Fit = Literal["crop", "pad", "stretch", "none"]
+
+
+class Pixels(NamedTuple):
+    """Channels and depth of a picture that keeps the height and width that it has."""
+
+    channels: int
+    depth: Depth = "uint8"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pictures of channels for which Pillow has no mode, as arrays; and picture files opened as one or the other."""
+"""Pictures of channels or depths for which Pillow has no mode, as arrays; and files opened as one or the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ from forger.files import check_regular
 
 #: How a TIFF begins: byte order, then 42 or, of a BigTIFF, 43.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
+#: Types of pixels that arrays may have; all but the first two are read as float32.
+ARRAY_TYPES = ("uint8", "uint16", "int16", "float16", "float32", "float64")
+#: Most channels of a picture.
+MOST_CHANNELS = 16
 
 #: The tag of a TIFF that says how many channels it has.
 _SAMPLES = 277
@@ -64,15 +67,17 @@ class Planes:
 
 
 def open_picture(source: Path | IO[bytes]) -> Image.Image | Planes:
-    """A picture file; what is wrong with it is raised here or later, as Pillow likes.
+    """A picture file, or a .npy that holds one; what is wrong with it is raised here or later, as Pillow likes.
 
     A TIFF of channels for which Pillow has no mode is read by tifffile.
 
     Raises:
-        Unfit: that is not installed, the TIFF is no picture, or it is no regular file.
+        Unfit: that is not installed, a TIFF or an array is no picture, or it is no regular file.
     """
     if isinstance(source, Path):
         check_regular(source)
+        if source.suffix.lower() == ".npy":
+            return picture_of(np.load(source, mmap_mode="r", allow_pickle=False))
     if dicom.is_dicom(source):
         pixels = dicom.pixels(source)
         return Image.fromarray(pixels) if pixels.dtype == np.uint8 else Planes(pixels.reshape(*pixels.shape[:2], -1))
@@ -90,6 +95,26 @@ def open_picture(source: Path | IO[bytes]) -> Image.Image | Planes:
         raise
 
 
+def picture_of(array: np.ndarray) -> Image.Image | Planes:
+    """An array H×W, H×W×C or C×H×W as a picture; of the first and the last axis the shorter is the channels.
+
+    Raises:
+        Unfit: it is of another shape or type.
+    """
+    if array.dtype.name not in ARRAY_TYPES:
+        raise Unfit(f"an array of {array.dtype}; pixels are {', '.join(ARRAY_TYPES)}")
+    pixels = array[..., None] if array.ndim == 2 else array
+    if pixels.ndim == 3 and pixels.shape[2] > pixels.shape[0]:
+        pixels = pixels.transpose(1, 2, 0)
+    if pixels.ndim != 3 or pixels.shape[2] > MOST_CHANNELS or not pixels.size:
+        raise Unfit(
+            f"an array of shape {array.shape}; one picture is H×W, H×W×C or C×H×W with 1 to {MOST_CHANNELS} channels"
+        )
+    if pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3, 4):
+        return Planes(pixels)
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+
+
 def channels_of(picture: Image.Image | Planes) -> int:
     """How many hold what is in a picture: 1 of a grey one, 3 of any other of Pillow's, or all that a TIFF has."""
     if isinstance(picture, Planes):
@@ -103,7 +128,7 @@ def unseen_channels(picture: Image.Image) -> int:
     """How many channels a TIFF has, if Pillow would leave some out: further samples, or grey pages after the first."""
     if not isinstance(picture, TiffImageFile):
         return 0
-    if picture.mode == "L" and picture.n_frames > 1:
+    if (picture.mode in ("L", "F") or picture.mode.startswith("I")) and picture.n_frames > 1:
         return picture.n_frames
     left_out = any("X" in str(tile[3]) for tile in picture.tile)  # "RGBX": what X is, Pillow does not ask
     return int(picture.tag_v2[_SAMPLES]) if left_out else 0
