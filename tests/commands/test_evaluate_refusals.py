@@ -73,7 +73,7 @@ def test_folders_that_would_be_scored_wrong(tmp_path, capsys):
             "did you mean 'size'?",
         ),
         (["--reference", "digits", "--extractor", "a.B", "--preprocess", "size=big"], "write it as size=224"),
-        (["--reference", "digits", "--extractor", "a.B", "--preprocess", "channels=2"], "write it as size=224"),
+        (["--reference", "digits", "--extractor", "a.B", "--preprocess", "channels=two"], "write it as size=224"),
         (["--reference", "digits", "--extractor", "a.B", "--preprocess", "range=1:-1"], "two values, the lower first"),
         (
             ["--reference", "digits", "--extractor", "nowhere.Net"],

@@ -185,7 +185,7 @@ class TestCommand:
             (["seed=1"], "of which data?"),
             (["data=digits", "model=gan"], "extractor model=gan: only data and seed count here"),
             (["data=ring8"], "data=ring8: these are points"),
-            (["data=photos"], "an extractor is trained on square images of at least two classes"),
+            (["data=photos"], "an extractor is trained on images of at least two classes"),
             (["data=digits", "-o", "digits.safetensors"], "digits is the name of forger's own extractor"),
             (["data=digits", "-o", "mine.pt"], "-o mine.pt: NAME.safetensors"),
             (["data=digits", "-o", "no/mine.safetensors"], "there is no folder no"),

@@ -147,7 +147,7 @@ _PREPROCESSING: dict[str, Callable[[str], Any]] = {
     "resize": str,
     "precision": str,
     "antialias": {"true": True, "false": False}.__getitem__,
-    "channels": {"1": 1, "3": 3}.__getitem__,
+    "channels": int,
     "range": _floats,
     "mean": _floats,
     "std": _floats,

@@ -39,7 +39,7 @@ def make_extractor(overrides: Sequence[str], options: Mapping[str, Any]) -> int:
         options: `output`, the file; `config-dir`, the user's own configs.
 
     Raises:
-        ConfigError: data without classes or that are no squares, or a file's name that can't be.
+        ConfigError: data without classes, or a file's name that can't be.
     """
     show_lines()
     strange = [text for text in overrides if not re.match(r"\+{0,2}(data\b|seed=)", text)]
@@ -56,9 +56,9 @@ def make_extractor(overrides: Sequence[str], options: Mapping[str, Any]) -> int:
     data.check(vars(checked.data) | {"depth": values_of(checked.data)})
     out = _file(options.get("output"), data)
     channels, height, width = data.shape
-    if height != width or data.classes < 2 or "label" not in data.train.arrays:
-        raise ConfigError(f"data={data.name}: an extractor is trained on square images of at least two classes")
-    shape = Shape.of(channels, height, data.classes)
+    if data.classes < 2 or "label" not in data.train.arrays:
+        raise ConfigError(f"data={data.name}: an extractor is trained on images of at least two classes")
+    shape = Shape.of(channels, (height, width), data.classes)
     network = fit(ClassifierNetwork(shape), data.train, data.values, seed=checked.seed, flip=checked.data.flip)
     about = {
         "preprocessing": "uint8 / 255" if data.values == BYTES else f"{data.values} as 0 to 1",
@@ -66,11 +66,11 @@ def make_extractor(overrides: Sequence[str], options: Mapping[str, Any]) -> int:
         "fingerprint": data.fingerprint,
         "seed": checked.seed,
     }
-    write(out, network, shape, out.stem, **about)
+    write(out, network, shape, out.stem, data.values, **about)
     right = {
         name: accuracy(ClassifierExtractor(out).of(data.values), data.splits[name]) for name in ("validation", "test")
     }
-    write(out, network, shape, out.stem, **about, accuracy=right)
+    write(out, network, shape, out.stem, data.values, **about, accuracy=right)
     _show(ClassifierExtractor(out), data, right, out)
     return 0
 

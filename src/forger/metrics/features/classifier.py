@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import safetensors
 import safetensors.torch
@@ -13,10 +13,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from forger.data.pixels.ranges import BYTES, DEPTHS, ValueRange
 from forger.errors import unreadable
 from forger.files import write_atomically
 from forger.hashing import file_sha256
 from forger.metrics.features.base import Extractor
+from forger.sizes import sides
 
 #: Under which name a file's metadata are; another number is another architecture.
 FORMAT = "forger classifier 1"
@@ -24,26 +26,35 @@ FORMAT = "forger classifier 1"
 
 @dataclass(frozen=True)
 class Shape:
-    """What determines a `ClassifierNetwork`: images (channels, size, size), widths of stages, features, classes."""
+    """What determines a `ClassifierNetwork`: channels, height and width of images, widths of stages, features, classes.
+
+    `size` is one number for height and width, or (height, width) where they differ.
+    """
 
     channels: int
-    size: int
+    size: int | tuple[int, int]
     widths: tuple[int, ...]
     features: int
     classes: int
 
     @classmethod
-    def of(cls, channels: int, size: int, classes: int, *, width: int = 32, most: int = 128) -> "Shape":
-        """The usual one: stages that halve the picture until 2 to 4 pixels are left, at least two of them."""
+    def of(cls, channels: int, size: int | Sequence[int], classes: int, *, width: int = 32, most: int = 128) -> "Shape":
+        """The usual one: stages that halve the shorter side until 2 to 4 pixels are left, at least two of them."""
+        high, wide = sides(size)
         stages = 2
-        while size >> stages > 4:
+        while min(high, wide) >> stages > 4:
             stages += 1
         widths = tuple(min(width << stage, most) for stage in range(stages))
-        return cls(channels, size, widths, features=64, classes=classes)
+        return cls(channels, high if high == wide else (high, wide), widths, features=64, classes=classes)
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        return self.channels, *sides(self.size)
 
 
 class ClassifierNetwork(nn.Module):
-    """A small CNN: float (n, c, s, s) in [0, 1] → GELU features (n, d) and logits (n, k).
+    """A small CNN: float (n, c, h, w) in [0, 1] → GELU features (n, d) and logits (n, k).
 
     GELU, since a ReLU feature that never fires makes the covariance singular.
     """
@@ -96,8 +107,9 @@ class DigitsNetwork(nn.Module):
 class ClassifierExtractor(Extractor):
     """The extractor in a file of `forger extractor`: features and logits of a `ClassifierNetwork`.
 
-    Takes pictures of the size and channels that it was trained on, and no others. ``about`` is what the file says of
-    itself: name, shape, data, fingerprint, accuracy, training.
+    Takes pictures of the size and channels that it was trained on, and no others. One that was trained on more than 8
+    bits takes pictures of that type, and sees the range that it was trained on, whatever theirs is. ``about`` is what
+    the file says of itself: name, shape, data, fingerprint, accuracy, training.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -109,16 +121,25 @@ class ClassifierExtractor(Extractor):
             raise FileNotFoundError(f"no extractor at {path}: make one with forger extractor data=NAME -o {path}")
         network, self.about = _read(path)
         self.shape = Shape(**self.about["shape"])
-        channels, size = self.shape.channels, self.shape.size
-        steps = f"uint8 ({channels}, {size}, {size}) / 255"
+        steps = "uint8 ({}, {}, {}) / 255".format(*self.shape.image)
         super().__init__(self.about["name"], network.eval(), file_sha256(path), steps)
+        self.trained = _values(self.about.get("values"))
+        if self.trained != BYTES:
+            deep = super().of(self.trained)
+            self.values, self.preprocessing = deep.values, deep.preprocessing
+
+    def of(self, values: ValueRange) -> Self:
+        if self.trained == BYTES:
+            return super().of(values)
+        if values.dtype != self.trained.dtype:
+            raise ValueError(f"the {self.name} extractor was trained on {self.trained}, and these are {values}")
+        return self
 
     def check(self, images: Tensor) -> None:
         super().check(images)
         _, channels, height, width = images.shape
-        taken = (self.shape.channels, self.shape.size, self.shape.size)
-        if (channels, height, width) != taken:
-            sizes = f"{_pictures(*taken)}, got {_pictures(channels, height, width)}"
+        if (channels, height, width) != self.shape.image:
+            sizes = f"{_pictures(*self.shape.image)}, got {_pictures(channels, height, width)}"
             raise ValueError(
                 f"the {self.name} extractor takes {sizes}: make one of your own with forger extractor data=…"
             )
@@ -127,8 +148,12 @@ class ClassifierExtractor(Extractor):
         return self.network(images.float() / 255)
 
 
-def write(path: Path, network: ClassifierNetwork, shape: Shape, name: str, **about: Any) -> None:
-    """Keep a network, in half precision, and what must be known about it."""
+def write(
+    path: Path, network: ClassifierNetwork, shape: Shape, name: str, values: ValueRange = BYTES, **about: Any
+) -> None:
+    """Keep a network, in half precision, what it was trained on, and what else must be known about it."""
+    if values != BYTES:
+        about["values"] = [values.depth, values.low, values.high]
     state = {key: tensor.half() for key, tensor in network.state_dict().items() if tensor.is_floating_point()}
     # Under one name, since safetensors writes several in an order that chance decides, and the file's hash counts.
     metadata = {FORMAT: json.dumps({"name": name, "shape": asdict(shape), **about})}
@@ -150,6 +175,7 @@ def _read(path: Path) -> tuple[ClassifierNetwork, dict[str, Any]]:
     try:
         about = json.loads(metadata[FORMAT])
         about["shape"] = _shape(about["shape"])
+        _values(about.get("values"))
         if not re.fullmatch(r"\w{1,64}", about["name"]):
             raise ValueError(f"the name {about['name']!r}")
         with torch.device("meta"):  # takes no memory, whatever the file says of its widths
@@ -162,10 +188,25 @@ def _read(path: Path) -> tuple[ClassifierNetwork, dict[str, Any]]:
 
 
 def _shape(found: Mapping[str, Any]) -> dict[str, Any]:
-    values: Sequence[Any] = [*found["widths"], *(found[key] for key in ("channels", "size", "features", "classes"))]
+    size = tuple(found["size"]) if isinstance(found["size"], list) else found["size"]
+    values: Sequence[Any] = [
+        *found["widths"],
+        *sides(size),
+        *(found[key] for key in ("channels", "features", "classes")),
+    ]
     if not all(isinstance(value, int) and 0 < value <= 4096 for value in values) or len(found["widths"]) > 12:
         raise ValueError(f"the shape {found}")
-    return {**found, "widths": tuple(found["widths"])}
+    return {**found, "size": size, "widths": tuple(found["widths"])}
+
+
+def _values(found: Sequence[Any] | None) -> ValueRange:
+    """The values of the pixels that a network was trained on: a type, the lowest and the highest."""
+    if found is None:
+        return BYTES
+    depth, low, high = found
+    if depth not in DEPTHS or not all(isinstance(value, float) for value in (low, high)):
+        raise ValueError(f"the values {found}")
+    return ValueRange.of(depth, [low, high])
 
 
 def _pictures(channels: int, height: int, width: int) -> str:

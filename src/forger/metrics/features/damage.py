@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from forger.data.dataset import Data
+from forger.data.pixels.ranges import BYTES, to_float
 from forger.metrics.features.base import Extractor, extract
 from forger.metrics.functional.frechet import frechet_distance, moments
 from forger.randomness import generator
@@ -27,7 +28,13 @@ def damage_table(extractor: Extractor, data: Data, n: int = MOST) -> dict[str, f
     train, test = data.train.arrays, data.values.drawn(data.test.arrays["image"][:n])
     chosen = torch.randperm(len(train["image"]), generator=generator(0, "damage"))[: 2 * len(test)]
     pool = data.values.drawn(train["image"][chosen])
-    real, features = moments(extract(extractor, test).features), extract(extractor, pool).features
+    extractor = extractor.of(data.values)
+
+    def seen(images: Tensor) -> Tensor:
+        whole = images if data.values == BYTES else data.values.to_pixels(to_float(images))
+        return extract(extractor, whole).features
+
+    real, features = moments(seen(test)), seen(pool)
     n = min(len(test), len(pool))
 
     def distance(rows: Tensor) -> float:
@@ -42,7 +49,7 @@ def damage_table(extractor: Extractor, data: Data, n: int = MOST) -> dict[str, f
     few = features[: max(2, n // 10)]
     table["one image in ten, ten times"] = distance(few.repeat(-(-n // len(few)), 1))
     for name, images in _damaged(pool[:n]):
-        table[name] = distance(extract(extractor, images).features)
+        table[name] = distance(seen(images))
     return table
 
 

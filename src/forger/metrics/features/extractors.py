@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import safetensors.torch
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from forger.config.trust import EXTRACTORS
@@ -87,7 +87,7 @@ class ModuleExtractor(Extractor):
     `target`: an import path (`package.module.Class`, or a function that returns a module), called with
     `arguments`; or a `.pt2` file written by `torch.export.save` with a dynamic batch dimension. The module
     gets float32 images and returns features (n, ...), which are flattened, or the pair (features, logits).
-    Preprocessing, in this order: uint8 → [0, 1]; one channel repeated to `channels`; resized to `size`×`size`
+    Preprocessing, in this order: pixels → [0, 1]; one channel repeated to `channels`; resized to `size`×`size`
     bilinearly, with `antialias` or without (0 keeps the size); stretched to `range`, as (-1, 1), or else
     (x − mean) / std per channel. `weights`: a state dict, `.safetensors` or a file that
     `torch.load(weights_only=True)` reads. `name`: names the scores; by default the last part of `target`.
@@ -104,7 +104,7 @@ class ModuleExtractor(Extractor):
         arguments: Mapping[str, Any] | None = None,
         size: Annotated[int, Ge(0)] = 0,
         antialias: bool = True,
-        channels: Literal[1, 3] = 3,
+        channels: Annotated[int, Ge(1), Le(16)] = 3,
         range: Sequence[float] | None = None,
         mean: Sequence[float] = (0.0,),
         std: Sequence[float] = (1.0,),
@@ -122,8 +122,8 @@ class ModuleExtractor(Extractor):
             mean, std = (-low / (high - low),), (1 / (high - low),)
         if any(len(values) not in (1, channels) for values in (mean, std)) or min(std) <= 0:
             raise ValueError(f"mean and std of the {name} extractor need 1 or {channels} values each, std above 0")
-        if size < 0 or channels not in (1, 3):
-            raise ValueError(f"the {name} extractor: size must be 0 or more, channels 1 or 3")
+        if size < 0 or not 1 <= channels <= 16:
+            raise ValueError(f"the {name} extractor: size must be 0 or more, channels 1 to 16")
         if exported and (weights or arguments):
             raise ValueError(f"{target} holds its own weights: it takes neither weights nor arguments")
         network, sha256 = _exported(Path(target)) if exported else _imported(target, arguments or {}, weights)

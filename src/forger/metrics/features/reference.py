@@ -64,7 +64,7 @@ class Reference:
         Raises:
             ValueError: they are of other features than the extractor's.
         """
-        features, logits = extractor(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+        features, logits = extractor(torch.zeros(1, 3, 32, 32, dtype=extractor.values.dtype))
         if len(known.mean) != features.shape[1]:
             raise ValueError(
                 f"{known.name} has {len(known.mean)} features, the {extractor.name} extractor {features.shape[1]}"
