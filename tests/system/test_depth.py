@@ -10,8 +10,8 @@ from PIL import Image
 from data import deep
 from forger import cli
 from forger.data.pixels.picture_files import picture_file
+from forger.lifecycle.restore import restored
 from forger.metrics.evaluations.sample_quality import draw_fakes
-from forger.runs.restore import restored
 from running import interrupted, trained
 
 SHORT = ("model=gan", "data.batch_size=16", "budget.images=96", "samples.every_images=null", "metrics.n=16")

@@ -109,6 +109,8 @@ class TestModule:
         assert extractor.preprocessing == (
             "uint8 / 255, 3 channels, bilinear to 4 without antialias, mean (0.5, 0, 0), std (0.5, 1, 2)"
         )
+        seven = pictures(2, (7, 4, 6))
+        assert torch.equal(ModuleExtractor(RECORDER, channels=7)(seven).features, (seven.float() / 255).flatten(1))
 
     def test_pair_of_features_and_logits(self):
         features, logits = ModuleExtractor(SMALL, arguments={"logits": True, "width": 7})(pictures(3, (3, 8, 8)))
