@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision import datasets
 
 from forger.data import downloads
@@ -108,6 +109,22 @@ def test_another_size_is_resized_once(written):
     data = mnist(str(written[0]), size=32, validation=10)
     assert data.shape == (1, 32, 32)
     assert data.train.arrays["image"].dtype == torch.uint8
+
+
+def test_height_and_width_may_differ(written, cifar):
+    """The largest centred part of these proportions: of 28×28 the rows 6 to 21, of 32×32 the rows 6 to 24."""
+    (root, arrays), (_, pickles) = written, cifar
+    for source, name in ((mnist, "MNIST"), (fashion_mnist, "FashionMNIST")):
+        found = source(str(root), size=[12, 20], validation=10).test.arrays["image"]
+        part = Image.fromarray(arrays[name, "t10k"][0][0, 6:22]).resize((20, 12), Image.Resampling.BILINEAR)
+        assert found.shape == (8, 1, 12, 20)
+        assert (found[0, 0].int() - torch.from_numpy(np.array(part)).int()).abs().max() <= 1
+    found = cifar10(str(root), size=[24, 40], download=False, validation=5).test.arrays["image"]
+    assert found.shape == (4, 3, 24, 40)
+    picture = pickles["test_batch"][0][0].reshape(3, 32, 32)[:, 6:25]
+    for channel, pixels in zip(found[0], picture, strict=True):
+        enlarged = np.array(Image.fromarray(pixels).resize((40, 24), Image.Resampling.BILINEAR))
+        assert (channel.int() - torch.from_numpy(enlarged).int()).abs().max() <= 1
 
 
 def test_resizing_averages_and_keeps_the_range():

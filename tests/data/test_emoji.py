@@ -70,6 +70,18 @@ def test_glyphs_are_those_of_the_font_shrunk(data):
     assert cell.getpixel((0, 0)) == (255, 255, 255)
 
 
+def test_where_height_and_width_differ_an_emoji_stands_whole_in_the_middle(tmp_path, data):
+    listed = tmp_path / "emoji-test.txt"
+    listed.write_text("# group: Faces\n" + "\n".join(f"{0x1F600 + i:X} ; fully-qualified # x" for i in range(60)))
+    square, wide, high = (
+        emoji(size, emoji_list=str(listed)).train.arrays["image"] for size in (12, [12, 20], [20, 12])
+    )
+    assert wide.shape[1:] == (3, 12, 20)
+    assert torch.equal(wide[..., 4:16], square)
+    assert torch.equal(high[..., 4:16, :], square)
+    assert wide[..., :4].unique().tolist() == wide[..., 16:].unique().tolist() == [255]
+
+
 def test_what_the_font_lacks_is_left_out(tmp_path, data):
     listed = tmp_path / "emoji-test.txt"
     lines = [f"{0x1F600 + i:X} ; fully-qualified # x" for i in range(60)]

@@ -36,6 +36,10 @@ def fashion(root, monkeypatch):
     return ("data=fashion_mnist", f"data.root={root}", "data.source.download=false", "+data.source.validation=24")
 
 
+def inverted(root, monkeypatch):
+    return ("data=fashion_inverted", *fashion(root, monkeypatch)[1:])
+
+
 def cifar(root, monkeypatch):
     folder, rng, sums = root / "cifar-10-batches-py", np.random.default_rng(0), {}
     folder.mkdir()

@@ -13,11 +13,13 @@ from forger import cli
 from forger.callbacks.scoring import Scoring
 from forger.errors import ConfigError
 from forger.games.super_resolution import SuperResolutionGame
+from forger.lifecycle.restore import restored
 from forger.metrics.functional.image_quality import luma
 from forger.pictures.false_colors import visible
 from forger.pictures.image_files import tiles
 from forger.run_folder import RunFolder
 from running import trained
+from system import small_data
 
 SHORT = (
     *("budget.images=128", "data.batch_size=16", "metrics.n=16", "metrics.every_images=64", "samples.n=9"),
@@ -72,6 +74,25 @@ def test_their_samples_are_written_and_scored(run, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["scores"]["fd_random"]["value"] == pytest.approx(0, abs=1e-3)
     assert cli.main(["evaluate", str(whole.path), *scored]) == 0
     assert json.loads(capsys.readouterr().out)["scores"]["fd_random"]["value"] > 1
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "model"),
+    [
+        (small_data.fashion, [12, 20], "cgan"),
+        (small_data.cifar, [24, 40], "gan"),
+        (small_data.emoji, [20, 12], "gan"),
+        (small_data.inverted, [12, 20], "cyclegan"),
+    ],
+    ids=["fashion_mnist", "cifar10", "emoji", "fashion_inverted"],
+)
+def test_published_sets_have_any_height_and_width(source, size, model, tmp_path, monkeypatch):
+    found = source(tmp_path, monkeypatch)
+    short = ("budget.images=32", "data.batch_size=16", "metrics.n=16", "samples.every_images=null")
+    overrides = [override for override in (*found, *short) if not override.startswith("data.size")]
+    run = trained(tmp_path / "runs", *overrides, f"data.size=[{size[0]},{size[1]}]", f"model={model}")
+    assert run.read().status == "finished"
+    assert restored(run.path, trust=True).data.shape[1:] == tuple(size)
 
 
 def test_inception_refuses_what_it_can_not_see_before_training(run, tmp_path):

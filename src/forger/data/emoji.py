@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen, MinLen
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -17,17 +17,21 @@ from forger.data.images import hashed
 from forger.data.pixels.decoding import as_tensor
 from forger.data.pixels.layout import Layout
 from forger.data.store import kept
+from forger.sizes import sides
 
 #: Where Debian's packages fonts-noto-color-emoji and unicode-data put them.
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 LIST = Path("/usr/share/unicode/emoji/emoji-test.txt")
 #: The one size that Noto's bitmaps come in, and a square that holds them.
 POINTS, CELL = 109, 136
+#: Height and width of a picture alike, or both.
+Side = Annotated[int, Ge(8), Le(CELL)]
+Size = Side | Annotated[list[Side], MinLen(2), MaxLen(2)]
 _SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
-def emoji(size: Annotated[int, Ge(8), Le(CELL)] = 32, font: str | None = None, emoji_list: str | None = None) -> Data:
-    """The fully qualified emoji of Unicode (some 3,600) as RGB pictures on white, `size`×`size`, antialiased.
+def emoji(size: Size = 32, font: str | None = None, emoji_list: str | None = None) -> Data:
+    """The fully qualified emoji of Unicode (some 3,600), RGB on white, antialiased, of height and width `size`.
 
     Labels are Unicode's groups, in the order of its list: smileys, people, animals, food, travel, activities, objects,
     symbols, flags. `font`: a file with colour glyphs; by default Debian's Noto Color Emoji. `emoji_list`: Unicode's
@@ -77,21 +81,25 @@ def _groups(path: Path) -> dict[str, list[str]]:
     return groups
 
 
-def _draw(texts: list[str], path: Path, size: int) -> tuple[Tensor, Mapping[str, int]]:
-    """Pictures, uint8 (n, 3, size, size); all zero, which none on white is, for what is not one glyph of the font."""
+def _draw(texts: list[str], path: Path, size: int | Sequence[int]) -> tuple[Tensor, Mapping[str, int]]:
+    """Pictures, uint8 (n, 3, height, width), centred on white; all zero for what is not one glyph of the font."""
     try:
         font = ImageFont.truetype(str(path), POINTS)
     except OSError as error:
         raise ValueError(f"{path} can't be used as a font at {POINTS} pixels ({error})") from error
     absent = _drawn("\U0010fffe", font)  # no character, hence what the font draws for one it lacks
-    result = torch.zeros(len(texts), 3, size, size, dtype=torch.uint8)
+    height, width = sides(size)
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    result = torch.zeros(len(texts), 3, height, width, dtype=torch.uint8)
     notes = Counter[str]()
     for text, picture in zip(texts, result, strict=True):
         cell = _drawn(text, font)
         if cell is None or cell == absent:
             notes["not in the font"] += 1
         else:
-            picture.copy_(as_tensor(Layout.of(3, size).fitted(cell)))
+            picture.fill_(255)
+            picture[:, top : top + side, left : left + side] = as_tensor(Layout.of(3, side).fitted(cell))
     return result, notes
 
 

@@ -37,7 +37,7 @@ def digits_rotated() -> Data:
 
 def fashion_inverted(
     root: str,
-    size: Annotated[int, Ge(4)] = 28,
+    size: Size = 28,
     download: bool = True,
     validation: Annotated[int, Ge(1)] = 5000,
 ) -> Data:
