@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_image
 
+from data import deep
 from data.pictures import write
 from forger.data.downloads import fashion_mnist
 from forger.data.images import digits
@@ -145,6 +146,18 @@ def test_photos_can_be_turned():
 def test_the_default_photos_fit_in_memory():
     image = photos().train.arrays["image"]
     assert 100e6 < image.numel() < 300e6
+
+
+def test_deep_pictures_are_refused_not_cut(tmp_path):
+    for side in "AB":
+        deep.png(tmp_path / side, np.random.default_rng(0).integers(60_000, size=(5, 20, 20), dtype=np.uint16))
+    for read in (
+        lambda: patches_of_folder(str(tmp_path), patch=16),
+        lambda: unpaired_folders(str(tmp_path / "A"), str(tmp_path / "B"), 16),
+        lambda: paired_folder(str(tmp_path), 16),
+    ):
+        with pytest.raises(ValueError, match=r"png/00\d\.png: more than 8 bits a channel .* model=srgan too"):
+            read()
 
 
 def test_patches_of_a_folder_come_from_their_pictures(tmp_path):

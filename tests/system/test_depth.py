@@ -1,6 +1,7 @@
 """Runs on pictures of 16 bits and floats: trained, resumed, sampled and scored as deep as the data are."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +94,36 @@ def test_a_run_is_as_deep_as_its_data(form, scale, dtype, tmp_path, capsys, monk
         assert cli.main(["train", *given]) == 2
         assert "extractor takes pictures of 8 bits, and these are" in capsys.readouterr().err
     assert not nowhere.exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "dtype", "suffix"), [(deep.png, np.uint16, ".png"), (deep.tiff, np.float32, ".tiff")], ids=["png", "tiff"]
+)
+def test_enlargements_of_handed_pictures_are_as_deep(form, dtype, suffix, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FORGER_CACHE", str(tmp_path / "cache"))
+    wide = np.repeat(pictures().clip(0), 2, axis=2).astype(dtype)
+    thin = ("model.generator.width=8", "model.generator.blocks=1", "model.discriminator.width=8")
+    run = trained(tmp_path / "runs", "data=files", f"data.root={form(tmp_path, wide)}", *SHORT, "model=srgan", *thin)
+    assert "psnr" in run.read().scores["final"]
+    given = form(tmp_path / "given", np.random.default_rng(0).uniform(0, 60_000, (2, 7, 9)).astype(dtype))
+    out = tmp_path / "out"
+    assert cli.main(["sample", str(run.path), "--input", str(given), "--out", f"{out}/", "--trust"]) == 0
+    game = restored(run.path, trust=True).game
+    for source in sorted(given.iterdir()):
+        with Image.open(source) as picture:
+            small = torch.from_numpy(np.array(picture))[None, None]
+        with Image.open(out / f"{source.stem}{suffix}") as picture:
+            large = np.array(picture)
+        expected = game.values.to_pixels(game.enlarge(game.values.to_float(small)))[0, 0].numpy()
+        assert (large.shape, large.dtype) == ((14, 18), dtype)
+        assert np.allclose(large, expected, rtol=1e-5, atol=1)
+        assert len(np.unique(large)) > 200
+    capsys.readouterr()
+    Image.new("L", (9, 7)).save(given / "eight.png")
+    code = cli.main(["sample", str(run.path), "--input", str(given / "eight.png"), "--out", f"{out}/", "--trust"])
+    printed = capsys.readouterr()
+    if dtype == np.uint16:
+        assert (code, printed.err.count("\n")) == (2, 1)
+        assert "eight.png: pixels of uint8 among others of uint16" in printed.err
+    else:  # whose numbers are what they say, as in training
+        assert (code, Path(printed.out.strip()).suffix) == (0, ".tiff")

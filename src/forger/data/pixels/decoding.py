@@ -22,6 +22,7 @@ from forger.errors import Unfit
 MODES: dict[int, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 #: Formats of pictures, by Pillow's names: where it was built without one of them, files of that one are left out.
 FORMATS = {"AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"}
+_DEEPER = "convert it to 8 bits first; what trains on data=files, model=srgan too, takes all bits"
 log = logging.getLogger(__name__)
 
 
@@ -45,10 +46,10 @@ def converted(picture: Image.Image | Planes, channels: int | None) -> tuple[Imag
         if channels not in (None, picture.channels):
             raise Unfit(f"{picture.channels} channels, but data.channels={channels}")
         if picture.pixels.dtype != np.uint8:
-            raise Unfit(f"more than 8 bits a channel ({picture.pixels.dtype}): convert it to 8 bits first")
+            raise Unfit(f"more than 8 bits a channel ({picture.pixels.dtype}): {_DEEPER}")
         return picture, None
     if depth_of(picture) != "uint8":
-        raise Unfit(f"more than 8 bits a channel (mode {picture.mode}): convert it to 8 bits first")
+        raise Unfit(f"more than 8 bits a channel (mode {picture.mode}): {_DEEPER}")
     if channels not in (None, *MODES):
         raise Unfit(f"{unseen_channels(picture) or len(picture.getbands())} channels, but data.channels={channels}")
     picture = ImageOps.exif_transpose(picture)
