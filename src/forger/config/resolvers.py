@@ -69,6 +69,13 @@ def _names(label: Any) -> bool:
     return label is None or (bool(columns) and all(isinstance(column, str) for column in columns))
 
 
+def held(label: Any) -> Any:
+    """``${held:${data.label}}``: of CelebA's attributes 2 classes for one, conditions for several, 0 for none."""
+    if label is None or isinstance(label, str):
+        return 2 if label else 0
+    return OmegaConf.create([{"name": str(name), "values": ["-1", "1"]} for name in label])
+
+
 def value_range(depth: str, root: str, *division: Any) -> Any:
     """``${value_range:${data.depth},${data.root},…}``: of floats the extremes of what is trained on, else null.
 
@@ -86,6 +93,7 @@ def value_range(depth: str, root: str, *division: Any) -> Any:
 
 
 OmegaConf.register_new_resolver("seen", seen, replace=True)
+OmegaConf.register_new_resolver("held", held, replace=True)
 OmegaConf.register_new_resolver("value_range", value_range, replace=True)
 OmegaConf.register_new_resolver("product", product, replace=True)
 OmegaConf.register_new_resolver("shape", shape, replace=True)

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -75,7 +75,7 @@ def files(
     log.info("%s: %s", place, _told(found, names, conditions))
     labels = torch.tensor(found.numbers()) if classes and not conditions else None
     if conditions:
-        labels = rows_of(conditions, columns, _namer(found))
+        labels = rows_of(conditions, columns, found.name)
     layout, values = Layout.of(channels, size, fit, depth), ValueRange.of(depth, range)
 
     def split(name: str, rows: list[int]) -> Split:
@@ -98,11 +98,6 @@ def _columns(found: Found, label: Label) -> dict[str, Sequence[Any]]:
     if not isinstance(names, tuple) or found.column is None:
         return {}
     return {name: found.column(name) for name in names}
-
-
-def _namer(found: Found) -> Callable[[int], str]:
-    """What errors call a row."""
-    return lambda row: found.pictures.name(found.pictures.keys[row])
 
 
 def _check_damaged(division: Division, n: int, place: Path, skip: bool) -> None:
@@ -133,7 +128,7 @@ def seen(root: str, label: Label = None, splits: Mapping[str, float | str] | Non
     """
     found = look(Path(root), wanted(label), typed_splits(splits)[1])
     sizes, channels, depth = _headers(found.pictures)
-    conditions = described(_columns(found, label), label, _namer(found))
+    conditions = described(_columns(found, label), label, found.name)
     classes = conditions or len(found.classes())
     return {"size": _chosen(sizes), "channels": channels, "depth": depth, "classes": classes}
 

@@ -9,6 +9,8 @@ from annotated_types import Ge
 from torch import Tensor
 
 from forger.data.collection import Files
+from forger.data.condition_columns import rows_of
+from forger.data.conditions import Attribute, wanted
 from forger.data.dataset import Data, Split
 from forger.data.files import files
 from forger.data.forms.hub import Rows, opened_tables, stored_hashes
@@ -61,10 +63,11 @@ def _class_names(root: Path, parts: dict[str, list[Path]], depth: int, classes: 
     return names
 
 
-def celeba(root: str, size: Size = 64, label: str | None = "Smiling", fit: Fit = "crop") -> Data:
+def celeba(root: str, size: Size = 64, label: str | list[str] | None = "Smiling", fit: Fit = "crop") -> Data:
     """CelebA (Liu et al. 2015), aligned faces of the height and width `size` by `fit`; official splits.
 
-    `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none.
+    `label` names one of the 40 attributes: label 1 where it holds, else 0 (classes = 2); null for none. Several are
+    conditions, of values -1 and 1 as the table has them.
     `root` holds img_align_celeba/*.jpg and the tables list_eval_partition and list_attr_celeba, .txt or Kaggle's .csv.
 
     Raises:
@@ -81,16 +84,24 @@ def celeba(root: str, size: Size = 64, label: str | None = "Smiling", fit: Fit =
             f"{missing}.txt (or Kaggle's .csv) missing in {folder}: put CelebA's img_align_celeba/*.jpg, "
             "list_eval_partition.txt and list_attr_celeba.txt there (mmlab.ie.cuhk.edu.hk/projects/CelebA)"
         )
-    found, layout = table(tables[-1], label), Layout.of(3, size, fit)
+    found, layout, labels = table(tables[-1], wanted(label)), Layout.of(3, size, fit), None
     assert found.splits is not None
+    assert found.column is not None
+    several = label if isinstance(label, list) else []
+    conditions = tuple(Attribute(name, ("-1", "1")) for name in several)
+    if found.labels is not None:
+        labels = torch.tensor([int(held == 1) for held in found.labels])
+    elif conditions:
+        columns = {condition.name: found.column(condition.name) for condition in conditions}
+        labels = rows_of(conditions, columns, found.name)
     parts = []
     for split in SPLIT_NAMES:
         rows = [row for row, name in enumerate(found.splits) if name == split]
         if not rows:
             raise ValueError(f"{folder} has no picture of split {split}")
-        labels = {"label": torch.tensor([int(found.labels[row] == 1) for row in rows])} if found.labels else {}
-        parts.append(Split({"image": decoded(found.pictures.at(rows), layout), **labels}))
-    return Data("celeba", *parts, classes=2 if label else 0)
+        of_rows = {} if labels is None else {"label": labels[rows]}
+        parts.append(Split({"image": decoded(found.pictures.at(rows), layout), **of_rows}))
+    return Data("celeba", *parts, classes=2 if isinstance(label, str) else 0, conditions=conditions)
 
 
 def huggingface(

@@ -48,6 +48,10 @@ class Found:
     columns: Sequence[str] = ()
     column: Callable[[str], Sequence[Any]] | None = None
 
+    def name(self, row: int) -> str:
+        """What errors call a picture."""
+        return self.pictures.name(self.pictures.keys[row])
+
     def classes(self) -> list[Any]:
         """Names of the classes: label 0, 1, …; none where there are no labels."""
         if self.labels is None or self.names:
