@@ -1,6 +1,8 @@
 """Commands over configs of their own, and a training that only looks at what reaches it."""
 
 import logging
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,10 @@ from typing import Any
 import pytest
 
 from commands.reaching import reaching
+from data.forms import folder, named
+from data.pictures import write
 from forger.commands import train as launch
+from forger.commands.data import execution
 from forger.config import shipped
 
 TRAIN = """\
@@ -70,3 +75,24 @@ def trained(configs: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The configs that reached `forger.run.train`, which trains nothing and returns 0."""
     seen: list[Any] = []
     return reaching(seen, monkeypatch, lambda config: 0)
+
+
+@pytest.fixture
+def messy(tmp_path):
+    """Pictures of several sizes and modes in classes, copies, a link to themselves, and four kinds of damage."""
+    root = folder(tmp_path)
+    write(root / "b" / "wide.png", size=(20, 10), seed=1)
+    write(root / "c" / "alpha.png", mode="RGBA", size=(8, 8), seed=2)
+    shutil.copy(root / "a" / "000.png", root / "c" / "copy.png")
+    (root / "circle").symlink_to(root)
+    (root / "a" / "cut.png").write_bytes(named()["a/001.png"][:50])
+    (root / "b" / "empty.png").touch()
+    (root / "b" / "text.jpg").write_text("no picture")
+    (root / "c" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    return root
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the seconds that it takes to find presets that fit."""
+    monkeypatch.setattr(execution, "fitting", lambda compose, typed, *about: [shlex.join(["forger train", *typed])])

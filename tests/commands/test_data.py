@@ -1,57 +1,22 @@
 """`forger data`: what is there, told before anybody trains on it, and packed to travel."""
 
-import io
 import json
 import shlex
 import shutil
-import zipfile
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from data.forms import SIDE, N, folder, named, npy, pixels, zipped
+from commands.surveying import surveyed
+from data.forms import N, folder, named, npy, pixels, zipped
 from data.pictures import deep_png, write
 from forger import cli
 from forger.building import load_data
-from forger.commands.data import execution
 from forger.commands.data.presets import quoted
 from forger.config.schema import validate
-from forger.data.dataset import Data, Split
-from forger.data.files import files, seen
-from forger.data.packing import pack
 from forger.data.survey import json_schema
-from forger.json_schema import problem
 from running import SMALL, command, composed, trained
-
-
-@pytest.fixture
-def messy(tmp_path):
-    """Pictures of several sizes and modes in classes, copies, a link to themselves, and four kinds of damage."""
-    root = folder(tmp_path)
-    write(root / "b" / "wide.png", size=(20, 10), seed=1)
-    write(root / "c" / "alpha.png", mode="RGBA", size=(8, 8), seed=2)
-    shutil.copy(root / "a" / "000.png", root / "c" / "copy.png")
-    (root / "circle").symlink_to(root)
-    (root / "a" / "cut.png").write_bytes(named()["a/001.png"][:50])
-    (root / "b" / "empty.png").touch()
-    (root / "b" / "text.jpg").write_text("no picture")
-    (root / "c" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    return root
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Without the seconds that it takes to find presets that fit."""
-    monkeypatch.setattr(execution, "fitting", lambda compose, typed, *about: [shlex.join(["forger train", *typed])])
-
-
-def surveyed(capsys, *arguments, code=0):
-    assert cli.main(["data", *map(str, arguments), "--json"]) == code
-    document = json.loads(capsys.readouterr().out)
-    assert problem(document, json_schema()) is None
-    return document
 
 
 def test_what_is_there_is_told_and_every_damaged_picture_named(quick, messy, capsys):
@@ -145,62 +110,6 @@ def test_a_printed_line_trains_as_it_is_and_the_record_names_what_was_left_out(m
     assert sum(record["data"]["counts"].values()) == 63
 
 
-def stylegan_reader(file):
-    """Names, pixels and labels, as `ImageFolderDataset` of stylegan2-ada reads a .zip."""
-    with zipfile.ZipFile(file) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".png"))
-        pictures = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names]
-        labels = json.loads(archive.read("dataset.json"))["labels"]
-    return names, pictures, labels and [dict(labels)[name] for name in names]
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_packed_file_is_the_same_data_for_forger_and_for_others(quick, channels, messy, tmp_path, capsys):
-    file = tmp_path / "packed.zip"
-    typed = ("data.skip_damaged=true", f"data.channels={channels}", "data.size=12")
-    assert cli.main(["data", str(messy), *typed, "--pack", str(file)]) == 0
-    told = capsys.readouterr().err
-    data = files(str(messy), 12, channels, 3, skip_damaged=True)
-    names, pictures, labels = stylegan_reader(file)
-    assert len(names) == 63
-    assert labels == [label for name in ("test", "train", "validation") for label in data.splits[name].arrays["label"]]
-    first = data.test.arrays["image"][0].permute(1, 2, 0).numpy()
-    assert np.array_equal(pictures[0].reshape(first.shape), first)
-    line = next(line for line in told.splitlines() if "forger train" in line)
-    config = validate(composed("model=gan", "data.batch_size=16", *shlex.split(line.replace("'forger train'", ""))))
-    assert load_data(config.data).fingerprint == data.fingerprint
-    assert [seen(str(file))[key] for key in ("size", "channels", "classes")] == [12, min(channels, 3), 3]
-    document = surveyed(capsys, file)
-    assert [each["name"] for each in document["classes"]] == ["a", "b", "c"]
-    assert document["own_splits"] == ["train", "validation", "test"]
-    again = tmp_path / "again.zip"
-    assert cli.main(["data", str(file), *typed[1:], "--pack", str(again)]) == 0
-    assert again.read_bytes() == file.read_bytes()
-
-
-def test_a_packed_file_is_the_same_run(quick, tmp_path, capsys):
-    """Without labels, and with more pictures than a folder of it holds."""
-    pixels = np.random.default_rng(0).integers(256, size=(1300, SIDE, SIDE), dtype=np.uint8)
-    np.save(tmp_path / "x.npy", pixels)
-    assert cli.main(["data", str(tmp_path / "x.npy"), "--pack", str(tmp_path / "x.zip")]) == 0
-    assert stylegan_reader(tmp_path / "x.zip")[2] is None
-    runs = [trained(tmp_path / "runs", "model=gan", "data=files", f"data.root={tmp_path}/x.{end}", "run.name=x")
-            for end in ("npy", "zip")]  # fmt: skip
-    assert runs[0].path == runs[1].path
-
-
-def test_what_a_png_cannot_hold_is_not_packed(tmp_path):
-    split = Split({"image": torch.zeros(3, 7, 8, 8, dtype=torch.uint8)})
-    with pytest.raises(ValueError, match=r"x.zip: pictures of 7 channels of uint8 are no PNGs; save them as .npy"):
-        pack(Data("x", split, split, split), [], tmp_path / "x.zip")
-    deep = Split({"image": torch.arange(192, dtype=torch.int32).reshape(3, 1, 8, 8).mul(300).to(torch.uint16)})
-    pack(Data("x", deep, deep, deep), [], tmp_path / "x.zip")
-    assert np.array_equal(stylegan_reader(tmp_path / "x.zip")[1][2], deep.arrays["image"][2, 0].numpy())
-    flat = Split({"image": torch.zeros(3, 1, 8, 8)})
-    with pytest.raises(ValueError, match="1 channels of float32 are no PNGs"):
-        pack(Data("x", flat, flat, flat), [], tmp_path / "x.zip")
-
-
 def test_a_contact_sheet_shows_each_class(quick, messy, tmp_path, capsys):
     assert cli.main(["data", str(messy), "--sheet", str(tmp_path / "sheet.png")]) == 1
     with Image.open(tmp_path / "sheet.png") as sheet:
@@ -210,12 +119,6 @@ def test_a_contact_sheet_shows_each_class(quick, messy, tmp_path, capsys):
     assert cli.main(["data", str(npy(tmp_path / "flat")), "--sheet", str(tmp_path / "flat.png")]) == 0
     with Image.open(tmp_path / "flat.png") as sheet:
         assert sheet.width == 10 * 50 + 2
-
-
-def test_damaged_pictures_are_not_packed_unless_they_are_to_be_left_out(quick, messy, tmp_path, capsys):
-    assert cli.main(["data", str(messy), "--pack", str(tmp_path / "packed.zip")]) == 1
-    assert "not packed: 4 pictures are damaged; data.skip_damaged=true leaves them out" in capsys.readouterr().err
-    assert not (tmp_path / "packed.zip").exists()
 
 
 def test_what_cannot_be_is_one_line_and_exit_code_2(messy, tmp_path, capsys):
@@ -274,11 +177,11 @@ def test_two_domains_are_told_and_the_line_trains_on_them(tmp_path, capsys):
     assert document["training"]["classes"] == 0
     assert line[2:4] == ["model=cyclegan", "data=unpaired_folders"]
     assert record.data["counts"] == document["domains"][0]["splits"]
-    assert cli.main(["data", str(root), "--pack", str(tmp_path / "x.zip"), "--sheet", str(tmp_path / "x.png")]) == 0
+    assert cli.main(["data", str(root), "--pack", str(tmp_path / "x.zip"), "--sheet", str(tmp_path / "x.png")]) == 2
     told = capsys.readouterr()
     assert f"domain B  trainB and testB: train {document['domains'][1]['splits']['train']}, validation" in told.out
     assert "two domains for translation, without pairs: model=cyclegan data=unpaired_folders" in told.out
-    assert f"not packed: two domains; pack each, like {root}/trainA, by itself" in told.err
+    assert f"{root} is two domains; pack each alone, like {root}/trainA" in told.err
     assert not (tmp_path / "x.zip").exists()
     assert surveyed(capsys, root, "data.splits={train: trainA, test: testA}")["translation"] is None
 

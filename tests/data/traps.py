@@ -262,5 +262,5 @@ BROKEN = {
     "twice": (twice, "'a.png' is in the archive twice"),
     "bomb of a picture": (a_bomb_of_a_picture, r"x.zip: b/030.png: can't be read .*exceeds limit"),
     "bomb of an archive": (a_bomb_of_an_archive, r"'a/000.png' would be 3.0 GiB; no picture is so large"),
-    "bomb of an array": (a_bomb_of_an_array, r"images.npy is not as long as its header says"),
+    "bomb of an array": (a_bomb_of_an_array, r"images.npy: not as long as its header says"),
 }

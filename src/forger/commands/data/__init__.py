@@ -24,8 +24,8 @@ and data.skip_damaged=true is not among them, 2 if PATH itself can't be read.
         Option("--sheet FILE", "write a contact sheet: some pictures as they would be trained on, one row a class"),
         Option(
             "--pack FILE",
-            "write all pictures, decoded, as one .zip of PNGs with splits and labels (StyleGAN's dataset.json); it "
-            "trains with the same fingerprint",
+            "write all pictures, decoded, as one .zip of PNGs (.npy where no PNG holds them) with splits and labels "
+            "(StyleGAN's dataset.json); it trains with the same fingerprint",
         ),
         CONFIG_DIR,
     ),

@@ -13,7 +13,7 @@ from PIL import Image
 from forger.commands.data.presets import fitting, quoted, translating, values_of
 from forger.commands.declaring import local
 from forger.config.instantiation import built
-from forger.config.schema import validate
+from forger.config.schema import Config, validate
 from forger.console import say, show_lines
 from forger.data.dataset import Data
 from forger.data.files import seen
@@ -73,23 +73,28 @@ def show(path: str, overrides: Sequence[str], options: Mapping[str, Any]) -> int
                 save_picture([_sheet(data, names)], Path(options["sheet"]))
                 say(f"contact sheet: {options['sheet']}")
             if "pack" in options and certain:
-                say(f"not packed: two domains; pack each, like {path}/{found.domains[0]['folders'][0]}, by itself")
-            elif "pack" in options and damaged:
+                first = Path(path, found.domains[0]["folders"][0])
+                raise ConfigError(f"--pack {options['pack']}: {path} is two domains; pack each alone, like {first}")
+            if "pack" in options and damaged:
                 say(f"not packed: {len(found.damaged):,} pictures are damaged; data.skip_damaged=true leaves them out")
             elif "pack" in options:
                 count, file = pack(data, names, Path(options["pack"])), options["pack"]
-                there = seen(file)
-                other = [
-                    f"data.{key}={values_of(value)}"
-                    for key, value in found.training.items()
-                    if value != there.get(key, value)
-                ]
-                other += [text for text in overrides if text.startswith("data.range=")]
-                typed = ["data=files", f"data.root={quoted(file)}", *other]
+                typed = ["data=files", f"data.root={quoted(file)}", *_of_packed(file, config, overrides)]
                 say(f"packed {count:,} pictures: {file}")
                 for line in fitting(compose, typed, found.splits["train"], config.data.classes, base)[:1]:
                     say(f"  {line}")
     return int(damaged)
+
+
+def _of_packed(file: str, config: Config, overrides: Sequence[str]) -> list[str]:
+    """What a run has to be told of a packed set, so that it is what the original is with these overrides."""
+    data = config.data
+    columns = data.label if isinstance(data.classes, list) else None
+    there = seen(file, columns)
+    keys = ["size", "channels", "depth", *(["classes"] if columns is None else [])]
+    told = [text for text in overrides if columns is not None and text.startswith("data.label=")]
+    told += [f"data.{key}={values_of(getattr(data, key))}" for key in keys if getattr(data, key) != there[key]]
+    return told + ([f"data.range={values_of(list(data.range))}"] if data.range is not None else [])
 
 
 def _check_files(options: Mapping[str, Any], place: Path) -> None:

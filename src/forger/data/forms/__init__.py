@@ -10,7 +10,8 @@ from forger.data.forms.archives import tarred, zipped
 from forger.data.forms.arrays import archive_of_arrays, array_file
 from forger.data.forms.columns import parquet, parquet_files, saved_set
 from forger.data.forms.database import database
-from forger.data.forms.found import Found, Named, Wanted, divided, listed, named_splits, path_of
+from forger.data.forms.found import Found, Named, Wanted, divided, named_splits, path_of
+from forger.data.forms.listing import Listed, listed
 from forger.data.forms.tables import TABLES, folder_tables, in_folder, table
 from forger.data.pixels.decoding import listing, suffixes
 from forger.errors import closest
@@ -45,11 +46,11 @@ def look(place: Path, label: Wanted = None, named: Named = ()) -> Found:
     found = _folder(place, label, named) if place.is_dir() else _file(place, label, named, changed)
     if label is not None and found.form not in ("table", "Parquet", "saved data set"):
         several = label if isinstance(label, tuple) else ()
-        if not several or found.column is None:
+        if not several or not found.columns:
             raise ValueError(f"data.label={','.join(several) or label}: {place} has no columns; leave it out")
         for name in several:
             if name not in found.columns:
-                raise ValueError(f"data.label={name}: {place} has no such array {closest(name, found.columns)}")
+                raise ValueError(f"data.label={name}: {place} has no such column {closest(name, found.columns)}")
     if named and found.form not in _DIVIDED:
         if found.form not in ("table", "Parquet", "saved data set"):
             raise ValueError(f"data.splits: {place} has no folders; give shares of validation and test")
@@ -88,12 +89,14 @@ def _folder(place: Path, label: Wanted, named: Named) -> Found:
         return parquet(place, label)
     paths = listing(place)
     relative = [path.as_posix() for path in paths]
-    (labels, splits), classes = divided(relative, place, named), ()
+    labels, splits = divided(relative, place, named)
+    told = Listed(labels)
     file = place / "dataset.json"
     if file.is_file():
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{file}: can't be read ({error})") from error
-        labels, classes = listed(document, relative, place)
-    return Found("folder", Files(place, paths), labels, splits, classes)
+        told = listed(document, relative, place)
+    columns = told.columns
+    return Found("folder", Files(place, paths), told.labels, splits, told.names, [*columns], columns.__getitem__)

@@ -11,10 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from forger.data.collection import Collection
 from forger.data.forms import zip_index
-from forger.data.forms.found import Found, Named, divided, inside, listed
+from forger.data.forms.found import Found, Named, divided, inside
+from forger.data.forms.listing import Listed, listed
+from forger.data.pixels import npy
 from forger.data.pixels.decoding import suffixes, tell_others
+from forger.data.pixels.planes import Planes
 
 #: Most bytes of one file of an archive; Pillow takes no picture of so many pixels.
 _MOST = 1 << 29
@@ -22,7 +27,17 @@ _MOST = 1 << 29
 _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 
 
-class Zip(Collection):
+class Archive(Collection):
+    """A key is the path of a member; `axes` are those of members that are arrays."""
+
+    keys: Sequence[str]
+    axes: str | None = None
+
+    def opened(self, key: str) -> Image.Image | Planes:
+        return npy.opened(self.content(key), self.axes) if key.lower().endswith(".npy") else super().opened(key)
+
+
+class Zip(Archive):
     """A key is a member's plain path."""
 
     def __init__(self, place: Path, keys: Sequence[str], members: Mapping[str, bytes]) -> None:
@@ -34,7 +49,7 @@ class Zip(Collection):
             return zip_index.content(file.fileno(), self.members[key])
 
 
-class Tar(Collection):
+class Tar(Archive):
     """A key is a member's name."""
 
     def __init__(self, place: Path, keys: Sequence[str], members: Mapping[str, tuple[int, int]]) -> None:
@@ -128,11 +143,12 @@ def _found(
     place: Path,
     members: Mapping[str, Any],
     content: Callable[[str], bytes],
-    of: Callable[..., Collection],
+    of: Callable[..., Archive],
     named: Named,
 ) -> Found:
     known = suffixes()
     names: list[str] = []
+    arrays: list[str] = []
     others = Counter[str]()
     for name in members:
         suffix = posixpath.splitext(name)[1].lower()
@@ -140,15 +156,23 @@ def _found(
             continue
         if suffix in known:
             names.append(name)
+        elif suffix == ".npy":
+            arrays.append(name)
         elif name != "dataset.json":
             others[suffix or "without a suffix"] += 1
+    if arrays and names:
+        others[".npy"] = len(arrays)
+    names = names or arrays  # an array beside pictures may be anything
     tell_others(place, bool(names), others)
     names.sort()
-    (labels, splits), classes = divided(names, place, named), ()
+    labels, splits = divided(names, place, named)
+    told = Listed(labels)
     if "dataset.json" in members:
         try:
             document = json.loads(content("dataset.json"))
         except Exception as error:  # a damaged member fails in many ways
             raise ValueError(f"{place}: dataset.json can't be read ({error})") from error
-        labels, classes = listed(document, names, place)
-    return Found(form, of(names), labels, splits, classes)
+        told = listed(document, names, place)
+    pictures = of(names)
+    pictures.axes = told.axes
+    return Found(form, pictures, told.labels, splits, told.names, [*told.columns], told.columns.__getitem__)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from forger.data.collection import Collection
 from forger.data.forms.found import Found
+from forger.data.pixels import npy
 from forger.data.pixels.planes import ARRAY_TYPES, MOST_CHANNELS, Planes, picture_of
 from forger.data.splits.splitting import split_meant
 from forger.errors import closest
@@ -98,13 +99,10 @@ def _headers(place: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     with zipfile.ZipFile(place) as archive:
         for entry in archive.infolist():
             with archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                reader = (
-                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                )
-                shape, _, dtype = reader(file)
-                if not dtype.hasobject and math.prod(shape) * dtype.itemsize != entry.file_size - file.tell():
-                    raise ValueError(f"{entry.filename} is not as long as its header says")
+                try:
+                    shape, _, dtype = npy.header(file, entry.file_size)
+                except ValueError as error:
+                    raise ValueError(f"{entry.filename}: {error}") from error
             found[entry.filename.removesuffix(".npy")] = (shape, dtype)
     return found
 

@@ -4,7 +4,7 @@ import logging
 import posixpath
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -161,29 +161,6 @@ def inside(name: str, where: Path | str, root: Path | None = None) -> str:
             raise ValueError(f"{where}: the path {name!r} leads out of the archive")
         raise ValueError(f"{where}: the path {name!r} leads out of {root}: move the table above all its pictures")
     return posixpath.normpath(path)
-
-
-def listed(document: Any, names: Sequence[str], place: Path) -> tuple[list[Any] | None, Sequence[Any]]:
-    """The labels in a `dataset.json`, as StyleGAN's tools write it, {"labels": [[name, label], …]} with null for none;
-    and the names of the classes, where it has "classes", as `forger data --pack` writes it.
-
-    Raises:
-        ValueError: it is something else, or lacks a picture.
-    """
-    labels = document.get("labels") if isinstance(document, Mapping) else ()
-    if labels is None:
-        return None, ()
-    try:
-        label_of = {posixpath.normpath(name): label for name, label in labels}
-        if not all(isinstance(label, int | str) for label in label_of.values()) or not label_of:
-            raise ValueError
-        classes = [str(name) for name in document.get("classes") or ()]
-    except (TypeError, ValueError):
-        raise ValueError(f'{place}: dataset.json is not {{"labels": [[name, label], …]}} with whole numbers') from None
-    missing = next((name for name in names if name not in label_of), None)
-    if missing is not None:
-        raise ValueError(f"{place}: dataset.json has no label of {missing}")
-    return [label_of[name] for name in names], classes
 
 
 def label_column(names: Sequence[str], wanted: Wanted, place: Path) -> str | None:

@@ -95,8 +95,10 @@ def open_picture(source: Path | IO[bytes]) -> Image.Image | Planes:
         raise
 
 
-def picture_of(array: np.ndarray) -> Image.Image | Planes:
-    """An array H×W, H×W×C or C×H×W as a picture; of the first and the last axis the shorter is the channels.
+def picture_of(array: np.ndarray, axes: str | None = None) -> Image.Image | Planes:
+    """An array H×W, H×W×C or C×H×W as a picture.
+
+    Without `axes`, "CHW" or "HWC", the shorter of the first and the last axis is the channels.
 
     Raises:
         Unfit: it is of another shape or type.
@@ -104,7 +106,7 @@ def picture_of(array: np.ndarray) -> Image.Image | Planes:
     if array.dtype.name not in ARRAY_TYPES:
         raise Unfit(f"an array of {array.dtype}; pixels are {', '.join(ARRAY_TYPES)}")
     pixels = array[..., None] if array.ndim == 2 else array
-    if pixels.ndim == 3 and pixels.shape[2] > pixels.shape[0]:
+    if array.ndim == 3 and (axes == "CHW" if axes else pixels.shape[2] > pixels.shape[0]):
         pixels = pixels.transpose(1, 2, 0)
     if pixels.ndim != 3 or pixels.shape[2] > MOST_CHANNELS or not pixels.size:
         raise Unfit(
