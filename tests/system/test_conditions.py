@@ -70,10 +70,43 @@ def test_samples_have_the_conditions_asked_for(run, place, tmp_path):
     assert all("_even=" in path.name for path in (tmp_path / "folder").iterdir())
 
 
+def evaluated(capsys, run, place, *options):
+    assert cli.main(["evaluate", str(run.path), f"data.root={place}", "--json", *options]) == 0
+    return json.loads(capsys.readouterr().out)["scores"]
+
+
 def test_the_same_samples_are_scored_again(run, place, capsys):
-    assert cli.main(["evaluate", str(run.path), f"data.root={place}", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["scores"]
-    assert found["fd_random"] == run.read().scores["final"]["fd_random"]
+    recorded = run.read().scores["final"]
+    found = evaluated(capsys, run, place)
+    assert {*found} == {*recorded}
+    for name in recorded:
+        if name.startswith(("agreement_", "r2_")):
+            assert found[name] == recorded[name], name
+    assert found["fd_random"] == recorded["fd_random"]
+
+
+def test_scores_of_conditions_are_chosen_by_name(run, place, capsys):
+    recorded = run.read().scores["final"]
+    found = evaluated(capsys, run, place, "--scores", "r2_ink,agreement_even_real")
+    assert found == {name: recorded[name] for name in ("agreement_even_real", "r2_ink")}
+    few = evaluated(capsys, run, place, "--scores", "fd,agreement_even", "--n", "60", "--seed", "1")
+    assert [*few] == ["fd_random", "agreement_even"]
+    assert few["agreement_even"]["passport"]["n_fake"] == 60
+    assert (few["agreement_even"]["value"] * 60) % 1 == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--scores", "agreement_evn"], "--scores agreement_evn: no such score of this run; did you mean"),
+        (["--scores", "fdd"], "no score fdd"),
+        (["--scores", "fd,r2_ink", "--reference", "digits"], "--reference: r2_ink is of the run's own data"),
+        (["--scores", "r2_ink", "--extractor", "random"], "--extractor: r2_ink is of the run's own data"),
+    ],
+)
+def test_scores_that_a_run_has_not_are_one_line(run, place, options, line, capsys):
+    assert cli.main(["evaluate", str(run.path), f"data.root={place}", *options]) == 2
+    assert line in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,9 @@ states, else all 65,536 levels or what the reference has.
         ),
         Option(
             "--scores A,B,…",
-            "fd (fid), fd_infinity, is, kd (kid), precision, recall, density, coverage, memorisation, vendi, accuracy "
-            "(default: the run's own; fd, is, kd, precision, recall)",
+            "fd (fid), fd_infinity, is, kd (kid), precision, recall, density, coverage, memorisation, vendi, accuracy, "
+            "and a run's own others: agreement_Smiling, r2_age (default: all of the run's own; fd, is, kd, precision, "
+            "recall)",
         ),
         Option("--n N", "how many images (default: the run's metrics.n; all of a folder)", kind=int, least=10),
         Option("--seed S", "of the latents, or of the subset (default: the run's metrics.seed, 0)", kind=int),

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,11 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from forger.commands.evaluate.own_scores import named, others, own_scores, typed
 from forger.console import console, show_lines
 from forger.data.imagesets import ImageSet, agreed
 from forger.errors import ConfigError, closest
-from forger.metrics.evaluations.base import entries, scores_of
+from forger.metrics.evaluations.base import entries
 from forger.metrics.features import extractors
 from forger.metrics.features.base import Extractor
 from forger.metrics.features.statistics import Statistics
@@ -50,9 +51,22 @@ def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -
     source = source_at(Path(path), trust=trust, places=places)
     reference = partial(reference_of, source, options.get("reference"), trust=trust, places=places)
     n, seed = options.get("n", source.n), options.get("seed", source.seed)
-    own = source.read is not None and source.defaults is None and not {"reference", "extractor", "scores"} & {*options}
+    chosen, evaluations = typed(options), others(source, options)
+    mine = named(chosen, source, evaluations)
+    of_samples = [name for name in chosen if name not in mine]
+    compared = {"reference", "extractor"} & {*options}
+    if mine and compared and ("reference" in compared or not of_samples):
+        raise ConfigError(f"--{max(compared)}: {mine[0]} is of the run's own data and classifiers; leave it out")
+    if source.read is not None and source.defaults is None and not chosen and not compared and not evaluations:
+        raise ConfigError(
+            f"{source.read.folder}: its config names no scores (metrics=none); add --extractor and --scores"
+        )
+    scores, notes = {}, []
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        scores, notes = _own_scores(source, n, seed) if own else _scores(source, options, n, seed, reference)
+        if of_samples or compared or (not chosen and (source.defaults is not None or source.read is None)):
+            scores, notes = _scores(source, options, of_samples, n, seed, reference)
+        if mine or (evaluations and not chosen):
+            scores |= own_scores(source, evaluations, mine, n, seed)
     scores = {name: _finite(entry) for name, entry in scores.items()}
     if "json" in options:
         print(json.dumps({"source": source.name, "scores": scores, "notes": notes}, indent=2, allow_nan=False))
@@ -65,9 +79,14 @@ def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -
 
 
 def _scores(
-    source: Source, options: Mapping[str, Any], n: int | None, seed: int, reference: Callable[[], ImageSet | Statistics]
+    source: Source,
+    options: Mapping[str, Any],
+    chosen: Sequence[str],
+    n: int | None,
+    seed: int,
+    reference: Callable[[], ImageSet | Statistics],
 ) -> tuple[dict[str, Any], list[str]]:
-    """Name → value, error, direction and passport; and notes for the reader."""
+    """Name → value, error, direction and passport of the scores chosen, or of the usual ones; notes for the reader."""
     extractor = _early_extractor(source, options)
     real = reference()
     if n is None and isinstance(real, Statistics):
@@ -78,10 +97,10 @@ def _scores(
         fake, real = agreed(fake, real)
         _same_kind(source, real, fake)
     extractor = (extractor or extractors.build(_suited(real))).of(fake.values)
-    names = plain_names(_names(source, options, extractor, fake.images[:1]), extractor, fake.images[:1])
+    names = plain_names(chosen or _usual(source, extractor, fake.images[:1]), extractor, fake.images[:1])
     if isinstance(real, ImageSet):
         extractor.check(real.images)
-    elif "scores" not in options:
+    elif not chosen:
         names = [name for name in names if KINDS[name].of_real != "features"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     memorised = real.train if memorises(names, extractor.name) else None
@@ -154,12 +173,7 @@ _PREPROCESSING: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _names(source: Source, options: Mapping[str, Any], extractor: Extractor, image: Tensor) -> list[str]:
-    if "scores" in options:
-        names = [name.strip() for name in options["scores"].split(",") if name.strip()]
-        if not names:
-            raise ConfigError("--scores: name some, like --scores fid,is,kid")
-        return names
+def _usual(source: Source, extractor: Extractor, image: Tensor) -> list[str]:
     if source.defaults is not None and source.defaults["extractor"] == extractor.name:
         return list(source.defaults.get("scores", ("fd", "is")))
     return [name for name in _SCORES if name != "is" or extractor(image).logits is not None]
@@ -183,21 +197,6 @@ def _same_kind(source: Source, real: ImageSet, fake: ImageSet) -> None:
         raise ConfigError(
             f"{source.name} has {channels} channels, the reference {real.name} {real_channels}: make them the same"
         )
-
-
-def _own_scores(source: Source, n: int | None, seed: int) -> tuple[dict[str, Any], list[str]]:
-    """The scores of the run's own config on the test split, for a game without scores of samples."""
-    from hydra.utils import instantiate
-
-    read = source.read
-    assert read is not None
-    assert n is not None
-    evaluations = instantiate(read.config.metrics.evaluations).values()
-    if not evaluations:
-        raise ConfigError(f"{read.folder}: its config names no scores (metrics=none); add --extractor and --scores")
-    for evaluation in evaluations:
-        evaluation.check(read.data)
-    return scores_of(evaluations, read.game, read.data, "test", n=n, seed=seed, errors=True), []
 
 
 def _finite(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class Evaluation(ABC, Generic[G]):
     def evaluate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         """Scores by name, on ``n`` fakes (where the evaluation draws any) with latents of ``seed``."""
 
+    def names_of(self, game: object) -> list[str]:
+        """Names by which one may ask for its scores of a game, where they are known before any is made."""
+        return []
+
     def estimate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         """As `evaluate`, with standard errors: the spread over generator seeds, of which ``seed`` is the first."""
         draws = [self.evaluate(game, data, split, n=n, seed=seed + i) for i in range(DRAWS)]

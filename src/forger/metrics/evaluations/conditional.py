@@ -78,6 +78,10 @@ class ConditionalAccuracy(Evaluation[Samples]):
             ),
         }
 
+    def names_of(self, game: object) -> list[str]:
+        told = getattr(game, "classes", 0)
+        return [f"agreement_{self.extractor.name}", "train_on_fake", "train_on_real"] if told else []
+
     def higher_is_better(self, name: str) -> bool:
         return True
 

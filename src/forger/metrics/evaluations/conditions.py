@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from forger.data.conditions import Attribute
+from forger.data.conditions import Attribute, Condition
 from forger.data.dataset import Data, Split
 from forger.games.abilities import Samples
 from forger.metrics.evaluations.base import Evaluation, rows_drawn, weights_of
@@ -48,6 +48,9 @@ class ConditionsMet(Evaluation[Samples]):
         found = _judged(judges, data, fakes, asked)
         of_real = once_for(real, ("conditions", data.train.fingerprint), lambda: _judged_real(judges, data, real))
         return {key: value for name in found for key, value in ((name, found[name]), (f"{name}_real", of_real[name]))}
+
+    def names_of(self, game: object) -> list[str]:
+        return [f"{score}{of}" for score in map(_named, getattr(game, "conditions", ())) for of in ("", "_real")]
 
     def higher_is_better(self, name: str) -> bool:
         return True
@@ -111,12 +114,18 @@ def _judged(judges: list[Any], data: Data, images: Tensor, rows: Tensor) -> dict
     found = {}
     for condition, judge, column in zip(data.conditions, each, _scaled(data, rows).T, strict=True):
         seen = torch.from_numpy(judge.predict(components)).double()
-        name = re.sub(r"\W+", "_", condition.name)
         if isinstance(condition, Attribute):
-            found[f"agreement_{name}"] = float((seen == column).double().mean())
+            score = (seen == column).double().mean()
         else:
-            found[f"r2_{name}"] = float(1 - (seen - column).square().sum() / (column - column.mean()).square().sum())
+            score = 1 - (seen - column).square().sum() / (column - column.mean()).square().sum()
+        found[_named(condition)] = float(score)
     return found
+
+
+def _named(condition: Condition) -> str:
+    """The name of the score of what was asked for."""
+    kind = "agreement" if isinstance(condition, Attribute) else "r2"
+    return f"{kind}_" + re.sub(r"\W+", "_", condition.name)
 
 
 def _scaled(data: Data, rows: Tensor) -> Tensor:

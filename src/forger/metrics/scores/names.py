@@ -98,9 +98,18 @@ def depends_on_reference(name: str) -> bool:
     return _kind(name).of_real != "nothing"
 
 
-def _kind(name: str) -> type[FeatureMetric]:
+def is_of_features(name: str) -> bool:
+    """Whether this is the public or plain name of a score, by whatever extractor."""
+    return bool(_kinds(name))
+
+
+def _kinds(name: str) -> list[str]:
     plain = {public: plain for plain, public in INCEPTION_NAMES.items()}.get(name, name)
-    known = [kind for kind in KINDS if plain == kind or plain.startswith(f"{kind}_")]
+    return [kind for kind in KINDS if plain == kind or plain.startswith(f"{kind}_")]
+
+
+def _kind(name: str) -> type[FeatureMetric]:
+    known = _kinds(name)
     if not known:
         raise ValueError(f"no score {name}: there are {', '.join(KINDS)}")
     return KINDS[max(known, key=len)]

@@ -1,0 +1,70 @@
+"""Scores of a run by the evaluations of its own config that are not of its samples in an extractor's features."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.utils import instantiate
+
+from forger.errors import ConfigError, closest
+from forger.metrics.evaluations.base import Evaluation, scores_of
+from forger.metrics.evaluations.conditions import ConditionsMet
+from forger.metrics.scores.names import is_of_features
+from forger.sources import Source
+
+
+def others(source: Source, options: Mapping[str, Any]) -> list[Evaluation[Any]]:
+    """The evaluations of a run's config beside the one of its samples, and that of conditions if the game has some.
+
+    None of anything else, and none where only features of samples are to be compared.
+    """
+    by_name = typed(options)
+    if source.read is None or ({"reference", "extractor"} & {*options} and not by_name):
+        return []
+    if by_name and all(map(is_of_features, by_name)):
+        return []
+    nodes = [node for node in source.read.config.metrics.evaluations.values() if node is not source.defaults]
+    n = {"n": options["n"]} if "n" in options else {}
+    found = [instantiate(node | n if "n" in node else node) for node in nodes]
+    if by_name and source.read.game.conditions and not any(isinstance(each, ConditionsMet) for each in found):
+        found.append(ConditionsMet(**n))
+    return found
+
+
+def typed(options: Mapping[str, Any]) -> list[str]:
+    """The names in `--scores`.
+
+    Raises:
+        ConfigError: there are none in it.
+    """
+    names = [name.strip() for name in options.get("scores", "").split(",") if name.strip()]
+    if "scores" in options and not names:
+        raise ConfigError("--scores: name some, like --scores fid,is,kid")
+    return names
+
+
+def named(names: Sequence[str], source: Source, evaluations: Sequence[Evaluation[Any]]) -> list[str]:
+    """Those of the names in `--scores` that are of these evaluations.
+
+    Raises:
+        ConfigError: one resembles theirs and is none.
+    """
+    known = [name for each in evaluations for name in each.names_of(source.read and source.read.game)]
+    kinds = {name.partition("_")[0] for name in known}
+    for name in names:
+        if name not in known and "_" in name and name.partition("_")[0] in kinds:
+            raise ConfigError(f"--scores {name}: no such score of this run; {closest(name, known)}")
+    return [name for name in names if name in known]
+
+
+def own_scores(
+    source: Source, evaluations: Sequence[Evaluation[Any]], names: Sequence[str], n: int | None, seed: int
+) -> dict[str, Any]:
+    """Scores on the test split of the run's data, as they stand in its record; those of all names if none are given."""
+    assert source.read is not None
+    assert n is not None
+    game, data = source.read.game, source.read.data
+    asked = [each for each in evaluations if not names or {*names} & {*each.names_of(game)}]
+    for evaluation in asked:
+        evaluation.check(data)
+    found = scores_of(asked, game, data, "test", n=n, seed=seed, errors=True)
+    return {name: score for name, score in found.items() if not names or name in names}
