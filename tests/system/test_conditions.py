@@ -1,16 +1,16 @@
 """Runs that are told several labels: they learn them, are sampled and scored by them, and go on as they stopped."""
 
 import json
-import os
 import signal
+import time
 
 import numpy as np
 import pytest
 
 from forger import cli
 from forger.data.images import digits
-from forger.data.loader import Stream
-from running import trained
+from forger.run_folder import RunFolder
+from running import SMALL, Begun, interrupted, trained
 
 LEARNING = ("budget.images=25600", "metrics.every_images=null", "metrics.n=400", "samples.every_images=null",
             "checkpoint.every_images=null", "log.every=100", "watch.action=none")  # fmt: skip
@@ -126,21 +126,27 @@ def test_what_cannot_be_asked_for_is_one_line(run, options, line, capsys):
     assert line in capsys.readouterr().err
 
 
-def test_an_interrupted_run_with_conditions_goes_on_to_the_same_weights(place, tmp_path, monkeypatch):
-    overrides = ("data=files", f"data.root={place}", "data.label=[high,ink]", "model=cdcgan", "metrics=none",
-                 "model.generator.width=4", "model.discriminator.width=4")  # fmt: skip
+NARROW = ("model.generator.width=4", "model.discriminator.width=4", "metrics=none", "run.name=x")
+
+
+def test_an_interrupted_run_with_conditions_goes_on_to_the_same_weights(place, tmp_path):
+    overrides = ("data=files", f"data.root={place}", "data.label=[high,ink]", "model=cdcgan", *NARROW)
     whole = trained(tmp_path / "whole", *overrides).read()
-    taken = []
-
-    class Interrupting(Stream):
-        def __iter__(self):
-            for batches in super().__iter__():
-                taken.append(1)
-                if len(taken) == 3:
-                    os.kill(os.getpid(), signal.SIGINT)
-                yield batches
-
-    with monkeypatch.context() as patch:
-        patch.setattr("forger.run.Stream", Interrupting)
-        assert trained(tmp_path / "parts", *overrides, code=130).read().status == "interrupted"
+    interrupted(tmp_path / "parts", *overrides, after=3)
     assert trained(tmp_path / "parts", *overrides).read().weights_sha256 == whole.weights_sha256
+
+
+def test_a_killed_run_with_conditions_goes_on_to_the_same_weights(place, tmp_path):
+    overrides = (*SMALL, "data=files", f"data.root={place}", "data.label=[even,high,ink]", "model=sngan", *NARROW,
+                 "+model/conditional=projection", "samples.every_images=null", "budget.images=12800")  # fmt: skip
+    run = Begun("train", *overrides, f"run.root={tmp_path}/parts", cwd=tmp_path)
+    while run.process.exitcode is None and not (saved := [*tmp_path.glob("parts/x/*/checkpoints/last.ckpt")]):
+        time.sleep(0.01)
+    run.process.kill()
+    assert run.ended().returncode == -signal.SIGKILL
+    folder = RunFolder(saved[0].parents[1])
+    assert folder.read().status == "running"
+    going_on = trained(tmp_path / "parts", *overrides)
+    assert going_on.path == folder.path
+    assert "continuing" in folder.log_file.read_text()
+    assert going_on.read().weights_sha256 == trained(tmp_path / "whole", *overrides).read().weights_sha256
