@@ -16,7 +16,7 @@ from pydicom.uid import JPEGLSLossless
 from data import deep
 from data.deep import dicom
 from forger.data.files import extremes, files, seen
-from forger.data.pixels.decoding import decode
+from forger.data.pixels.decoding import decode, listing
 from forger.data.pixels.depth import depth_of
 from forger.data.pixels.layout import Layout
 from forger.data.pixels.picture_files import picture_file
@@ -195,6 +195,15 @@ def test_signed_numbers_of_16_bits_are_floats_in_either_byte_order(tmp_path):
         (tmp_path / "x.tiff").write_bytes(head + struct.pack(f"{order}H", len(entries)) + listed + bytes(4))
         pixels = decode(tmp_path / "x.tiff", None)[0]
         assert (pixels.dtype, pixels.flatten().tolist()) == (torch.float32, [-5, 7])
+
+
+def test_a_folder_of_arrays_is_one_of_pictures_where_there_are_no_others(tmp_path):
+    pictures = np.random.default_rng(0).integers(2**16, size=(30, 8, 10, 7), dtype=np.uint16)
+    folder = deep.folder(tmp_path / "arrays", pictures, np.save, ".npy")
+    whole = read(deep.npy(tmp_path, pictures))
+    assert read(folder)[0].fingerprint == whole[0].fingerprint
+    Image.new("L", (8, 8)).save(folder / "a.png")
+    assert listing(folder) == [Path("a.png")]
 
 
 def test_one_of_another_depth_is_named(tmp_path):
