@@ -13,7 +13,7 @@ from torch import Tensor
 
 from forger.config.shipped import conf_folder, config_groups
 from forger.data.imagesets import ImageSet, image_set, split_of
-from forger.data.pixels.ranges import to_uint8
+from forger.data.pixels.ranges import ValueRange, to_uint8
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
 from forger.lifecycle.finding import config_of, run_at
@@ -43,6 +43,7 @@ class Source:
         weights: which of the generator's weights, for the passport.
         read: the run, where it is one.
         defaults: extractor, weights, preprocessing, scores and splits of the run's own evaluation of samples.
+        values: of its pixels, where they are known before any is drawn.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source:
     weights: Weights = "none"
     read: Restored | None = None
     defaults: Mapping[str, Any] | None = None
+    values: ValueRange | None = None
 
 
 class ExportedGenerator:
@@ -116,7 +118,7 @@ def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}
     if path.is_dir() and _is_run(path):
         return _of_run(restored(path, trust=trust, places=places))
     images = image_set(path)
-    return Source(str(path), lambda n, seed, real: _subset(images, n, seed), n=len(images))
+    return Source(str(path), lambda n, seed, real: _subset(images, n, seed), n=len(images), values=images.values)
 
 
 def _is_run(folder: Path) -> bool:
@@ -160,6 +162,7 @@ def _of_run(read: Restored) -> Source:
         weights=weights_of(game),
         read=read,
         defaults=quality[0] if quality else None,
+        values=game.values,
     )
 
 

@@ -128,6 +128,8 @@ def test_what_does_not_fit_is_one_line(tmp_path, capsys):
         options = ("--reference", place, "--extractor", "inception", "--weights", weights)
         assert cli.main(["evaluate", *map(str, (place, *options))]) == 2
         assert said in capsys.readouterr().err.splitlines()[-1]  # after one on weights that nobody published
+    absent = ("--extractor", "inception", "--weights", tmp_path / "none.pth")  # which is not looked for
+    assert "extractor takes pictures of 8 bits" in refused(capsys, wide, "--reference", wide, *absent)
     (seven / "003.npy").write_bytes((seven / "003.npy").read_bytes()[:-9])
     assert "seven/arrays/003.npy: can't be read" in refused(capsys, seven, "--reference", shallow, *BY_FD)
     np.save(seven / "003.npy", np.zeros((20, 12, 20, 7), np.uint8))

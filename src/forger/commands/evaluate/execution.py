@@ -119,8 +119,8 @@ def _scores(
 def _early_extractor(source: Source, options: Mapping[str, Any]) -> Extractor | None:
     """The extractor that the user or the run names, built before anything slow begins."""
     named = options.get("extractor")
-    if named is not None and source.read is not None:
-        extractors.refuse_depth(named, source.read.game.values)
+    if named is not None and source.values is not None:
+        extractors.refuse_depth(named, source.values)
     if named is None and source.defaults is not None and not {"weights", "preprocess"} & {*options}:
         own = source.defaults.get("preprocessing") or {}
         return extractors.build(source.defaults["extractor"], source.defaults.get("weights"), **own)
