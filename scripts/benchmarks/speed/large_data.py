@@ -6,7 +6,9 @@ Whole runs of `forger train data=image_folder` over 2,000 and 20,000 pictures of
 is mapped from a file set to nothing, and for comparison far away. Read every few milliseconds: the process's anonymous
 memory (RssAnon), since pages of a mapped file are the system's to take back. Then, in this process, 16,000 of the
 pictures are fed from memory, from the map (in the page cache) and straight from their files, and photograph-sized ones
-are decoded by one thread and by one for each core. Two minutes; needs Linux.
+are decoded by one thread and by one for each core. Last come the hashes by which a start knows copies and damage among
+100,000 pictures, though their folders are their splits: of the pixels (`data=files`), kept for later starts, and of the
+bytes (`data=image_folder`). Ten minutes; needs Linux.
 """
 
 import os
@@ -15,8 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import count, islice
 from pathlib import Path
 from typing import cast
 from unittest.mock import patch
@@ -26,17 +28,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from forger.data.collection import Files, decode_noting
+from forger.data.collection import Collection, Files, decode_noting
 from forger.data.dataset import Split
 from forger.data.loader import Batches
+from forger.data.pixels.decoding import listing
 from forger.data.pixels.layout import Layout
 from forger.data.pixels.ranges import to_float
-from forger.data.splits.splitting import partition
+from forger.data.splits.splitting import content_hashes, partition, pixel_hashes
 from forger.data.store import SHARD, Undecoded, stored
 from scripts.benchmarks.speed.children import environment
 from scripts.benchmarks.speed.measuring import Cost, Row, interleaved, options, per, publish, ratios, timed
 
-SIZE, FEW, MANY = 64, 2_000, 20_000
+SIZE, FEW, MANY, HASHED = 64, 2_000, 20_000, 100_000
 #: The command line `forger` with another limit of what is held in memory.
 PROGRAM = (
     "import sys; from forger.data import store; store.IN_MEMORY = int(sys.argv[1])\n"
@@ -48,7 +51,7 @@ FOLDER = ("data=image_folder", f"data.size={SIZE}")
 
 def write_pictures(folder: Path, n: int, width: int = SIZE, height: int = SIZE) -> None:
     """JPEGs of smooth noise."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for index in range(n):
         small = Image.fromarray(rng.integers(256, size=(height // 8, width // 8, 3), dtype=np.uint8))
@@ -151,6 +154,34 @@ def feeding(pictures: Path, paths: list[Path], cache: Path, repeats: int) -> lis
     return rows
 
 
+def hashing(pictures: Path, cache: Path, repeats: int) -> list[Row]:
+    """What a start pays for the hashes of all pictures, the first time and later; and what decoding them costs."""
+    files, fresh = Files(pictures, listing(pictures)), count()
+
+    def hashed(hashes: Callable[[Collection], object], folder: str) -> Cost:
+        with patch.dict(os.environ, FORGER_CACHE=str(cache / folder)):
+            return timed(lambda: hashes(files))
+
+    hashed(pixel_hashes, "kept")
+    costs = interleaved(
+        {
+            "decoding": lambda: timed(lambda: stored(files, Layout.of(3, SIZE), cache / str(next(fresh)))),
+            "pixels": lambda: hashed(pixel_hashes, str(next(fresh))),
+            "kept": lambda: hashed(pixel_hashes, "kept"),
+            "bytes": lambda: hashed(content_hashes, str(next(fresh))),
+        },
+        repeats,
+        warm_up=False,
+    )
+    what = f"hashes of {HASHED:,} pictures of {SIZE}×{SIZE}, of their "
+    against = "decoding them into the mapped file"
+    return [
+        Row(what + said, against, "", ratios(costs[side], costs["decoding"]),
+            {side: costs[side], "decoding": costs["decoding"]}, 1, "s")
+        for side, said in (("pixels", "pixels, first start"), ("kept", "pixels, later starts"), ("bytes", "bytes"))
+    ]  # fmt: skip
+
+
 def main() -> None:
     given = options(__doc__, repeats=2).parse_args()
     torch.set_num_threads(1)
@@ -165,6 +196,10 @@ def main() -> None:
             decoding(photographs, given.repeats),
             *feeding(many, paths, Path(folder) / "cache", given.repeats),
         ]
+        shares = {"train": HASHED * 8 // 10, "validation": HASHED // 10, "test": HASHED // 10}
+        for name, n in shares.items():
+            write_pictures(Path(folder) / "divided" / name, n)
+        rows += hashing(Path(folder) / "divided", Path(folder) / "hashes", given.repeats)
     publish("large_data", rows, given)
 
 
