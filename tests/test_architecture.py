@@ -15,7 +15,7 @@ ROOT = Path(forger.__file__).parent
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("commands",),
+    ("api", "commands"),
     ("report",),
     ("run",),
     ("sources", "sweeps"),

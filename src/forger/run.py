@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -40,8 +40,20 @@ from forger.trial import ending
 logger = logging.getLogger(__name__)
 
 
+class Outcome(NamedTuple):
+    """Of a training: the exit code (0 finished, 3 diverged, 128 + n signal n), and the run folder."""
+
+    code: int
+    folder: RunFolder
+
+
 def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = None) -> int:
-    """Train what the config says in its run folder; the exit code (0 finished, 3 diverged, 128 + n signal n).
+    """Train what the config says in its run folder; the exit code. Arguments as of `outcome`."""
+    return outcome(composed, folder).code
+
+
+def outcome(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = None) -> Outcome:
+    """Train what the config says in its run folder.
 
     The same config is the same run: a finished one is only reported, an unfinished one continues where it stopped.
 
@@ -66,25 +78,25 @@ def train(composed: DictConfig | Mapping[str, Any], folder: RunFolder | None = N
         folder = folder or RunFolder.of(config.run.root, config.run.name, identity)
         if not first:
             saved = newest_checkpoint(folder.checkpoints, identity)
-            return fit(config, data, folder, identity, parent, interruption, saved)
+            return Outcome(fit(config, data, folder, identity, parent, interruption, saved), folder)
         with folder.lock():
             if config.run.restart:
                 folder.clear()
             record = former_record(folder)
             if record is not None and record.status == "finished":
                 say(f"already finished: {folder} (run.restart=true starts over)")
-                return summary(folder)
+                return Outcome(summary(folder), folder)
             with keep_log(folder.log_file):
                 saved = newest_checkpoint(folder.checkpoints, identity)
             if (verdict := stopped_by(record, saved)) is not None:
                 say(f"stopped by the watch: {verdict}; {folder} (run.restart=true starts over)")
-                return StoppedByWatch.exit_code
+                return Outcome(StoppedByWatch.exit_code, folder)
             if saved is None:
                 folder.clear()
             else:
                 set_aside(folder.checkpoints, saved.path)
             with keep_log(folder.log_file):
-                return fit(config, data, folder, identity, parent, interruption, saved)
+                return Outcome(fit(config, data, folder, identity, parent, interruption, saved), folder)
 
 
 def fit(

@@ -13,9 +13,9 @@ import pytest
 from commands.reaching import reaching
 from data.forms import folder, named
 from data.pictures import write
-from forger.commands import train as launch
 from forger.commands.data import execution
 from forger.config import shipped
+from forger.lifecycle import composing
 
 TRAIN = """\
 defaults:
@@ -63,7 +63,7 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(shipped, "conf_folder", lambda: folder)
-    monkeypatch.setattr(launch, "conf_folder", lambda: folder)
+    monkeypatch.setattr(composing, "conf_folder", lambda: folder)
     monkeypatch.setattr(sys, "argv", ["forger"])
     for name in ("HYDRA_FULL_ERROR", "FORGER_DEBUG"):
         monkeypatch.delenv(name, raising=False)

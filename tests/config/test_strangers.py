@@ -13,11 +13,11 @@ from PIL import Image
 
 import servers
 from forger import cli
-from forger.commands.forking import fork
 from forger.config.shipped import conf_folder
 from forger.config.targets import checked
 from forger.errors import ConfigError
 from forger.lifecycle.finding import config_of
+from forger.lifecycle.forking import fork
 from forger.lifecycle.ownership import check_data, placed
 from forger.run_folder import RunFolder
 from running import trained

@@ -5,15 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from forger.commands.declaring import CONFIG_DIR, TRUST, Arguments, Command, Option
 from forger.config.explain import tell
-from forger.config.shipped import conf_folder, config_groups
+from forger.config.shipped import config_groups
 from forger.endings import asking
 from forger.errors import ConfigError
 from forger.files import write_atomically
@@ -47,8 +46,11 @@ def _run(given: Arguments) -> int:
         if code and os.getpid() != owner:
             raise RuntimeError(f"a job ended with exit code {code}")  # in a launcher's worker: tell Hydra
 
-    with ExitStack() as stack:
-        first, own, overrides = _configs(given, stack)
+    from forger.config.layers import own_folders
+    from forger.lifecycle.composing import main_config
+
+    own, origin = own_folders(given.options.get("config-dir", ())), given.options.get("from")
+    with main_config(given.positionals, own, origin, trust="trust" in given.options) as (first, overrides):
         sys.argv = [sys.argv[0], *given.flags("config-dir", "from", "trust"), *overrides]
         try:
             hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
@@ -61,24 +63,6 @@ def _run(given: Arguments) -> int:
                 root = [text.partition("=")[2] for text in overrides if text.startswith("run.root=")]
                 hide_secrets(Path(root[-1] if root else "runs", "multirun"))
     return max(codes, key=_SEVERITY.index)
-
-
-def _configs(given: Arguments, stack: ExitStack) -> tuple[Path, list[Path], list[str]]:
-    """The main folder of configs, those in front of it, and the overrides.
-
-    For a fork the main folder has the config of its origin, and the user's own hold its groups alone.
-    """
-    from forger.config.layers import in_front, own_folders
-
-    own, origin = own_folders(given.options.get("config-dir", ())), given.options.get("from")
-    if origin is None:
-        stack.enter_context(in_front(own))
-        return conf_folder(), own, given.positionals
-    from forger.commands.forking import fork
-
-    groups, trust = [*own, conf_folder()], "trust" in given.options
-    main, overrides = stack.enter_context(fork(origin, given.positionals, groups, trust=trust))
-    return main, own, overrides
 
 
 def _not_utf8(folders: Sequence[Path]) -> Path:
@@ -120,22 +104,13 @@ def _job(config: Any, given: Arguments) -> int:
         from forger.config.placement import check_launcher
 
         check_launcher()
+        from forger.lifecycle.composing import run_name
         from forger.run import train
 
-        config.run.name = config.run.name or _run_name(job.runtime.choices, job.overrides.task)
+        config.run.name = config.run.name or run_name(job.runtime.choices, job.overrides.task)
         return train(config)
     except (Exception, KeyboardInterrupt) as error:
         return tell(error)
-
-
-def _run_name(choices: Mapping[str, str | None], typed: Sequence[str]) -> str | None:
-    """What was chosen: the experiment, or the data and the model where one of them was typed or no experiment was."""
-    groups = {text.partition("=")[0].lstrip("+") for text in typed}
-    experiment = choices.get("experiment")
-    if experiment and not groups & {"data", "model"}:
-        return experiment.replace("/", "_")
-    chosen = [option for group in ("data", "model") if (option := choices.get(group))]  # a config may have neither
-    return "_".join(chosen).replace("/", "_") or None
 
 
 def hide_secrets(folder: Path) -> None:

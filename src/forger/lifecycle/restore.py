@@ -10,7 +10,6 @@ import torch
 
 from forger.building import build_game, load_data, prepare_torch
 from forger.config.schema import Config, DataConfig
-from forger.console import show_lines
 from forger.data.conditions import conditions_of
 from forger.data.dataset import Data
 from forger.errors import ConfigError
@@ -97,7 +96,6 @@ def restored(
             do not fit it.
         BadCheckpoint: the file is damaged.
     """
-    show_lines()
     folder = run_at(path)
     config = config_of(folder, trust=trust, places=places)
     prepare_torch(config.trainer)

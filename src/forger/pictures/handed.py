@@ -23,8 +23,15 @@ def _cycle(game: Translates, picture: Tensor, values: ValueRange) -> Tensor:
     return translated(game, translated(game, picture[None], "ab"), "ba")[0]
 
 
+def reconstructed(game: Reconstructs, images: Tensor, values: ValueRange) -> Tensor:
+    """Images (n, c, h, w) encoded and decoded, of the type of the data, on the CPU; or points (n, d)."""
+    if images.ndim != 4:
+        return game.reconstruct(images).cpu()
+    return values.to_pixels(game.reconstruct(values.to_float(images))).cpu()
+
+
 def _reconstruction(game: Reconstructs, picture: Tensor, values: ValueRange) -> Tensor:
-    return values.to_pixels(game.reconstruct(values.to_float(picture[None])))[0].cpu()
+    return reconstructed(game, picture[None], values)[0]
 
 
 #: What is made of a picture (c, h, w), by the name of the picture that shows the same of test images: enlarged;

@@ -1,11 +1,11 @@
 """Latents, labels and samples of any game that has them, as pictures ask for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-from forger.data.conditions import Value, filled, in_words, typical
+from forger.data.conditions import Value, asked, filled, in_words, typical
 from forger.data.dataset import Data
 from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents
@@ -14,6 +14,33 @@ from forger.randomness import generator
 
 #: Samples that are made at a time.
 _CHUNK = 4096
+
+
+def classes_to_ask(game: Answers, labels: Iterable[int]) -> tuple[int, ...]:
+    """Classes of a game, as a request takes them.
+
+    Raises:
+        ValueError: the game has no classes, or not these.
+    """
+    classes = game.classes if isinstance(game, Samples) else 0
+    if not classes:
+        raise ValueError("this run's game has no classes to ask for")
+    wanted = tuple(labels)
+    if not all(0 <= label < classes for label in wanted):
+        raise ValueError(f"must be classes from 0 to {classes - 1}")
+    return wanted
+
+
+def conditions_to_ask(game: Answers, text: str) -> dict[str, float]:
+    """Conditions of a game as a request takes them, of what was typed (`forger.data.conditions.asked`).
+
+    Raises:
+        ValueError: the game has no conditions, or not these.
+    """
+    conditions = game.conditions if isinstance(game, Samples) else ()
+    if not conditions:
+        raise ValueError("this run's game has no conditions to ask for")
+    return asked(conditions, text)
 
 
 def asked_labels(game: Answers, data: Data, request: Request, n: int) -> Tensor | None:
@@ -30,8 +57,8 @@ def asked_labels(game: Answers, data: Data, request: Request, n: int) -> Tensor 
     classes = game.classes if isinstance(game, Samples) else 0
     if not classes:
         return None
-    asked = torch.tensor(request.labels or range(classes))
-    return asked[torch.arange(n) % len(asked)]
+    wanted = torch.tensor(request.labels or range(classes))
+    return wanted[torch.arange(n) % len(wanted)]
 
 
 def drawn(game: Samples, data: Data, request: Request, given: Mapping[str, float], n: int, place: int) -> Tensor:

@@ -79,11 +79,7 @@ def _by_importance(rounds: list[list[Run]]) -> Iterator[tuple[Run, str, int, Pat
 
 def _moments(run: Run) -> list[tuple[int, Path]]:
     """A run's moments from coarse to fine: the last, the first, the middle, …"""
-    found = [
-        (int(match[1]), path)
-        for path in sorted((run.path / "samples").glob("*.png"))
-        if (match := _THROUGH_TRAINING.fullmatch(path.name))
-    ]
+    found = _through_training(run.path)
     if len(found) > MOST_FRAMES:
         step = (len(found) - 1) / (MOST_FRAMES - 1)
         found = [found[round(step * place)] for place in range(MOST_FRAMES)]
@@ -96,6 +92,18 @@ def _moments(run: Run) -> list[tuple[int, Path]]:
                 order.append(index)
         parts *= 2
     return [found[index] for index in order]
+
+
+def _through_training(folder: Path) -> list[tuple[int, Path]]:
+    """The pictures that training has drawn, each with the images shown until then, in order."""
+    files = sorted((folder / "samples").glob("*.png"))
+    return [(int(match[1]), path) for path in files if (match := _THROUGH_TRAINING.fullmatch(path.name))]
+
+
+def last_picture(folder: Path) -> dict[str, Any] | None:
+    """The last picture that a run's training has drawn: its data URI ``src``, width and height; None without any."""
+    found = _through_training(folder)
+    return _picture(found[-1][1]) if found else None
 
 
 def _picture(path: Path) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from hydra.core.override_parser.types import (
     Glob,
     IntervalSweep,
     Override,
-    Quote,
     QuotedString,
     RangeSweep,
     Transformer,
@@ -21,6 +20,7 @@ from optuna.trial import Trial
 
 from forger.config.explain import one_line
 from forger.errors import ConfigError, closest
+from forger.sweeps.composing import quoted
 
 _TAGS = ("log", "int")
 
@@ -149,11 +149,7 @@ def _choice(value: Any) -> tuple[Any, str]:
     if not isinstance(value, str | QuotedString):
         return Transformer.str(value), Transformer.str(value)
     plain = value.text if isinstance(value, QuotedString) else value
-    try:
-        bare = OverridesParser.create().parse_override(f"key={plain}").value() == plain
-    except HydraException:
-        bare = False
-    return plain, plain if bare else QuotedString(plain, Quote.double).with_quotes()
+    return plain, quoted(plain)
 
 
 def _from_range(key: str, value: RangeSweep, place: str) -> SearchParameter:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from forger.data.conditions import asked, in_words
+from forger.console import show_lines
+from forger.data.conditions import in_words
 from forger.data.dataset import Data
 from forger.data.pixels.decoding import as_tensor
 from forger.data.pixels.layout import Layout
@@ -26,7 +27,7 @@ from forger.lifecycle.restore import Restored, restored
 from forger.pictures import draw, drawable
 from forger.pictures.handed import MAKERS, handed, made
 from forger.pictures.image_files import save_picture, training_frames
-from forger.pictures.latents import asked_labels, samples
+from forger.pictures.latents import asked_labels, classes_to_ask, conditions_to_ask, samples
 from forger.pictures.layout import stacked
 from forger.pictures.request import COUNTS, Request
 from forger.standard_streams import printable
@@ -46,6 +47,7 @@ def sample(run: str, options: Mapping[str, Any], places: Mapping[str, str]) -> i
     Raises:
         ConfigError: an option that makes no sense for this run.
     """
+    show_lines()
     read = restored(run, options.get("checkpoint"), trust="trust" in options, places=places)
     name = _picture_name(read.game, read.data, options)
     live = read.game.live_weights() if "raw-weights" in options else nullcontext()
@@ -95,21 +97,16 @@ def _request(read: Restored, options: Mapping[str, Any], name: str) -> Request:
 
 
 def _labels(text: str, game: Game) -> tuple[int, ...]:
-    classes = game.classes if isinstance(game, Samples) else 0
-    if not classes:
-        raise ConfigError(f"--labels {text}: this run's game has no classes to ask for")
     labels = text.split(",")
-    if not all(label.strip().isdecimal() and int(label) < classes for label in labels):
-        raise ConfigError(f"--labels {text}: must be classes from 0 to {classes - 1}, like --labels 0,1")
-    return tuple(int(label) for label in labels)
+    try:
+        return classes_to_ask(game, (int(label) if label.strip().isdecimal() else -1 for label in labels))
+    except ValueError as error:
+        raise ConfigError(f"--labels {text}: {error}") from None
 
 
 def _condition(text: str, game: Game) -> dict[str, float]:
-    conditions = game.conditions if isinstance(game, Samples) else ()
-    if not conditions:
-        raise ConfigError(f"--condition {text}: this run's game has no conditions to ask for")
     try:
-        return asked(conditions, text)
+        return conditions_to_ask(game, text)
     except ValueError as error:
         raise ConfigError(f"--condition {text}: {error}") from None
 

@@ -1,0 +1,1 @@
+"""What `import forger` offers: runs, found or trained, and what their games can do, as functions of NumPy arrays."""
