@@ -16,7 +16,7 @@ from running import composed, trained, without
 
 #: How many pictures are read of each of Debian's files, and of the training pictures validate.
 TRAIN, TEST, VALIDATION = 480, 120, 60
-IMAGES = 200
+IMAGES = 2_000
 
 
 def sliced(root, n_train=TRAIN, n_test=TEST):
