@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from forger.data.pixels.planes import Planes, picture_of
+from forger.data.pixels.planes import PARSING, Planes, picture_of
 from forger.errors import Unfit
 
 
@@ -20,7 +20,8 @@ def header(file: IO[bytes], length: int) -> tuple[tuple[int, ...], bool, np.dtyp
     """
     formats = np.lib.format
     first = formats.read_magic(file) == (1, 0)
-    shape, fortran, dtype = (formats.read_array_header_1_0 if first else formats.read_array_header_2_0)(file)
+    with PARSING:
+        shape, fortran, dtype = (formats.read_array_header_1_0 if first else formats.read_array_header_2_0)(file)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize != length - file.tell():
         raise ValueError("not as long as its header says")
     return shape, fortran, dtype

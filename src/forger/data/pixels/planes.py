@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import IO, Self
 
@@ -20,6 +21,9 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ARRAY_TYPES = ("uint8", "uint16", "int16", "float16", "float32", "float64")
 #: Most channels of a picture.
 MOST_CHANNELS = 16
+
+#: Held while the header of a .npy is parsed: Python 3.11 fails where two threads parse literals at a time.
+PARSING = Lock()
 
 #: The tag of a TIFF that says how many channels it has.
 _SAMPLES = 277
@@ -77,7 +81,9 @@ def open_picture(source: Path | IO[bytes]) -> Image.Image | Planes:
     if isinstance(source, Path):
         check_regular(source)
         if source.suffix.lower() == ".npy":
-            return picture_of(np.load(source, mmap_mode="r", allow_pickle=False))
+            with PARSING:
+                array = np.load(source, mmap_mode="r", allow_pickle=False)
+            return picture_of(array)
     if dicom.is_dicom(source):
         pixels = dicom.pixels(source)
         return Image.fromarray(pixels) if pixels.dtype == np.uint8 else Planes(pixels.reshape(*pixels.shape[:2], -1))
