@@ -20,7 +20,7 @@ from forger.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
-#: Prefix of the folder that holds the config of a fork while Hydra composes it (`forger.commands.train`).
+#: Prefix of the folder that holds the config of a fork while Hydra composes it (`forger.lifecycle.forking`).
 FORK = "forger-fork-"
 #: Checkpoints in the order in which they are looked for, unless one is named.
 _NEWEST = ("final", "last", "previous")
