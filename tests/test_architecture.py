@@ -17,7 +17,7 @@ FLOORS = (
     ("cli",),
     ("api", "commands"),
     ("report",),
-    ("run",),
+    ("run", "scoring"),
     ("sources", "sweeps"),
     ("lifecycle",),
     ("callbacks",),

@@ -15,6 +15,7 @@ _FROM = {
     "load": "api.handle",
     "runs": "api.handle",
     "train": "api.training",
+    "evaluate": "api.evaluating",
     "ForgerError": "errors",
     "ConfigError": "errors",
 }

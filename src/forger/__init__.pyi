@@ -1,3 +1,4 @@
+from forger.api.evaluating import evaluate as evaluate
 from forger.api.handle import Run as Run
 from forger.api.handle import load as load
 from forger.api.handle import runs as runs

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,12 @@ def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}
         return _of_generator(ExportedGenerator(path))
     if path.is_dir() and _is_run(path):
         return _of_run(restored(path, trust=trust, places=places))
-    images = image_set(path)
-    return Source(str(path), lambda n, seed, real: _subset(images, n, seed), n=len(images), values=images.values)
+    return replace(source_of(image_set(path)), name=str(path))
+
+
+def source_of(images: ImageSet) -> Source:
+    """Images as a source, of which a subset may be scored."""
+    return Source(images.name, lambda n, seed, real: _subset(images, n, seed), n=len(images), values=images.values)
 
 
 def _is_run(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from forger.archives import whole_archive
@@ -92,12 +93,35 @@ def image_set(path: Path) -> ImageSet:
         found = _samples(path, arrays)
     else:
         found = _pictures(path.name, look(path).pictures)
-    if found.values == BYTES and int(found.images.max()) <= 1:
+    _refuse_cut_off(found, path)
+    return found
+
+
+def image_array(name: str, images: NDArray[Any]) -> ImageSet:
+    """Images (n, c, h, w): uint8, or uint16 or floats of the range that the other side states.
+
+    Raises:
+        ConfigError: they are anything else, hold NaN or infinity, or only 0 and 1 as uint8.
+    """
+    depth = "float32" if images.dtype.kind == "f" else images.dtype.name
+    if depth not in DEPTHS or images.ndim != 4 or not images.size:
+        raise ConfigError(f"{name}: takes uint8, uint16 or floats (n, c, h, w), and got {images.dtype} {images.shape}")
+    if depth == "float32" and not np.isfinite(images).all():
+        raise ConfigError(f"{name}: they hold NaN or infinity")
+    # By way of (n, h, w, c), as those of an .npz: strides decide how convolutions round.
+    pixels = torch.from_numpy(images.transpose(0, 2, 3, 1).astype(depth, order="C")).permute(0, 3, 1, 2).contiguous()
+    values = _extent(pixels, name) if depth == "float32" else ValueRange.of(depth)
+    found = ImageSet(name, pixels, values=values, stated=depth == "uint8")
+    _refuse_cut_off(found, name)
+    return found
+
+
+def _refuse_cut_off(images: ImageSet, place: object) -> None:
+    if images.values == BYTES and int(images.images.max()) <= 1:
         raise ConfigError(
-            f"{path}: its uint8 images hold only 0 and 1, so floats in [0, 1] were probably cut off; "
+            f"{place}: its uint8 images hold only 0 and 1, so floats in [0, 1] were probably cut off; "
             "multiply by 255 and round before converting"
         )
-    return found
 
 
 def _pictures(name: str, pictures: Collection, *, alpha: bool = False) -> ImageSet:
@@ -133,7 +157,7 @@ def _pictures(name: str, pictures: Collection, *, alpha: bool = False) -> ImageS
     return ImageSet(name, images, values=values, stated=depth == "uint8", with_alpha=again)
 
 
-def _extent(images: Tensor, place: Path) -> ValueRange:
+def _extent(images: Tensor, place: object) -> ValueRange:
     """The range from the lowest to the highest pixel of floats."""
     low, high = (float(value) for value in images.aminmax())
     if low == high:

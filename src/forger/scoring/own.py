@@ -1,6 +1,6 @@
 """Scores of a run by the evaluations of its own config that are not of its samples in an extractor's features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.utils import instantiate
@@ -9,41 +9,30 @@ from forger.errors import ConfigError, closest
 from forger.metrics.evaluations.base import Evaluation, scores_of
 from forger.metrics.evaluations.conditions import ConditionsMet
 from forger.metrics.scores.names import is_of_features
+from forger.scoring.asked import Asked
 from forger.sources import Source
 
 
-def others(source: Source, options: Mapping[str, Any]) -> list[Evaluation[Any]]:
+def others(source: Source, asked: Asked) -> list[Evaluation[Any]]:
     """The evaluations of a run's config beside the one of its samples, and that of conditions if the game has some.
 
     None of anything else, and none where only features of samples are to be compared.
     """
-    by_name = typed(options)
-    if source.read is None or ({"reference", "extractor"} & {*options} and not by_name):
+    by_name = asked.chosen
+    if source.read is None or (asked.compared and not by_name):
         return []
     if by_name and all(map(is_of_features, by_name)):
         return []
     nodes = [node for node in source.read.config.metrics.evaluations.values() if node is not source.defaults]
-    n = {"n": options["n"]} if "n" in options else {}
+    n = {} if asked.n is None else {"n": asked.n}
     found = [instantiate(node | n if "n" in node else node) for node in nodes]
     if by_name and source.read.game.conditions and not any(isinstance(each, ConditionsMet) for each in found):
         found.append(ConditionsMet(**n))
     return found
 
 
-def typed(options: Mapping[str, Any]) -> list[str]:
-    """The names in `--scores`.
-
-    Raises:
-        ConfigError: there are none in it.
-    """
-    names = [name.strip() for name in options.get("scores", "").split(",") if name.strip()]
-    if "scores" in options and not names:
-        raise ConfigError("--scores: name some, like --scores fid,is,kid")
-    return names
-
-
 def named(names: Sequence[str], source: Source, evaluations: Sequence[Evaluation[Any]]) -> list[str]:
-    """Those of the names in `--scores` that are of these evaluations.
+    """Those of the names of scores that are of these evaluations.
 
     Raises:
         ConfigError: one resembles theirs and is none.
