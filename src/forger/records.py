@@ -74,9 +74,9 @@ class DataSummary(TypedDict):
 
 
 class Origin(TypedDict):
-    """The run whose weights another one starts from."""
+    """The run whose weights another one starts from, or a file of weights."""
 
-    id: str
+    id: NotRequired[str]
     path: NotRequired[str]
     checkpoint: NotRequired[str]
     images: NotRequired[Count]

@@ -25,8 +25,8 @@ from forger.errors import Diverged, ForgerError, Interrupted, StoppedByWatch
 from forger.files import read_rows
 from forger.games.base import Game
 from forger.hashing import weights_sha256
-from forger.lifecycle.finding import Parent, parent_at
 from forger.lifecycle.identity import run_id
+from forger.lifecycle.inheriting import Parent, parent_at
 from forger.lifecycle.parts import Callbacks, build_batches, build_callbacks, build_loggers, build_trainer
 from forger.lifecycle.ranks import lost, rank
 from forger.lifecycle.recording import begin, former_record, summary
@@ -123,7 +123,7 @@ def fit(
         if remedied.trainer.compile is not None:
             compile_networks(game, remedied.trainer.compile, trainer.strategy.root_device)
         if saved is None and parent is not None:
-            parent.give(game)
+            parent.give(game, partial=config.run.partial)
         if trainer.is_global_zero:
             accelerator, devices = trainer.strategy.root_device.type, trainer.world_size
             since = begin(config, data, folder, identity, accelerator, devices, saved, parent)

@@ -1,8 +1,7 @@
-"""`forger reproduce` and `forger train --from`: the record alone is enough to train again, and to go on from."""
+"""`forger reproduce`: the record alone is enough to train again."""
 
 import json
 import shutil
-import sys
 
 import pytest
 import yaml
@@ -12,10 +11,9 @@ from forger.callbacks.checkpoint_files import BadCheckpoint
 from forger.commands.reproduce.execution import first_difference, reproduce
 from forger.errors import ConfigError
 from forger.files import read_rows
-from forger.hashing import weights_sha256
-from forger.lifecycle.finding import checkpoint_of, config_of, parent_at
+from forger.lifecycle.finding import checkpoint_of, config_of
 from forger.run_folder import RunFolder
-from running import SMALL, trained
+from running import trained
 
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")
 
@@ -145,78 +143,3 @@ def test_what_reproduce_did_not_make_is_left_alone(run, tmp_path, capsys, kind):
     assert str(there) in said
     assert said.count("\n") == 1
     assert {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))} == before
-
-
-# Forking ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def fork(tmp_path, monkeypatch):
-    """The newest run after `forger train --from …`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["forger"])
-
-    def train(*arguments: str) -> RunFolder:
-        assert cli.main(["train", *arguments, "run.root=forks"]) == 0
-        return RunFolder(max(tmp_path.glob("forks/*/*"), key=lambda path: path.stat().st_mtime_ns))
-
-    return train
-
-
-def test_a_fork_begins_with_its_parents_weights_on_a_clock_of_its_own(original, fork, capsys):
-    rate = "model.players.generator.optimizer.lr=1e-5"
-    child = fork("--from", str(original.path), "budget.images=320", rate)
-    record, parent = child.read(), original.read()
-    assert (record.status, record.images, record.name) == ("finished", 320, parent.name)
-    assert record.id != parent.id
-    assert record.parent == {
-        "id": parent.id,
-        "path": str(original.path),
-        "checkpoint": "final.ckpt",
-        "images": 640,
-        "weights_sha256": parent.weights_sha256,
-    }
-    config = config_of(child)
-    assert config.model["players"]["generator"]["optimizer"]["lr"] == 1e-5
-    # What was tied to the budget still is.
-    assert config.model["players"]["generator"]["schedule"]["budget"] == 320
-    assert record.command == f"forger train --from={original.path} budget.images=320 {rate} run.root=forks"
-    # The same command is the same run, and the record's own command is that command.
-    capsys.readouterr()
-    assert cli.main(record.command.split()[1:]) == 0
-    assert f"already finished: forks/{record.name}/{record.id}" in capsys.readouterr().err
-
-
-def test_a_fork_can_start_from_any_checkpoint_and_change_whole_groups(original, fork):
-    best = original.checkpoints / "best.ckpt"
-    child = fork("--from", str(best), "budget.images=128", "model/loss=hinge", "metrics=none")
-    record = child.read()
-    assert record.parent["checkpoint"] == "best.ckpt"
-    assert record.parent["weights_sha256"] == weights_sha256(parent_at(best).weights)
-    assert config_of(child).model["loss"]["_target_"].endswith(".hinge")
-    assert record.scores["final"] == {}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["model.generator.width=5"], "its weights don't fit this model"),
-        (["experiment=digits_gan"], "experiment=digits_gan: --from takes the config of"),
-        (["sedd=1"], "did you mean 'seed'?"),
-        (["model/loss=hinje"], "did you mean 'hinge'?"),
-    ],
-)
-def test_what_a_fork_can_not_be(original, tmp_path, monkeypatch, capsys, arguments, said):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["forger"])
-    assert cli.main(["train", "--from", str(original.path), *arguments, "run.root=forks"]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("forger: ")]
-    assert len(lines) == 1
-    assert said in lines[0]
-
-
-def test_a_fork_is_reproduced_too(original, fork):
-    child = fork("--from", str(original.path), "budget.images=128", *[s for s in SMALL if s.startswith("log")])
-    with pytest.raises(ConfigError, match=r"run\.parent=RUN"):
-        reproduce(str(child.path))
-    assert reproduce(str(child.path), places={"run.parent": str(original.path)}) == 0

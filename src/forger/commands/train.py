@@ -50,8 +50,10 @@ def _run(given: Arguments) -> int:
     from forger.lifecycle.composing import main_config
 
     own, origin = own_folders(given.options.get("config-dir", ())), given.options.get("from")
-    with main_config(given.positionals, own, origin, trust="trust" in given.options) as (first, overrides):
-        sys.argv = [sys.argv[0], *given.flags("config-dir", "from", "trust"), *overrides]
+    partial = ["run.partial=true"] if "partial" in given.options else []
+    typed_overrides = [*partial, *given.positionals]
+    with main_config(typed_overrides, own, origin, trust="trust" in given.options) as (first, overrides):
+        sys.argv = [sys.argv[0], *given.flags("config-dir", "from", "trust", "partial"), *overrides]
         try:
             hydra.main(config_path=str(first), config_name="train", version_base="1.3")(task)()
         except UnicodeDecodeError as error:
@@ -100,7 +102,7 @@ def _job(config: Any, given: Arguments) -> int:
             from forger.config.placement import is_distributed
 
             if is_distributed(config):
-                return _fresh_process(job.overrides, given.flags("multirun"))
+                return _fresh_process(job.overrides, given.flags("multirun", "partial"))
         from forger.config.placement import check_launcher
 
         check_launcher()
@@ -155,6 +157,7 @@ COMMAND = Command(
   forger train -m seed=0,1,2 model=dcgan,gan    a sweep over the grid
   forger train --config-dir FOLDER …            your own configs in front of the shipped ones
   forger train --from RUN budget.images=50_000  a new run with RUN's config and weights
+  forger train --from RUN --partial data=files data.root=PATH  on other data, with the weights that fit
   forger train --cfg job                        show the config, train nothing
   eval "$(forger -sc install=bash)"             completion in this shell
 
@@ -163,7 +166,12 @@ run.restart=true starts over.
 """,
     options=(
         CONFIG_DIR,
-        Option("--from RUN", "begin with the config and the weights of RUN, or of a checkpoint in it"),
+        Option(
+            "--from RUN",
+            "begin with the config and the weights of RUN, or of a checkpoint in it, or with the "
+            "weights of a .safetensors file",
+        ),
+        Option("--partial", "take those of the weights that fit, and say which do not", goes_with="--from"),
         replace(TRUST, goes_with="--from"),
         Option("-m, --multirun", "one job for each combination of the values a,b,c"),
         Option("-c, --cfg WHAT", "show the config of the job, hydra or all", choices=("job", "hydra", "all")),

@@ -33,6 +33,7 @@ class RunConfig:
     restart: bool = False
     strict: bool = False
     parent: str | None = None
+    partial: bool = False
 
 
 @dataclass

@@ -16,6 +16,7 @@ from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
+from forger.games.moving import Moving
 from forger.games.tensor_checks import copied, refuse_faults, relative_change
 from forger.partials import plain
 from forger.randomness import Noise, derived_seed, generator, seed_layers
@@ -34,6 +35,7 @@ class Player:
         clip: largest Euclidean norm of the player's gradient; None leaves it alone.
         schedule: learning-rate factor as a function of the images shown so far (`forger.games.schedules`).
         constraint: called with the player's parameters after each of its steps (`forger.losses.constraints`).
+        freeze: patterns (``fnmatch``) of names of its parameters, as ``discriminator.0.*``, that keep their values.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Player:
         clip: Annotated[float, Gt(0)] | None = None,
         schedule: Callable[[int], float] | None = None,
         constraint: Callable[[Iterable[nn.Parameter]], None] | None = None,
+        freeze: Sequence[str] = (),
     ) -> None:
         self.optimizer = optimizer
         self.networks = list(networks)
@@ -51,9 +54,10 @@ class Player:
         self.clip = clip
         self.schedule = plain(schedule)
         self.constraint = plain(constraint)
+        self.freeze = list(freeze)
 
 
-class Game(Descent, Inference):
+class Game(Moving, Descent, Inference):
     """Rounds of alternating moves with manual optimisation: the only training step there is.
 
     In each round every player whose turn it is moves once, in the order of ``players``: the others' networks
@@ -72,7 +76,7 @@ class Game(Descent, Inference):
 
     def __init__(self, players: Mapping[str, Player], seed: int = 0) -> None:
         super().__init__()
-        self.players = dict(players)
+        self.players: dict[str, Player] = dict(players)
         self.seed = seed
         #: What the pixels of its images are outside of it.
         self.values: ValueRange = BYTES
@@ -89,7 +93,6 @@ class Game(Descent, Inference):
         #: Terms and signals of each player's last move in the latest ``observe_every`` rounds, as detached scalars.
         self.observed: dict[str, Tensor] = {}
         self._window = -1
-        self._parameters_of: dict[str, list[nn.Parameter]] = {}
 
     # What a game is ---------------------------------------------------------------------------------------
 
@@ -195,30 +198,6 @@ class Game(Descent, Inference):
     def rank_share(self, shared: Tensor) -> Tensor:
         """This rank's share of a tensor drawn for the global batch, laid out as the loader deals batches."""
         return shared[self.rank :: self.world]
-
-    # Networks and their parameters ------------------------------------------------------------------------
-
-    def trained_by(self, name: str) -> list[nn.Parameter]:
-        """Parameters of a player's networks."""
-        if name not in self._parameters_of:
-            self._parameters_of[name] = [p for network in self.networks_of(name) for p in network.parameters()]
-        return self._parameters_of[name]
-
-    def networks_of(self, name: str) -> list[nn.Module]:
-        """The networks that a player moves."""
-        return [self.get_submodule(network) for network in self.players[name].networks or [name]]
-
-    def remembering(self, name: str) -> list[nn.Module]:
-        """Modules whose running statistics change on a player's turn, and are averaged over the ranks."""
-        return self.networks_of(name)
-
-    def _freeze_all_but(self, *names: str) -> None:
-        for player in self.players:
-            for parameter in self.trained_by(player):
-                parameter.requires_grad_(False)
-        for player in names:
-            for parameter in self.trained_by(player):
-                parameter.requires_grad_(True)
 
     def _observe_gradient(self, name: str) -> None:
         gradients = {n: p.grad for n, p in self.named_parameters() if p.grad is not None and p.requires_grad}

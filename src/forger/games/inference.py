@@ -1,6 +1,6 @@
 """A game's networks as others see them: in evaluation mode, and by their moving averages where it keeps any."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import Annotated
@@ -33,6 +33,18 @@ class Inference(LightningModule):
         for network in networks:
             average = self._averages[network] = MovingAverage(self.get_submodule(network), decay)
             self.add_module("average" if len(networks) == 1 else f"average_{network}", average)
+
+    @torch.no_grad()
+    def start_averages(self, known: Container[str]) -> None:
+        """Begin moving averages at their networks' weights, where they are not among ``known`` entries of the state."""
+        for name, module in self.named_children():
+            if not isinstance(module, MovingAverage):
+                continue
+            network = next(network for network, average in self._averages.items() if average is module)
+            live = self.get_submodule(network).state_dict()
+            for entry, value in module.network.state_dict().items():
+                if f"{name}.network.{entry}" not in known:
+                    value.copy_(live[entry])
 
     @property
     def averaged(self) -> bool:
@@ -71,10 +83,11 @@ class Inference(LightningModule):
         """
         used = self.answering(network)
         parts = zip(*(repeat(None) if x is None else x.split(at_once) for x in inputs), strict=False)
-        training = used.training
+        training = [module for module in used.modules() if module.training]
         used.eval()
         made = [how(used, *(None if x is None else x.to(self.device) for x in part)).float() for part in parts]
-        used.train(training)
+        for module in training:
+            module.training = True
         return torch.cat(made)
 
     def _update_averages(self, moved: Sequence[str], updates: int) -> None:

@@ -4,8 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydra.core.override_parser.types import Quote, QuotedString
+
 from forger.config.layers import in_front
 from forger.config.shipped import conf_folder
+
+#: Ending of a file of weights without a config.
+WEIGHTS = ".safetensors"
 
 
 @contextmanager
@@ -15,20 +20,21 @@ def main_config(
     """The folder with the ``train.yaml`` to compose, and the overrides as Hydra needs them for it.
 
     While the block composes, the user's own folders are in front of the shipped one; for a fork the folder has the
-    config of its origin, and the others give their groups alone.
+    config of its origin, and the others give their groups alone. A file of weights has no config: only they are taken.
 
     Args:
         overrides: as they were typed.
         own: folders of the user's.
-        origin: the run that a fork begins with, or a checkpoint in it.
+        origin: the run that a fork begins with, a checkpoint in it, or a file of weights.
         trust: take whatever the origin's config names.
 
     Raises:
         ConfigError: no such run, or its config can't be taken.
     """
-    if origin is None:
+    if origin is None or origin.endswith(WEIGHTS):
+        weights = [] if origin is None else [f"run.parent={QuotedString(origin, Quote.double).with_quotes()}"]
         with in_front(own):
-            yield conf_folder(), list(overrides)
+            yield conf_folder(), [*weights, *overrides]
         return
     from forger.lifecycle.forking import fork  # imports torch, which composing needs not
 

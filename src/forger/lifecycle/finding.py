@@ -2,17 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
-
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
 from forger.config.schema import Config, validate
 from forger.errors import ConfigError
-from forger.hashing import weights_sha256
 from forger.lifecycle.listing import list_runs
 from forger.lifecycle.ownership import placed, readers
 from forger.lifecycle.stored_config import stored_config
@@ -111,58 +107,3 @@ def checkpoint_of(folder: RunFolder, name: str | None = None) -> tuple[Path, dic
         except BadCheckpoint as error:
             logger.warning("%s; %s is used", error, next_file.name)
     return there[-1], VerifiedCheckpointIO().load_checkpoint(there[-1])
-
-
-@dataclass(frozen=True)
-class Parent:
-    """The run whose weights another one starts from.
-
-    Args:
-        about: for the record: id, path, checkpoint, images, weights_sha256.
-        weights: the state dict.
-    """
-
-    about: dict[str, Any]
-    weights: dict[str, Tensor]
-
-    def give(self, game: nn.Module) -> None:
-        """Load these weights into a game; its clock and its optimisers start anew.
-
-        Raises:
-            ConfigError: they are of another model.
-        """
-        try:
-            game.load_state_dict(self.weights)
-        except RuntimeError as error:
-            detail = " ".join(str(error).split())[:300]
-            raise ConfigError(f"run.parent={self.about['path']}: its weights don't fit this model ({detail})") from None
-
-
-def parent_at(path: str | Path) -> Parent:
-    """The parent that a path names: a run (its final weights, or its newest), or a checkpoint in a run folder.
-
-    Raises:
-        ConfigError, BadCheckpoint: as `run_at` and `checkpoint_of`.
-    """
-    folder, name = split_checkpoint(path)
-    folder = run_at(folder)
-    file, state = checkpoint_of(folder, name)
-    weights = state["state_dict"]
-    about = {
-        "id": folder.read().id,
-        "path": str(folder),
-        "checkpoint": file.name,
-        "images": state["clock"]["images"],
-        "weights_sha256": weights_sha256(weights),
-    }
-    return Parent(about, weights)
-
-
-def split_checkpoint(path: str | Path) -> tuple[Path, str | None]:
-    """A run folder and the checkpoint in it that a path names, None if it names a folder."""
-    path = Path(path)
-    if path.suffix != ".ckpt":
-        return path, None
-    if path.resolve().parent.name != "checkpoints":
-        raise ConfigError(f"{path}: a checkpoint is read in its run folder, as RUN/checkpoints/{path.name}")
-    return path.parent.parent, path.stem

@@ -1,7 +1,7 @@
 """`forger train --from RUN`: a run's config, with overrides, as the beginning of another run."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,8 +11,10 @@ import yaml
 
 from forger.config.layers import path_of
 from forger.errors import ConfigError
-from forger.lifecycle.finding import FORK, config_of, run_at, split_checkpoint, stored_config_of
+from forger.lifecycle.finding import FORK, config_of, run_at, stored_config_of
+from forger.lifecycle.inheriting import split_checkpoint
 from forger.lifecycle.ownership import check_data, tied
+from forger.sizes import sides
 
 _HYDRA = {
     "run": {"dir": "."},
@@ -29,9 +31,10 @@ def fork(
 ) -> Iterator[tuple[Path, list[str]]]:
     """A folder with the config of a fork as ``train.yaml``, and the overrides as Hydra needs them for it.
 
-    The run's values stay as they were resolved, but for the budgets of schedules, which follow ``budget.images``, and
-    the data's places, which follow ``data.root``. A group that is named anew (``data=…``, ``model/loss=…``) is taken
-    whole. Without trust its root, loggers and callbacks are the reader's own.
+    The run's values stay as they were resolved, but for the budgets of schedules, which follow ``budget.images``, the
+    data's places, which follow ``data.root``, and with ``data=…`` the model's size, channels and classes, which follow
+    the data. A group that is named anew (``data=…``, ``model/loss=…``) is taken whole. Without trust its root, loggers
+    and callbacks are the reader's own.
 
     Args:
         origin: the run, or a checkpoint in it, as it was typed.
@@ -54,8 +57,15 @@ def fork(
             check_data(config.data, run, {key: f"${{{key}}}" for key in typed})
         if stored_config_of(run).get("logger") and "logger" not in typed:
             defaults.insert(0, {"logger": _own_logger(groups)})
-    own = replace(config.run, parent=origin, restart=False)
-    containers = asdict(replace(config, run=own, model=_following(config.model, config.budget.images)))
+    own = replace(config.run, parent=origin, restart=False, partial=False)
+    model = _following(config.model, {"budget": (config.budget.images, "${budget.images}")})
+    if "data" in typed:
+        data = config.data
+        followed = {name: (getattr(data, name), f"${{data.{name}}}") for name in ("size", "channels", "classes")}
+        if data.channels is not None and data.size is not None:
+            followed["shape"] = [data.channels, *sides(data.size)], "${shape:${data.channels},${data.size}}"
+        model = _following(model, followed)
+    containers = asdict(replace(config, run=own, model=model))
     adapted = []
     for override in overrides:
         name, sign, option = override.partition("=")
@@ -84,15 +94,20 @@ def _own_logger(groups: Sequence[Path]) -> str | list[str]:
     return "none"
 
 
-def _following(node: Any, images: int | None) -> Any:
-    """The node, with every ``budget`` that equalled the run's own following ``budget.images`` again."""
+def _following(node: Any, followed: Mapping[str, tuple[Any, str]]) -> Any:
+    """The node, with keys that equalled the run's own value of something following it again.
+
+    Args:
+        node: of the run's resolved config.
+        followed: by key, the run's own value and where it stands: ``{"budget": (50000, "${budget.images}")}``.
+    """
     if isinstance(node, dict):
         return {
-            key: "${budget.images}" if key == "budget" and images is not None and value == images
-            else _following(value, images)
+            key: followed[key][1] if key in followed and value is not None and value == followed[key][0]
+            else _following(value, followed)
             for key, value in node.items()
         }  # fmt: skip
-    return [_following(item, images) for item in node] if isinstance(node, list) else node
+    return [_following(item, followed) for item in node] if isinstance(node, list) else node
 
 
 def _remove(containers: dict[str, Any], path: Sequence[str]) -> None:

@@ -19,7 +19,8 @@ from forger.console import say
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.files import write_atomically
-from forger.lifecycle.finding import FORK, Parent
+from forger.lifecycle.finding import FORK
+from forger.lifecycle.inheriting import Parent
 from forger.lifecycle.listing import how_to_continue, unfinished_under_other_version
 from forger.lifecycle.provenance import device_state, differences, git_state, versions
 from forger.records import SCHEMA, BrokenRecord, DataSummary, Device, Origin, Record
@@ -92,7 +93,9 @@ def begin(
         folder.update(images=saved.images, iterations=saved.iteration, **_cut_back(folder, saved))
         say(f"continuing {folder} at {saved.images:,} images, from what its checkpoint knows")
         return _first_to_log(saved)
-    start = f" from {parent.about['path']} at {parent.about['images']:,} images" if parent else ""
+    about = parent.about if parent else {}
+    start = f" from {about['path']}" if about else ""
+    start += f" at {about['images']:,} images" if "images" in about else ""
     say(f"training {folder}{start}")
     say(counted(data))
     return 0
