@@ -64,6 +64,8 @@ class Moving(LightningModule):
             player = self.players[name]
             named = zip(player.networks or [name], self.networks_of(name), strict=True)
             self._moved[name] = moved(dict(named), player.freeze, f"model.players.{name}.freeze")
+            for module in self._moved[name].frozen:
+                module.eval()
         return self._moved[name]
 
 
