@@ -93,9 +93,9 @@ def begin(
         folder.update(images=saved.images, iterations=saved.iteration, **_cut_back(folder, saved))
         say(f"continuing {folder} at {saved.images:,} images, from what its checkpoint knows")
         return _first_to_log(saved)
-    about = parent.about if parent else {}
-    start = f" from {about['path']}" if about else ""
-    start += f" at {about['images']:,} images" if "images" in about else ""
+    origin = parent.about if parent else {}
+    start = f" from {origin['path']}" if origin else ""
+    start += f" at {origin['images']:,} images" if "images" in origin else ""
     say(f"training {folder}{start}")
     say(counted(data))
     return 0
