@@ -9,10 +9,6 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from forger.config.layers import in_front
 from forger.config.shipped import conf_folder
 
-#: Ending of a file of weights without a config.
-WEIGHTS = ".safetensors"
-
-
 @contextmanager
 def main_config(
     overrides: Sequence[str], own: Sequence[Path] = (), origin: str | None = None, *, trust: bool = False
@@ -31,7 +27,7 @@ def main_config(
     Raises:
         ConfigError: no such run, or its config can't be taken.
     """
-    if origin is None or origin.endswith(WEIGHTS):
+    if origin is None or origin.endswith(".safetensors"):
         weights = [] if origin is None else [f"run.parent={QuotedString(origin, Quote.double).with_quotes()}"]
         with in_front(own):
             yield conf_folder(), [*weights, *overrides]

@@ -11,7 +11,6 @@ from forger.console import say
 from forger.errors import ConfigError, first_few
 from forger.games.base import Game
 from forger.hashing import weights_sha256
-from forger.lifecycle.composing import WEIGHTS
 from forger.lifecycle.finding import checkpoint_of, run_at
 
 
@@ -65,7 +64,7 @@ def parent_at(path: str | Path) -> Parent:
     Raises:
         ConfigError, BadCheckpoint: as `run_at` and `checkpoint_of`; or the file is not of safetensors.
     """
-    if str(path).endswith(WEIGHTS):
+    if str(path).endswith(".safetensors"):
         return _of_file(Path(path))
     folder, name = split_checkpoint(path)
     folder = run_at(folder)
