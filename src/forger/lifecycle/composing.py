@@ -9,6 +9,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from forger.config.layers import in_front
 from forger.config.shipped import conf_folder
 
+
 @contextmanager
 def main_config(
     overrides: Sequence[str], own: Sequence[Path] = (), origin: str | None = None, *, trust: bool = False
