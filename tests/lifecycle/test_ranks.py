@@ -140,6 +140,6 @@ def test_synchronised_batch_norm_leaves_the_players_their_parameters():
     converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(game)
     assert converted is game
     assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in game.modules())
-    game._parameters_of.clear()
+    game._parted.clear()
     assert [id(parameter) for player in game.players for parameter in game.trained_by(player)] == parameters
     assert list(game.state_dict()) == names

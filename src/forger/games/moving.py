@@ -1,6 +1,6 @@
 """Which parameters each player moves, and which of them keep their values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Protocol, Self
 
@@ -15,11 +15,11 @@ class _Side(Protocol):
     freeze: list[str]
 
 
-class Moved(NamedTuple):
-    """Of a player's networks: the parameters that it moves, and the modules with none, which stay as they are."""
+class Parted(NamedTuple):
+    """The parameters of a player's networks."""
 
-    parameters: list[nn.Parameter]
-    frozen: list[nn.Module]
+    moved: list[nn.Parameter]
+    frozen: list[nn.Parameter]
 
 
 class Moving(LightningModule):
@@ -29,11 +29,11 @@ class Moving(LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self._moved: dict[str, Moved] = {}
+        self._parted: dict[str, Parted] = {}
 
     def trained_by(self, name: str) -> list[nn.Parameter]:
         """The parameters that a player moves: those of its networks, without the frozen ones."""
-        return self._moved_by(name).parameters
+        return self._parameters_of(name).moved
 
     def networks_of(self, name: str) -> list[nn.Module]:
         """The networks that a player moves."""
@@ -47,8 +47,7 @@ class Moving(LightningModule):
         """As of any module; frozen layers stay in evaluation mode, so that their statistics keep their values, too."""
         super().train(mode)
         for name in self.players if mode else ():
-            for module in self._moved_by(name).frozen:
-                module.eval()
+            self._hold_frozen(name)
         return self
 
     def _freeze_all_but(self, *names: str) -> None:
@@ -59,18 +58,25 @@ class Moving(LightningModule):
             for parameter in self.trained_by(player):
                 parameter.requires_grad_(True)
 
-    def _moved_by(self, name: str) -> Moved:
-        if name not in self._moved:
+    def _hold_frozen(self, name: str) -> None:
+        """Put those modules of a player's networks into evaluation mode whose parameters are all frozen."""
+        if frozen := {id(parameter) for parameter in self._parameters_of(name).frozen}:
+            for module in (module for network in self.networks_of(name) for module in network.modules()):
+                inside = [id(parameter) in frozen for parameter in module.parameters()]
+                if inside and all(inside):
+                    module.eval()
+
+    def _parameters_of(self, name: str) -> Parted:
+        if name not in self._parted:
             player = self.players[name]
             named = zip(player.networks or [name], self.networks_of(name), strict=True)
-            self._moved[name] = moved(dict(named), player.freeze, f"model.players.{name}.freeze")
-            for module in self._moved[name].frozen:
-                module.eval()
-        return self._moved[name]
+            self._parted[name] = parted(dict(named), player.freeze, f"model.players.{name}.freeze")
+            self._hold_frozen(name)
+        return self._parted[name]
 
 
-def moved(networks: Mapping[str, nn.Module], patterns: Sequence[str], key: str) -> Moved:
-    """What of these networks moves where parameters of some names keep their values; those need no gradient.
+def parted(networks: Mapping[str, nn.Module], patterns: Sequence[str], key: str) -> Parted:
+    """Parameters that move, and those of some names, which keep their values and need no gradient.
 
     Args:
         networks: by their names in the game.
@@ -87,15 +93,7 @@ def moved(networks: Mapping[str, nn.Module], patterns: Sequence[str], key: str) 
             raise ConfigError(f"{key}={pattern}: no parameter of this name; there are {first_few(named)}")
     if patterns and kept == named.keys():
         raise ConfigError(f"{key}: leaves no parameter to train")
-    frozen = {id(named[name]) for name in kept}
     for name in kept:
         named[name].requires_grad_(False)
-    parameters = [parameter for parameter in named.values() if id(parameter) not in frozen]
-    modules = (module for network in networks.values() for module in network.modules())
-    return Moved(parameters, [module for module in modules if frozen and _all_in(module.parameters(), frozen)])
-
-
-def _all_in(parameters: Iterable[nn.Parameter], frozen: set[int]) -> bool:
-    """Whether there are some, and all are frozen."""
-    found = [id(parameter) in frozen for parameter in parameters]
-    return bool(found) and all(found)
+    frozen = [named[name] for name in named if name in kept]
+    return Parted([parameter for name, parameter in named.items() if name not in kept], frozen)
