@@ -18,7 +18,8 @@ class _Console(Console):
         self.quiet = True
 
 
-console = _Console(stderr=True, highlight=False, soft_wrap=True)
+# In a notebook too lines go to stderr; Rich would make each of them a piece of HTML.
+console = _Console(stderr=True, highlight=False, soft_wrap=True, force_jupyter=False)
 
 
 def say(line: str) -> None:

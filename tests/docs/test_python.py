@@ -54,6 +54,13 @@ def test_the_page_tells_what_each_game_offers():
     assert told == {method: games.replace(" and ", ", ").split(", ") for method, (_, games) in OFFERED.items()}
 
 
+def test_the_page_has_every_public_name():
+    names = {name for name in dir(forger) if name != "__version__"} | {
+        name for name in vars(forger.Run) if not name.startswith("_")
+    }
+    assert {name for name in names if not re.search(rf"[.`]{name}\b", PAGE)} == set()
+
+
 def test_the_notebook_runs_from_top_to_bottom():
     assert (NOTEBOOK["nbformat"], NOTEBOOK["nbformat_minor"]) == (4, 5)
     code = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]

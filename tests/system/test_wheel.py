@@ -25,6 +25,7 @@ def test_the_wheel_holds_the_configs_and_the_weights(wheel):
     configs = {f"forger/{path.relative_to(REPOSITORY)}" for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert configs <= names
     assert {"forger/metrics/features/digits.safetensors", "forger/record.schema.json"} <= names
+    assert {"forger/py.typed", "forger/__init__.pyi"} <= names
     assert not [name for name in names if name.startswith(("tests", "scripts"))]
 
 

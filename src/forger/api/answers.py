@@ -62,7 +62,7 @@ class Answers:
         self,
         n: int | None,
         labels: Sequence[int] | NDArray[Any] | None,
-        conditions: Sequence[Mapping[str, Any]],
+        conditions: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         seed: int | None,
         truncation: float,
     ) -> NDArray[Any]:
@@ -72,7 +72,7 @@ class Answers:
                 n=config.samples.n if n is None else n,
                 seed=config.seed if seed is None else seed,
                 labels=None if labels is None else _classes(game, labels),
-                conditions=tuple(conditions_to_ask(game, _typed(each)) for each in conditions),
+                conditions=tuple(conditions_to_ask(game, each) for each in _typed(conditions)),
                 truncation=truncation,
             )
             if request.n < 1:
@@ -88,6 +88,7 @@ class Answers:
             given = np.asarray(z)
             if given.ndim != 2 or given.shape[1] != game.latent or given.dtype.kind not in "fiu":
                 raise ConfigError(f"decode: takes floats (n, {game.latent}), and got {_shown(given)}")
+            _refuse_nan("decode", given)
             latents = torch.from_numpy(given.astype(np.float32))
             return decoded(game, latents, self._labels("decode", labels, len(latents)), game.values).numpy()
 
@@ -131,10 +132,11 @@ class Answers:
         right = (
             given.dtype.kind == "f" if points or values.depth == "float32" else given.dtype == np.dtype(values.depth)
         )
-        if not (given.ndim and len(given) and fits and right):
+        if not (given.ndim and given.size and fits and right):
             kind = "floats" if points else values.depth
             sides = (f"{shape[0]}", "h", "w") if of_any_size else map(str, shape)
             raise ConfigError(f"{method}: takes {kind} (n, {', '.join(sides)}), and got {_shown(given)}")
+        _refuse_nan(method, given)
         return torch.from_numpy(np.ascontiguousarray(given.astype(np.float32) if given.dtype.kind == "f" else given))
 
     def _inputs(self, method: str, images: ArrayLike) -> Tensor:
@@ -157,6 +159,7 @@ class Answers:
             got = "none" if labels is None else _shown(given)
             raise ConfigError(f"{method}: labels: this game takes {wanted}, and got {got}")
         if conditions:
+            _refuse_nan(f"{method}: labels", given)
             return torch.from_numpy(given.astype(np.float32))
         return torch.tensor(_classes(game, given))
 
@@ -171,9 +174,22 @@ def _classes(game: Game, labels: ArrayLike) -> tuple[int, ...]:
         raise ConfigError(f"labels: {error}") from None
 
 
-def _typed(condition: Mapping[str, Any]) -> str:
+def _typed(conditions: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[str]:
     """Conditions as they are typed on a command line."""
-    return ",".join(f"{name}={value}" for name, value in condition.items())
+    several = [conditions] if isinstance(conditions, Mapping) else list(conditions)
+    for given in several:
+        if not isinstance(given, Mapping):
+            raise ConfigError(f'conditions: {given!r} is none; write them as {{"NAME": VALUE}}')
+    return [",".join(f"{name}={_word(value)}" for name, value in given.items()) for given in several if given]
+
+
+def _word(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool | np.bool_) else str(value)
+
+
+def _refuse_nan(what: str, given: NDArray[Any]) -> None:
+    if not np.isfinite(given).all():
+        raise ConfigError(f"{what}: NaN or infinity in what was given")
 
 
 def _shown(array: NDArray[Any]) -> str:

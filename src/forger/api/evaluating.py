@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 
 from forger.api.guarding import guarded
 from forger.api.handle import Run
-from forger.data.imagesets import ImageSet, image_array
+from forger.data.imagesets import ImageSet, image_array, split_of
 from forger.errors import ConfigError
+from forger.lifecycle.restore import data_of
+from forger.run_folder import RunFolder
 from forger.scoring import scored
 from forger.scoring.asked import Asked
 from forger.sources import source_at, source_of
@@ -60,7 +62,7 @@ def evaluate(
         if isinstance(source, Run):
             trust, places = trust or source._trust, places or source._places
         given = None if weights is None else str(weights)
-        real = None if reference is None else _place(reference, "reference")
+        real = None if reference is None else _real(reference)
         names = [scores] if isinstance(scores, str) else scores
         asked = Asked(real, extractor, given, preprocess, names, n, seed)
         what = _place(source, "images")
@@ -69,6 +71,14 @@ def evaluate(
         for note in notes:
             logger.warning(note)
         return result
+
+
+def _real(reference: Run | str | Path | ArrayLike) -> str | ImageSet:
+    """Real images; of a run, those of the test split of its data, where this run finds them."""
+    if not isinstance(reference, Run):
+        return _place(reference, "reference")
+    places = None if reference._trust else reference._places
+    return split_of(data_of(RunFolder(reference.path), reference.config.data, places), "test")
 
 
 def _place(given: Run | str | Path | ArrayLike, name: str) -> str | ImageSet:

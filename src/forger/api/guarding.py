@@ -54,7 +54,8 @@ def guarded() -> Iterator[None]:
 
 def _in_python(line: str) -> str:
     """A line that was written for the command line, with options as arguments."""
-    return re.sub(r"(?<!\S)--([a-z]+)\b", r"\1", line.replace("--trust", "trust=True"))
+    line = line.replace("--trust", "trust=True").replace("data.root=FOLDER", "data_root=FOLDER")
+    return re.sub(r"(?<!\S)--([a-z]+)\b", r"\1", line)
 
 
 def _state() -> list[tuple[Any, ...]]:

@@ -135,17 +135,20 @@ class Run:
         from forger.report.pictures import last_picture
 
         record, picture = self._entry.record, last_picture(self.path)
-        scores = [
-            (f"{name} ({moment})", "nan" if score["value"] is None else f"{score['value']:.4g}")
-            for moment in ("final", "best")
-            for name, score in (record.scores[moment] if record else {}).items()
-        ]
-        rows = "".join(f"<tr><td>{escape(name)}</td><td>{value}</td></tr>" for name, value in scores)
+        scores = [record.scores[moment] for moment in ("final", "best")] if record else []
+        names = dict.fromkeys(name for at_a_moment in scores for name in at_a_moment)
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td>{''.join(f'<td>{_value(each, name)}</td>' for each in scores)}</tr>"
+            for name in names
+        )
+        table = (
+            f"<table><tr><th></th><th>final (test)</th><th>best (validation)</th></tr>{rows}</table>" if rows else ""
+        )
         about = " · ".join([self.status, *([f"{record.images:,} images"] if record else [str(self.problem)])])
         shown = f'<img src="{picture["src"]}" alt="the last picture of the run">' if picture else ""
         return (
             f"<div><strong>{escape(self.name)}</strong> <code>{escape(self.id)}</code><br>{escape(about)}"
-            f"<table>{rows}</table>{shown}</div>"
+            f"{table}{shown}</div>"
         )
 
     # What its game can do -------------------------------------------------------------------------------------
@@ -155,7 +158,7 @@ class Run:
         n: int | None = None,
         *,
         labels: "Sequence[int] | Array | None" = None,
-        conditions: "Sequence[Mapping[str, Any]]" = (),
+        conditions: "Mapping[str, Any] | Sequence[Mapping[str, Any]]" = (),
         seed: int | None = None,
         truncation: float = 1.0,
     ) -> "Array":
@@ -164,8 +167,8 @@ class Run:
         Args:
             n: how many; those of the run's pictures by default.
             labels: the classes to ask for, in turn; by default all there are.
-            conditions: of several labels, what to ask for in turn: ``[{"Smiling": 1, "age": 30}]``; the others are
-                drawn from training images that fit.
+            conditions: of several labels, what to ask for: ``{"Smiling": 1, "age": 30}``, or several in turn; the
+                others are drawn from training images that fit.
             seed: of the latents; by default the run's.
             truncation: factor on the latents, below 1 nearer to the average.
         """
@@ -254,6 +257,13 @@ def runs(folder: str | Path = "runs") -> list[Run]:
     if not Path(folder).is_dir():
         raise ConfigError(f"{folder}: no such folder")
     return [Run(entry.path) for entry in list_runs(folder)]
+
+
+def _value(scores: "Mapping[str, Any]", name: str) -> str:
+    if name not in scores:
+        return ""
+    value = scores[name]["value"]
+    return "nan" if value is None else f"{value:.4g}"
 
 
 def _column(values: list[Any]) -> np.ndarray:
