@@ -43,6 +43,7 @@ FLOORS = (
         "endings",
         "importing",
         "locking",
+        "pages",
     ),
     ("errors", "sizes"),
     ("__init__",),
@@ -58,6 +59,7 @@ FOREIGN = {
     "data": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "metrics": {"hydra", "omegaconf", "wandb", "pytorch_lightning"},
     "report": {"hydra", "omegaconf", "torch", "pytorch_lightning"},
+    "pages": {"hydra", "omegaconf", "torch", "pytorch_lightning"},
 }
 
 #: Folders of tests that are of no package: whole runs and commands, pages that tell what to type, `scripts/benchmarks`.

@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-CSS = files("forger.report").joinpath("templates/page.css").read_text()
+CSS = files("forger.pages").joinpath("templates/base.css").read_text()
 #: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 DEFICIENCIES = {
     "none": np.eye(3),

@@ -63,9 +63,13 @@ def test_only_this_machine_and_under_its_own_names(server):
     assert server.server_address[0] == "127.0.0.1"
     for host in (f"localhost:{server.server_address[1]}", "127.0.0.1", "localhost"):  # port 80 is not in an address
         assert get(server.address, Host=host)
+        assert get(server.address, Host=host, Origin=f"http://{host}")
     for path, headers, code in (
         ("", {"Host": "evil.example:80"}, 403),
         ("", {"Host": "evil.example"}, 403),
+        ("", {"Origin": "http://evil.example"}, 403),
+        ("", {"Origin": "null"}, 403),
+        ("", {"Origin": f"http://localhost:{server.server_address[1]}"}, 403),  # not the name it was asked by
         ("x", {}, 404),
         ("../etc/passwd", {}, 404),
     ):

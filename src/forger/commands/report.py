@@ -1,7 +1,6 @@
 """`forger report`: which page, where to."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,16 +43,7 @@ def _serve(folders: Sequence[str], port: int | None) -> int:
     from forger.report.serving import Server
 
     read(folders)  # what is wrong with the folders is said now, not in the browser
-    try:
-        server = Server(folders, port or 0)
-    except OSError as error:
-        raise ConfigError(f"--port {port}: {error.strerror or error}; leave it out for a free one") from None
-    with server:
-        print(f"{server.address} (Ctrl+C ends it)", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print(file=sys.stderr)
+    Server(folders, port or 0).until_interrupted()
     return 0
 
 

@@ -1,19 +1,14 @@
 """The page: the content of the run folders in one file that needs no network."""
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from forger import __version__
+from forger.pages import rendering as pages
 from forger.report.alarm_text import as_text
 from forger.report.comparison import MOST_TESTED, Comparison, Pair, Standing, compare, score_names
 from forger.report.curves import page_curves
@@ -27,8 +22,6 @@ from forger.report.verdict import verdict
 SCRIPTS = ("start", "verdict", "table", "charts", "curves", "pictures", "why", "compare", "trust", "end")
 #: Scores for which importance is computed: a second each.
 _MOST_EXPLAINED = 6
-# Characters that could end the script element that holds the data, or begin a new one.
-_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def page(folders: Iterable[str | Path], *, live: bool = False) -> str:
@@ -78,37 +71,16 @@ def page_data(collection: Collection) -> dict[str, Any]:
 
 def rendered(data: Mapping[str, Any], *, live: bool = False) -> str:
     """The page around its data."""
-    templates = files("forger.report").joinpath("templates")
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: templates.joinpath(name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    parts = [templates.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    scripts = [get_plotlyjs(), "\n".join(parts)]
-    return environment.get_template("page.html").render(
-        data=Markup(_embedded(data)),
+    return pages.rendered(
+        "forger.report",
+        data,
+        SCRIPTS,
+        before=[get_plotlyjs()],
+        served=live,
         first=next(iter(data["scores"].values()), None),
         live=live,
-        style=Markup(templates.joinpath("page.css").read_text(encoding="utf-8")),
-        scripts=[Markup(script) for script in scripts],
-        hashes=[_hash(script) for script in scripts],
-        **{key: data[key] for key in ("made", "version", "runs", "variants", "problems")},
+        **{key: data[key] for key in ("made", "runs", "variants", "problems")},
     )
-
-
-def _embedded(data: Mapping[str, Any]) -> str:
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
-    return text
-
-
-def _hash(script: str) -> str:
-    """By which the page's policy knows its own scripts: no other one runs."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _run(run: Run, variant: int) -> dict[str, Any]:

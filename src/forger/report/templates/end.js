@@ -3,7 +3,7 @@ addEventListener("hashchange", () => { if (readFragment()) update(Object.keys(us
 readFragment();
 update(Object.keys(usual));
 
-if ("live" in document.body.dataset) {
+if ($("live")) {
   const place = sessionStorage.getItem("place");
   if (place) scrollTo(0, Number(place));
   sessionStorage.removeItem("place");
@@ -23,4 +23,3 @@ if ("live" in document.body.dataset) {
     }
   }, 3000);
 }
-})();

@@ -1,8 +1,4 @@
-(() => {
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
 const scores = Object.keys(data.scores);
-const $ = (id) => document.getElementById(id);
 
 // A: the first of the default ranking.
 const letter = (index) => (index < 26 ? "" : letter(Math.floor(index / 26) - 1)) + String.fromCharCode(65 + (index % 26));
@@ -41,20 +37,6 @@ function readFragment() {
   }
   if (!(state.score in data.scores)) state.score = usual.score;
   return true;
-}
-
-// Elements: text is always text.
-function el(tag, attributes = {}, ...children) {
-  const svg = ["svg", "line", "circle", "path", "rect"].includes(tag);
-  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key === "style") for (const [name, set] of Object.entries(value)) element.style.setProperty(name, set);
-    else element.setAttribute(key, value === true ? "" : value);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return element;
 }
 
 function badge(index) {
@@ -107,11 +89,6 @@ function choice(holder, key, options) {
     type: "button", "aria-pressed": String(state[key] === value), onclick: () => change({ [key]: value }),
   }, text)));
   if (options.length < 2) holder.replaceChildren();
-}
-
-function fill(select, options, value) {
-  select.replaceChildren(...options.map(([own, text]) => el("option", { value: own }, text)));
-  select.value = value;
 }
 
 // Which variants are there: what the search and the status leave, and of those the ones that are shown in charts.

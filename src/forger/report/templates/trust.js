@@ -11,16 +11,3 @@ parts.push({ on: ["query", "status"], draw() {
     run.hidden = !there.includes(Number(run.dataset.variant)) || Boolean(state.status && run.dataset.status !== state.status);
   }
 } });
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest?.(".copy");
-  if (!button) return;
-  try {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Press Ctrl+C";
-    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
-  }
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
-});

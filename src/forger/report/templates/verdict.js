@@ -23,14 +23,6 @@ const statuses = [...new Set(data.variants.flatMap((variant) => variant.statuses
 fill($("status"), [["", "any"], ...statuses.map((name) => [name, name])], state.status);
 $("status").addEventListener("change", (event) => change({ status: event.target.value }));
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-function theme() {
-  document.documentElement.dataset.theme = state.theme || (dark.matches ? "dark" : "light");
-  $("theme").textContent = `Theme: ${state.theme || "auto"}`;
-}
-parts.push({ on: ["theme"], draw: theme });
+parts.push({ on: ["theme"], draw: () => wear(state.theme) });
 dark.addEventListener("change", () => update(["theme"]));
-$("theme").addEventListener("click", () => {
-  const order = ["", "light", "dark"];
-  change({ theme: order[(order.indexOf(state.theme) + 1) % order.length] });
-});
+$("theme").addEventListener("click", () => change({ theme: themeAfter(state.theme) }));
