@@ -18,9 +18,10 @@ from forger.games.base import Player
 from forger.losses.adversarial import non_saturating
 from forger.networks import mlp
 from forger.pictures import draw, drawable, generation
-from forger.pictures.generation import latent_map, nearest_images, neighbours, spherical, walk
+from forger.pictures.generation import latent_map, nearest_images, neighbours, walk
 from forger.pictures.image_files import tiles
 from forger.pictures.latents import samples
+from forger.pictures.planes import spherical
 from forger.pictures.request import Request
 
 DIGITS = digits()

@@ -13,6 +13,7 @@ from forger.metrics.evaluations.autoencoding import chosen
 from forger.pictures.image_files import tiles
 from forger.pictures.latents import decoded, labelled_rows, places, samples
 from forger.pictures.layout import captioned, stacked
+from forger.pictures.planes import between, usual_plane
 from forger.pictures.request import Request
 
 #: Walks side by side in a frame, and frames from one station of a walk to the next.
@@ -52,7 +53,7 @@ def walk(game: SamplesLatents | Reconstructs, data: Data, request: Request) -> l
     for step in range(request.n):
         station, share = divmod(step * stations / request.n, 1)
         here, there = z[int(station)], z[(int(station) + 1) % stations]
-        at = spherical(here, there, share) if _is_normal(game) else torch.lerp(here, there, share)
+        at = between(game, here, there, share)
         images = decoded(game, at if labels is None else at.expand(len(labels), -1), labels)
         frames.append(tiles(images, len(images)))
     return frames
@@ -67,18 +68,9 @@ def latent_map(game: SamplesLatents | Reconstructs, data: Data, request: Request
     """
     side = max(2, round(math.sqrt(request.n)))
     labels = labelled_rows(game, data, request)[:1]
-    if game.latent == 2:
-        across, down = _quantiles(game, data, torch.linspace(0.02, 0.98, side), request)
-        z = torch.cartesian_prod(down.flip(0), across).flip(1)
-        title = "the latent plane, by quantiles"
-    else:
-        corners = places(game, data, 3, request)
-        down, across = torch.cartesian_prod(torch.linspace(0, 1, side), torch.linspace(0, 1, side)).T
-        weights = torch.stack([1 - across - down, across, down], 1)
-        if _is_normal(game):
-            weights = weights / weights.norm(dim=1, keepdim=True)  # again of unit variance
-        z = weights @ corners
-        title = "a plane through three latents"
+    down, across = torch.cartesian_prod(torch.linspace(0, 1, side), torch.linspace(0, 1, side)).T
+    z = usual_plane(game, data, request)(across, down)
+    title = "the latent plane, by quantiles" if game.latent == 2 else "a plane through three latents"
     images = decoded(game, z, labels[0][1].repeat_interleave(len(z), 0) if labels else None)
     if labels:
         title += f", {labels[0][0]}" if request.conditions else f", class {labels[0][0]}"
@@ -120,35 +112,3 @@ def nearest_images(images: Tensor, among: Tensor, values: ValueRange = BYTES) ->
         nearest = torch.where(distance < smallest, index + start, nearest)
         smallest = torch.minimum(smallest, distance)
     return smallest / flat.shape[1] ** 0.5, nearest
-
-
-def spherical(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Shoemake (1985): from a to b along a great circle, row by row; straight if they are parallel.
-
-    Lengths are interpolated apart from directions, so that nearly opposite ones do no harm.
-    """
-    length = torch.lerp(a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True), share)
-    u, v = torch.nn.functional.normalize(a, dim=-1), torch.nn.functional.normalize(b, dim=-1)
-    # Kahan's formula: an arc cosine has few digits left where they are nearly opposite.
-    angle = 2 * torch.atan2((u - v).norm(dim=-1, keepdim=True), (u + v).norm(dim=-1, keepdim=True))
-    curved = length * (((1 - share) * angle).sin() * u + (share * angle).sin() * v) / angle.sin()
-    return torch.where(angle.sin() > 1e-3, curved, torch.lerp(a, b, share))
-
-
-def _is_normal(game: SamplesLatents | Reconstructs) -> bool:
-    """Whether latents are drawn from N(0, 1)."""
-    return isinstance(game, SamplesLatents) and game.prior == "normal"
-
-
-def _quantiles(
-    game: SamplesLatents | Reconstructs, data: Data, share: Tensor, request: Request
-) -> tuple[Tensor, Tensor]:
-    """These quantiles of both coordinates of a 2-D latent."""
-    if _is_normal(game):
-        one = request.truncation * torch.special.ndtri(share)
-    elif isinstance(game, SamplesLatents):
-        one = request.truncation * (2 * share - 1)
-    else:
-        first, second = places(game, data, len(data.test), request).T
-        return torch.quantile(first, share), torch.quantile(second, share)
-    return one, one
