@@ -28,7 +28,7 @@ FLOORS = (
     ("config", "data", "losses"),
     ("tracking",),
     ("augmentation", "console", "run_folder"),
-    ("records",),
+    ("annealing", "records"),
     (
         "networks",
         "hashing",

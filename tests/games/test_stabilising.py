@@ -17,7 +17,7 @@ from forger.errors import Diverged
 from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
 from forger.games.ema import MovingAverage
-from forger.games.schedules import cosine, exponential, linear
+from forger.games.schedules import linear
 from forger.losses import adversarial as losses
 from forger.losses.constraints import clip_weights
 from forger.losses.penalties import R1
@@ -223,16 +223,6 @@ def test_two_rates_and_their_schedules():
     rates = [group["lr"] for o in played.trainer.optimizers for group in o.param_groups]
     assert rates == [4e-3, 0.0]
     assert not torch.equal(moved["discriminator.output.weight"], before["discriminator.output.weight"])
-
-
-def test_schedules_by_hand():
-    assert [linear(i, budget=100, start=0.5) for i in (0, 50, 75, 100, 200)] == [1, 1, 0.5, 0, 0]
-    assert [linear(i, budget=100, final=0.2) for i in (0, 50, 100)] == pytest.approx([1, 0.6, 0.2])
-    assert [linear(i, budget=100, start=0.2, end=0.6) for i in (20, 40, 60, 90)] == pytest.approx([1, 0.5, 0, 0])
-    assert [cosine(i, budget=100) for i in (0, 50, 100, 200)] == pytest.approx([1, 0.5, 0, 0])
-    assert cosine(100 / 3, budget=100, final=0.2) == pytest.approx(0.2 + 0.8 * 0.75)
-    falling = [exponential(i, budget=100, start=0.2, end=0.8, final=0.01) for i in (0, 20, 50, 80, 100)]
-    assert falling == pytest.approx([1, 1, 0.1, 0.01, 0.01])
 
 
 def test_the_average_warms_up():

@@ -9,11 +9,13 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
+from forger.annealing import Following, Schedule, at, number
 from forger.augmentation import colors, geometry
 from forger.augmentation.base import Augmentation
 from forger.randomness import Noise
 
 Group = Literal["blit", "geometry", "color"]
+Share = Annotated[float, Ge(0), Le(1)]
 
 
 class Adaptive(Augmentation):
@@ -31,10 +33,13 @@ class Adaptive(Augmentation):
 
     Args:
         groups: which changes there are.
-        target: r above which p rises.
+        target: r above which p rises; None leaves p as it is given, fixed or on a schedule.
         every: rounds between two adjustments of p.
         speed: real images in which p can rise from 0 to 1; the paper's is 500,000, shorter runs want less.
-        p: at the start.
+        p: at the start; or a schedule of it, without ``target``.
+
+    Raises:
+        ValueError: a schedule beside a target, or one that leaves the range.
     """
 
     p: Tensor
@@ -44,22 +49,28 @@ class Adaptive(Augmentation):
     def __init__(
         self,
         groups: Sequence[Group] = ("blit", "geometry", "color"),
-        target: Annotated[float, Gt(-1), Le(1)] = 0.6,
+        target: Annotated[float, Gt(-1), Le(1)] | None = 0.6,
         every: Annotated[int, Ge(1)] = 4,
         speed: Annotated[int, Ge(1)] = 500_000,
-        p: Annotated[float, Ge(0), Le(1)] = 0.0,
+        p: Share | Schedule = 0.0,
     ) -> None:
         super().__init__()
         self.groups = list(groups)
         self.target = target
         self.every = every
         self.speed = speed
-        self.register_buffer("p", torch.tensor(float(p)))
+        chance = number("p", p, Share)
+        self.schedule = chance if isinstance(chance, Following) else None
+        if self.schedule is not None and target is not None:
+            raise ValueError("p: follows a schedule; set target to null, by which it would follow D")
+        self.register_buffer("p", torch.tensor(float(at(chance, 0))))
         #: Sum of the rounds' mean signs, and their number, since the last adjustment.
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("rounds", torch.zeros(()))
 
     def changed(self, images: Tensor, noise: Noise, shown: int) -> Tensor:
+        if self.schedule is not None:
+            self.p.fill_(self.schedule(shown))
         maps = []
         if "blit" in self.groups:
             maps += self._blit(images, noise)
@@ -71,6 +82,8 @@ class Adaptive(Augmentation):
 
     @torch.no_grad()
     def learn(self, real_logits: Tensor, images: int) -> None:
+        if self.target is None:
+            return
         # In tensors throughout: nothing waits for the device. What was gathered has by now been averaged over ranks.
         due = self.rounds >= self.every
         step = torch.sign(self.signs - self.target * self.rounds) * (images * self.every / self.speed)

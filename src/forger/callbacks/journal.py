@@ -44,7 +44,7 @@ class Journal(ScheduledCallback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Game, *_: Any) -> None:
         if pl_module.iteration % self.every == 0:
             self._observed = {name: float(value) for name, value in pl_module.observed.items()}
-            self.write(trainer, pl_module, self._observed)
+            self.write(trainer, pl_module, {**self._observed, **pl_module.scheduled()})
 
     def due_at(self, game: Game) -> float:
         rounds = self.every - game.iteration % self.every

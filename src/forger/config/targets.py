@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from forger.config.former_names import present_name
 from forger.config.trust import EXTRACTORS, is_place, trusted_target
-from forger.config.typecheck import core, fitting, join, short
+from forger.config.typecheck import core, fitting, join, plain_number, short
 from forger.errors import ConfigError, closest
 from forger.importing import own_module
 
@@ -59,6 +59,8 @@ def checked(value: Any, annotation: Any, key: str, *, untrusted: bool = False) -
         ConfigError: one line with the key, the value, what is allowed and the closest valid name.
     """
     if isinstance(value, Mapping) and "_target_" in value:
+        if value.get("_partial_") is True and plain_number(annotation):
+            raise ConfigError(f"{key}={short(value['_target_'])}: must be a number; no schedule can take its place")
         return _checked_node(value, key, untrusted)
     kind = core(annotation)
     absent = value is None and NoneType in get_args(annotation)

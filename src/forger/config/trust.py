@@ -19,7 +19,7 @@ _FUNCTIONS = {
         "data.pairs": "digits_inverted digits_rotated fashion_inverted paired_folder patches_of_folder photos "
         "unpaired_folders",
         "data.points": "gaussian_1d grid25 ring8",
-        "games.schedules": "cosine exponential linear",
+        "games.schedules": "constant cosine exponential linear piecewise",
         "games.super_resolution": "two_stages",
         "losses.adversarial": "hinge least_squares minimax non_saturating relativistic wasserstein",
         "losses.constraints": "clip_weights",

@@ -38,6 +38,13 @@ def core(annotation: Any) -> Any:
     return annotation
 
 
+def plain_number(annotation: Any) -> bool:
+    """Whether a value of this type is a number, or nothing, and never a function."""
+    kind = core(annotation)
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return all(core(member) in (int, float, NoneType) for member in members)
+
+
 def _refuse_non_finite(value: Any, key: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{key}={short(value)}: must be a finite number")

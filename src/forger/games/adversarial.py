@@ -5,13 +5,15 @@ from functools import partial
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge
 from torch import Tensor, nn
 
+from forger.annealing import Schedule, at, number
 from forger.augmentation.base import Augmentation
 from forger.data.conditions import Classes, conditions_of, in_turn
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Decay
+from forger.games.inference import Ema
+from forger.games.schedules import Share
 from forger.losses.adversarial import boundary, is_paired
 from forger.losses.penalty import Penalty, PenaltyInputs
 from forger.partials import plain
@@ -33,9 +35,10 @@ class AdversarialGame(Game):
         latent: dimension of z.
         penalties: named penalties on the discriminator.
         augmentations: what every image passes, in order, before the discriminator sees it, on both turns.
-        flip_labels: share of the pairs (a real, a fake) that change roles, at random, on the discriminator's turn.
+        flip_labels: share of the pairs (a real, a fake) that change roles, at random, on the discriminator's turn;
+            may follow a schedule.
         prior: distribution of z: standard normal, or uniform on [-1, 1].
-        ema: decay of the generator's moving average per move; None samples from the live weights.
+        ema: decay of the generator's moving average per move, or its `HalfLife`; None samples from the live weights.
         classes: labels run from 0 to ``classes - 1``; 0 when there are none; or conditions, the columns of a label.
         seed: seed of every random stream.
     """
@@ -49,9 +52,9 @@ class AdversarialGame(Game):
         latent: Annotated[int, Ge(1)],
         penalties: Mapping[str, Penalty] | None = None,
         augmentations: Mapping[str, Augmentation] | None = None,
-        flip_labels: Annotated[float, Ge(0), Le(1)] = 0.0,
+        flip_labels: Share | Schedule = 0.0,
         prior: Literal["normal", "uniform"] = "normal",
-        ema: Decay | None = None,
+        ema: Ema = None,
         classes: Classes = 0,
         seed: int = 0,
     ) -> None:
@@ -62,7 +65,7 @@ class AdversarialGame(Game):
         self.loss = plain(loss)
         self.penalties = nn.ModuleDict(penalties)
         self.augmentations = nn.ModuleDict(augmentations)
-        self.flip_labels = flip_labels
+        self.flip_labels = number("flip_labels", flip_labels, Share)
         # Without the bookkeeping of a container at each use.
         self._penalties, self._augmentations = dict(penalties or {}), dict(augmentations or {})
         self.latent = latent
@@ -112,9 +115,10 @@ class AdversarialGame(Game):
 
     def _flipped(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits with roles changed in a random share of the pairs."""
-        if not self.flip_labels:
+        share = at(self.flip_labels, self.shown)
+        if not share:
             return real, fake
-        coins = self.noise("flip_labels").uniform((len(real), *[1] * (real.ndim - 1))) < self.flip_labels
+        coins = self.noise("flip_labels").uniform((len(real), *[1] * (real.ndim - 1))) < share
         return torch.where(coins, fake, real), torch.where(coins, real, fake)
 
     def _learn(self, real: Tensor, fake: Tensor) -> None:

@@ -7,11 +7,14 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from forger.annealing import Schedule, at, number
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Decay
+from forger.games.inference import Ema
 from forger.games.schedules import Share
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
 from forger.partials import plain
+
+Weight = Annotated[float, Ge(0)]
 
 
 class AutoencoderGame(Game):
@@ -26,7 +29,7 @@ class AutoencoderGame(Game):
         players: ``autoencoder``; its optimiser also serves the stages, without the schedule.
         loss: a function of `forger.losses.reconstruction` of (reconstruction, image), both in [-1, 1].
         noise: standard deviation of the Gaussian noise on the input, on the scale [0, 1]; never clipped.
-        sparsity: weight of the mean absolute value of the code.
+        sparsity: weight of the mean absolute value of the code; may follow a schedule.
         pretraining: share of the budget in which the stages are trained one after the other, in equal parts.
         budget: real images to be shown in all; only needed with ``pretraining``.
         ema: decay of the moving average per move, which then encodes and decodes; None keeps none.
@@ -45,10 +48,10 @@ class AutoencoderGame(Game):
         players: Mapping[str, Player],
         loss: Callable[[Tensor, Tensor], Tensor] = mse,
         noise: Annotated[float, Ge(0)] = 0.0,
-        sparsity: Annotated[float, Ge(0)] = 0.0,
+        sparsity: Weight | Schedule = 0.0,
         pretraining: Share = 0.0,
         budget: Annotated[int, Ge(1)] | None = None,
-        ema: Decay | None = None,
+        ema: Ema = None,
         seed: int = 0,
     ) -> None:
         network: Any = autoencoder
@@ -72,7 +75,7 @@ class AutoencoderGame(Game):
         self.keep_averages(ema, "autoencoder")
         self.loss = plain(loss)
         self.input_noise = noise
-        self.sparsity = sparsity
+        self.sparsity = number("sparsity", sparsity, Weight)
         #: Depth of the network that each stage of pretraining plays with.
         self._depths = {name: depth for depth, name in enumerate(stages, start=1)}
         self._images_per_stage = (budget or 0) * pretraining / max(len(stages), 1)
@@ -102,8 +105,8 @@ class AutoencoderGame(Game):
         depth = self._depths.get(player)
         code = self.autoencoder.encode(batch["input"], depth)
         terms = {"reconstruction": self.loss(self.autoencoder.decode(code, depth), batch["image"]).mean()}
-        if self.sparsity:
-            terms["sparsity"] = self.sparsity * sparsity(code).mean()
+        if weight := at(self.sparsity, self.shown):
+            terms["sparsity"] = weight * sparsity(code).mean()
         return terms
 
     def encode(self, images: Tensor) -> Tensor:
@@ -130,7 +133,7 @@ class VariationalGame(AutoencoderGame):
         autoencoder: a network of `forger.networks.autoencoders` with ``variational=True``.
         players: ``autoencoder``.
         r_loss_factor: weight of the reconstruction.
-        beta: weight of the KL divergence (Higgins et al., 2017).
+        beta: weight of the KL divergence (Higgins et al., 2017); may follow a schedule (Bowman et al., 2016).
         noise: as in `AutoencoderGame`.
         ema: as in `AutoencoderGame`.
         seed: seed of every random stream.
@@ -143,16 +146,16 @@ class VariationalGame(AutoencoderGame):
         autoencoder: nn.Module,
         players: Mapping[str, Player],
         r_loss_factor: Annotated[float, Gt(0)] = 1000.0,
-        beta: Annotated[float, Ge(0)] = 1.0,
+        beta: Weight | Schedule = 1.0,
         noise: Annotated[float, Ge(0)] = 0.0,
-        ema: Decay | None = None,
+        ema: Ema = None,
         seed: int = 0,
     ) -> None:
         super().__init__(autoencoder, players, noise=noise, ema=ema, seed=seed)
         self.classes = 0
         self.prior: Literal["normal", "uniform"] = "normal"
         self.r_loss_factor = r_loss_factor
-        self.beta = beta
+        self.beta = number("beta", beta, Weight)
 
     def objective(self, player: str, batch: Batch) -> Terms:
         mean, log_variance = self.autoencoder.encode(batch["input"])
@@ -160,7 +163,7 @@ class VariationalGame(AutoencoderGame):
         error = mse(self.autoencoder.decode(z), batch["image"]) / 4  # from [-1, 1] to [0, 1]
         return {
             "reconstruction": self.r_loss_factor * error.mean(),
-            "kl": self.beta * kl_standard_normal(mean, log_variance).mean(),
+            "kl": at(self.beta, self.shown) * kl_standard_normal(mean, log_variance).mean(),
         }
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:

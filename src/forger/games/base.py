@@ -11,12 +11,14 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from forger.annealing import Schedule, followed
 from forger.data.conditions import Conditions
 from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
 from forger.games.moving import Moving
+from forger.games.steering import numbers_of, rate_of, steer, steered
 from forger.games.tensor_checks import copied, refuse_faults, relative_change
 from forger.partials import plain
 from forger.randomness import Noise, derived_seed, generator, seed_layers
@@ -34,6 +36,7 @@ class Player:
         every: the player moves in each ``every``-th round (``n_critic = 5`` is ``every: 5`` for the generator).
         clip: largest Euclidean norm of the player's gradient; None leaves it alone.
         schedule: learning-rate factor as a function of the images shown so far (`forger.games.schedules`).
+        schedules: schedules of other numbers of the optimiser, by name: beta1, beta2, momentum, weight_decay, …
         constraint: called with the player's parameters after each of its steps (`forger.losses.constraints`).
         freeze: patterns (``fnmatch``) of names of its parameters, as ``discriminator.0.*``, that keep their values.
     """
@@ -44,15 +47,16 @@ class Player:
         networks: Sequence[str] = (),
         every: Annotated[int, Ge(1)] = 1,
         clip: Annotated[float, Gt(0)] | None = None,
-        schedule: Callable[[int], float] | None = None,
+        schedule: Schedule | None = None,
         constraint: Callable[[Iterable[nn.Parameter]], None] | None = None,
         freeze: Sequence[str] = (),
+        schedules: Mapping[str, Schedule] | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.networks = list(networks)
         self.every = every
         self.clip = clip
-        self.schedule = plain(schedule)
+        self.schedule, self.schedules = rate_of(schedule), numbers_of(optimizer, schedules)
         self.constraint = plain(constraint)
         self.freeze = list(freeze)
 
@@ -82,6 +86,8 @@ class Game(Moving, Descent, Inference):
         self.values: ValueRange = BYTES
         self.iteration = 0
         self.shown = self.shown_before = 0
+        #: Real images of the round that is being played, over all ranks.
+        self.playing = 0
         self.rank, self.world = 0, 1
         self.observe_every = 1
         #: Whether callbacks have something to do after the round just played.
@@ -121,6 +127,7 @@ class Game(Moving, Descent, Inference):
 
     def play(self, batch: Batch) -> None:
         """One round on this rank's share of a batch."""
+        self.playing = len(batch["image"]) * self.world
         seed_layers(derived_seed(self.seed, "layers", self.iteration, self.rank), self.device)
         self._freeze_all_but(*self.players)
         batch = self.prepared(batch)
@@ -134,7 +141,7 @@ class Game(Moving, Descent, Inference):
             moved = (network for player in self.players for network in self.networks_of(player))
             average_over_ranks(statistics(moved), self.world)
         self.iteration += 1
-        self.shown_before, self.shown = self.shown, self.shown + len(batch["image"]) * self.world
+        self.shown_before, self.shown = self.shown, self.shown + self.playing
 
     def _move(self, name: str, optimizer: Any, terms: Terms) -> None:
         player = self.players[name]
@@ -143,9 +150,7 @@ class Game(Moving, Descent, Inference):
         if known and not all(math.isfinite(value.item()) for value in terms.values()):
             refuse_faults(dict(self.named_parameters()), name, self.iteration, "weight")
             refuse_faults(terms, name, self.iteration, "term")
-        if player.schedule is not None:
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * player.schedule(self.shown)
+        steer(optimizer, player.schedule, player.schedules, self.shown)
         trained = self.trained_by(name)
         self._backward(optimizer, trained, total)
         if self.world > 1:
@@ -162,9 +167,20 @@ class Game(Moving, Descent, Inference):
             self.observe(f"watch/{name}_update", relative_change(before, trained))
             self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
 
+    def scheduled(self) -> dict[str, float]:
+        """``schedule/…``: numbers that follow schedules, by their places in the config, in the round just played."""
+        parts = [(place, part) for place, part in self.named_modules() if not place.startswith("average")]
+        values = dict(followed([*parts, ("ema", self.ema)], self.shown_before))
+        for (name, player), optimizer in zip(self.players.items(), self._optimizers(), strict=True):
+            for number, value in steered(optimizer, player.schedule, player.schedules, self.shown_before):
+                values[f"players.{name}.{number}"] = value
+        return {"schedule/" + name.replace(".", "/"): value for name, value in values.items()}
+
     def after_move(self, name: str) -> None:
         """Called when a player has stepped: moving averages follow its networks."""
-        self._update_averages(self.players[name].networks or [name], self.iteration // self.players[name].every)
+        player = self.players[name]
+        updates, images = self.iteration // player.every, self.playing * player.every
+        self._update_averages(player.networks or [name], updates, images, self.shown)
 
     def _look_at(self, player: Player) -> None:
         """Observe the player's last move before each ``observe_every``-th round ends, known before it is made."""

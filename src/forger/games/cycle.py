@@ -8,10 +8,11 @@ import torch.distributed
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from forger.annealing import Schedule, at, number
 from forger.games.abilities import Direction
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.image_pool import ImagePool
-from forger.games.inference import Decay
+from forger.games.inference import Ema
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import l1
 from forger.randomness import generator
@@ -40,7 +41,7 @@ class CycleGame(Game):
         identity: weight of ‖AB(b) − b‖₁ and ‖BA(a) − a‖₁ (section 5.2): images of the target domain stay unchanged.
         distance: weight of `distance_kept` (Benaim & Wolf 2017): distances between images are kept.
         geometry: weight of ‖AB(r(a)) − r(AB(a))‖₁ and of the same for BA, r a quarter turn (Fu et al. 2019, GcGAN):
-            turning and translating commute.
+            turning and translating commute. Each of the four weights may follow a schedule.
         pool: number of past fakes in each pool.
         ema: decay of the generators' moving averages per move, which then translate; None keeps none.
         seed: seed of every random stream.
@@ -54,12 +55,12 @@ class CycleGame(Game):
         discriminator_b: nn.Module,
         loss: Callable[..., Terms],
         players: Mapping[str, Player],
-        cycle: Weight = 10.0,
-        identity: Weight = 5.0,
-        distance: Weight = 0.0,
-        geometry: Weight = 0.0,
+        cycle: Weight | Schedule = 10.0,
+        identity: Weight | Schedule = 5.0,
+        distance: Weight | Schedule = 0.0,
+        geometry: Weight | Schedule = 0.0,
         pool: Annotated[int, Ge(0)] = 50,
-        ema: Decay | None = None,
+        ema: Ema = None,
         seed: int = 0,
     ) -> None:
         super().__init__(players, seed)
@@ -67,7 +68,8 @@ class CycleGame(Game):
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
         self.keep_averages(ema, "generator_ab", "generator_ba")
         self.loss = loss
-        self.cycle, self.identity, self.distance, self.geometry = cycle, identity, distance, geometry
+        self.cycle, self.identity = number("cycle", cycle, Weight), number("identity", identity, Weight)
+        self.distance, self.geometry = number("distance", distance, Weight), number("geometry", geometry, Weight)
         self.pools = {"a": ImagePool(pool), "b": ImagePool(pool)}
 
     def prepared(self, batch: Batch) -> Batch:
@@ -92,23 +94,25 @@ class CycleGame(Game):
 
     def _translate(self, batch: Batch) -> Terms:
         a, b, fake_a, fake_b = (batch[name] for name in ("image", "target", "fake_a", "fake_b"))
+        cycle, identity = at(self.cycle, self.shown), at(self.identity, self.shown)
+        distance, geometry = at(self.distance, self.shown), at(self.geometry, self.shown)
         terms = {}
         for domain, real, judge in self._judges(batch):
             real_logits = judge(real).float() if is_paired(self.loss) else None
             logits = judge(batch[f"fake_{domain}"]).float()
             terms[f"adversarial_{domain}"] = self.loss("generator", real_logits, logits)["adversarial"]
-        if self.cycle:
-            terms["cycle_a"] = self.cycle * l1(self.generator_ba(fake_b), a).mean()
-            terms["cycle_b"] = self.cycle * l1(self.generator_ab(fake_a), b).mean()
-        if self.identity:
-            terms["identity_a"] = self.identity * l1(self.generator_ba(a), a).mean()
-            terms["identity_b"] = self.identity * l1(self.generator_ab(b), b).mean()
-        if self.distance:
-            terms["distance_ab"] = self.distance * distance_kept(a, fake_b, b)
-            terms["distance_ba"] = self.distance * distance_kept(b, fake_a, a)
-        if self.geometry:
-            terms["geometry_ab"] = self.geometry * l1(self.generator_ab(turned(a)), turned(fake_b)).mean()
-            terms["geometry_ba"] = self.geometry * l1(self.generator_ba(turned(b)), turned(fake_a)).mean()
+        if cycle:
+            terms["cycle_a"] = cycle * l1(self.generator_ba(fake_b), a).mean()
+            terms["cycle_b"] = cycle * l1(self.generator_ab(fake_a), b).mean()
+        if identity:
+            terms["identity_a"] = identity * l1(self.generator_ba(a), a).mean()
+            terms["identity_b"] = identity * l1(self.generator_ab(b), b).mean()
+        if distance:
+            terms["distance_ab"] = distance * distance_kept(a, fake_b, b)
+            terms["distance_ba"] = distance * distance_kept(b, fake_a, a)
+        if geometry:
+            terms["geometry_ab"] = geometry * l1(self.generator_ab(turned(a)), turned(fake_b)).mean()
+            terms["geometry_ba"] = geometry * l1(self.generator_ba(turned(b)), turned(fake_a)).mean()
         return terms
 
     def _judges(self, batch: Batch) -> list[tuple[str, Tensor, nn.Module]]:

@@ -1,10 +1,32 @@
 """Exponential moving average of a network's weights."""
 
 import copy
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
+from annotated_types import Ge, Lt
 from torch import Tensor, nn
+
+from forger.annealing import Schedule, at, number
+
+Decay = Annotated[float, Ge(0), Lt(1)]
+Images = Annotated[float, Ge(0)]
+
+
+class HalfLife:
+    """A decay told in images (Karras et al., 2018, StyleGAN): n real images later a weight counts 2^(−n / images).
+
+    Args:
+        images: real images after which a weight counts half; may follow a schedule, which takes the place of a warm-up.
+            0 follows the network without delay.
+    """
+
+    def __init__(self, images: Images | Schedule) -> None:
+        self.images = number("images", images, Images)
+
+    def decay(self, images: int, shown: int) -> float:
+        """Decay of one move that so many real images precede, after ``shown`` were shown."""
+        return 0.5 ** (images / max(at(self.images, shown), 1e-8))
 
 
 class MovingAverage(nn.Module):
@@ -16,10 +38,10 @@ class MovingAverage(nn.Module):
     Args:
         network: what to follow; its values are the starting point.
         decay: d in [0, 1). With ``warm_up`` the decay after t updates is min(d, (1 + t) / (10 + t)), so that
-            the random start is forgotten quickly.
+            the random start is forgotten quickly. Or a half-life, without warm-up.
     """
 
-    def __init__(self, network: nn.Module, decay: float, warm_up: bool = True) -> None:
+    def __init__(self, network: nn.Module, decay: float | HalfLife, warm_up: bool = True) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False)
         self.decay = decay
@@ -27,12 +49,22 @@ class MovingAverage(nn.Module):
         self._pairs: Any = None
 
     @torch.no_grad()
-    def update(self, network: nn.Module, updates: int) -> None:
-        """Move the average towards the network's present weights; ``updates`` is how often it moved before."""
+    def update(self, network: nn.Module, updates: int, images: int = 0, shown: int = 0) -> None:
+        """Move the average towards the network's present weights.
+
+        Args:
+            network: what it follows.
+            updates: how often it moved before.
+            images: real images since its last move.
+            shown: real images shown before this round.
+        """
         if self._pairs is None:
             self._pairs = self._paired(network)
         (averages, values), others = self._pairs
-        decay = min(self.decay, (1 + updates) / (10 + updates)) if self.warm_up else self.decay
+        if isinstance(self.decay, HalfLife):
+            decay = self.decay.decay(images, shown)
+        else:
+            decay = min(self.decay, (1 + updates) / (10 + updates)) if self.warm_up else self.decay
         torch._foreach_lerp_(averages, values, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for average, value in others:
             average.copy_(value)

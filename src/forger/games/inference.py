@@ -3,16 +3,14 @@
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from typing import Annotated
 
 import torch
-from annotated_types import Ge, Lt
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from forger.games.ema import MovingAverage
+from forger.games.ema import Decay, HalfLife, MovingAverage
 
-Decay = Annotated[float, Ge(0), Lt(1)]
+Ema = Decay | HalfLife | None
 
 
 class Inference(LightningModule):
@@ -22,16 +20,18 @@ class Inference(LightningModule):
         super().__init__()
         self._averages: dict[str, MovingAverage] = {}
         self._live = False
+        self.ema: Ema = None
 
-    def keep_averages(self, decay: float | None, *networks: str) -> None:
+    def keep_averages(self, ema: Ema, *networks: str) -> None:
         """Keep moving averages of these networks and answer by them; None keeps none.
 
         A checkpoint has that of a single network under ``average``, those of several under ``average_NETWORK``.
         """
-        if decay is None:
+        self.ema = ema
+        if ema is None:
             return
         for network in networks:
-            average = self._averages[network] = MovingAverage(self.get_submodule(network), decay)
+            average = self._averages[network] = MovingAverage(self.get_submodule(network), ema)
             self.add_module("average" if len(networks) == 1 else f"average_{network}", average)
 
     @torch.no_grad()
@@ -90,8 +90,8 @@ class Inference(LightningModule):
             module.training = True
         return torch.cat(made)
 
-    def _update_averages(self, moved: Sequence[str], updates: int) -> None:
-        """Let the averages follow the networks of these names, and those that hold them, after ``updates`` others."""
+    def _update_averages(self, moved: Sequence[str], updates: int, images: int, shown: int) -> None:
+        """Let the averages follow the networks of these names, and those that hold them (`MovingAverage.update`)."""
         for network, average in self._averages.items():
             if any(f"{name}.".startswith(f"{network}.") for name in moved):
-                average.update(self.get_submodule(network), updates)
+                average.update(self.get_submodule(network), updates, images, shown)

@@ -7,11 +7,12 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from forger.annealing import Schedule, at, number
 from forger.data.pixels.resizing import shrink
 from forger.games.abilities import Stage
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage
-from forger.games.inference import Decay
+from forger.games.inference import Ema
 from forger.games.schedules import Share, cosine
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import mse
@@ -34,7 +35,8 @@ class SuperResolutionGame(Game):
         players: ``discriminator`` and ``generator``, in the order of play.
         budget: real images to be shown in all.
         first_share: share of the budget for the first stage.
-        content_weight: weight of the squared error of features in the second stage.
+        content_weight: weight of the squared error of features in the second stage; this and the next two may follow
+            schedules.
         adversarial_weight: weight of the adversarial term (10⁻³ in the paper).
         pixel_weight: weight of the pixels' squared error in the second stage (0 in the paper).
         ema: decay of the generator's moving average per move, which then enlarges and is what is kept of the first
@@ -51,10 +53,10 @@ class SuperResolutionGame(Game):
         players: Mapping[str, Player],
         budget: Annotated[int, Ge(1)],
         first_share: Share = 0.5,
-        content_weight: Weight = 1.0,
-        adversarial_weight: Weight = 1e-3,
-        pixel_weight: Weight = 0.0,
-        ema: Decay | None = None,
+        content_weight: Weight | Schedule = 1.0,
+        adversarial_weight: Weight | Schedule = 1e-3,
+        pixel_weight: Weight | Schedule = 0.0,
+        ema: Ema = None,
         seed: int = 0,
     ) -> None:
         super().__init__(players, seed)
@@ -67,9 +69,9 @@ class SuperResolutionGame(Game):
         self.loss = loss
         self.budget = budget
         self.first_share = first_share
-        self.content_weight = content_weight
-        self.adversarial_weight = adversarial_weight
-        self.pixel_weight = pixel_weight
+        self.content_weight = number("content_weight", content_weight, Weight)
+        self.adversarial_weight = number("adversarial_weight", adversarial_weight, Weight)
+        self.pixel_weight = number("pixel_weight", pixel_weight, Weight)
 
     @property
     def scale(self) -> int:
@@ -98,14 +100,14 @@ class SuperResolutionGame(Game):
         if self.stage == "first":
             return {"pixel": mse(enlarged, real).mean()}
         terms = {}
-        if self.pixel_weight:
-            terms["pixel"] = self.pixel_weight * mse(enlarged, real).mean()
-        if self.content_weight:
-            terms["content"] = self.content_weight * mse(self._features(enlarged), self._features(real)).mean()
-        if self.adversarial_weight:
+        if weight := at(self.pixel_weight, self.shown):
+            terms["pixel"] = weight * mse(enlarged, real).mean()
+        if weight := at(self.content_weight, self.shown):
+            terms["content"] = weight * mse(self._features(enlarged), self._features(real)).mean()
+        if weight := at(self.adversarial_weight, self.shown):
             real_logits = self._judge(real) if is_paired(self.loss) else None
             adversarial = self.loss("generator", real_logits, self._judge(enlarged))["adversarial"]
-            terms["adversarial"] = self.adversarial_weight * adversarial
+            terms["adversarial"] = weight * adversarial
         return terms
 
     def _judge(self, images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from forger.annealing import Schedule
 from forger.losses.penalty import Discriminator, Every, Penalty, PenaltyInputs, Weight, per_image
 from forger.randomness import Noise
 
@@ -18,7 +19,7 @@ from forger.randomness import Noise
 class R1(Penalty):
     """Mescheder et al. 2018, eq. 9: γ/2 ‖∇D(x)‖² on reals; `weight` is γ."""
 
-    def __init__(self, weight: Weight = 1.0, every: Every = 1):
+    def __init__(self, weight: Weight | Schedule = 1.0, every: Every = 1):
         super().__init__(weight, every)
 
     def per_sample(self, inputs: PenaltyInputs) -> Tensor:
@@ -28,7 +29,7 @@ class R1(Penalty):
 class R2(Penalty):
     """Mescheder et al. 2018, eq. 10: γ/2 ‖∇D(G(z))‖² on fakes; `weight` is γ."""
 
-    def __init__(self, weight: Weight = 1.0, every: Every = 1):
+    def __init__(self, weight: Weight | Schedule = 1.0, every: Every = 1):
         super().__init__(weight, every)
 
     def per_sample(self, inputs: PenaltyInputs) -> Tensor:
@@ -38,7 +39,7 @@ class R2(Penalty):
 class GradientPenalty(Penalty):
     """Gulrajani et al. 2017 (WGAN-GP), eq. 3: λ (‖∇D(x̂)‖ - 1)² on random points between reals and fakes."""
 
-    def __init__(self, weight: Weight = 10.0, every: Every = 1):
+    def __init__(self, weight: Weight | Schedule = 10.0, every: Every = 1):
         super().__init__(weight, every)
 
     def per_sample(self, inputs: PenaltyInputs) -> Tensor:
@@ -48,7 +49,7 @@ class GradientPenalty(Penalty):
 class ZeroCentered(Penalty):
     """Thanh-Tung et al. 2019 (0-GP), section 5: λ ‖∇D(x̂)‖² on random points between reals and fakes."""
 
-    def __init__(self, weight: Weight = 10.0, every: Every = 1):
+    def __init__(self, weight: Weight | Schedule = 10.0, every: Every = 1):
         super().__init__(weight, every)
 
     def per_sample(self, inputs: PenaltyInputs) -> Tensor:
@@ -62,7 +63,7 @@ class DRAGAN(Penalty):
     as in the authors' code, but fixed: taken from each batch, it would depend on how ranks split the batch.
     """
 
-    def __init__(self, weight: Weight = 10.0, every: Every = 1, deviation: Annotated[float, Ge(0)] = 0.25):
+    def __init__(self, weight: Weight | Schedule = 10.0, every: Every = 1, deviation: Annotated[float, Ge(0)] = 0.25):
         super().__init__(weight, every)
         self.deviation = deviation
 

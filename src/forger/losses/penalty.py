@@ -8,6 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from forger.annealing import Schedule, at, number
 from forger.randomness import Noise
 
 Discriminator = Callable[[Tensor], Tensor]
@@ -42,12 +43,13 @@ class Penalty(nn.Module, ABC):
     """weight * every * mean of `per_sample`; `every` > 1 means that it is called in one round of `every`.
 
     The factor `every` keeps the penalty's mean strength (lazy regularisation, StyleGAN2, appendix B). A penalty's state
-    is kept in buffers, so that it is saved, and averaged over the ranks after each round.
+    is kept in buffers, so that it is saved, and averaged over the ranks after each round. The weight may follow a
+    schedule.
     """
 
-    def __init__(self, weight: Weight, every: Every = 1):
+    def __init__(self, weight: Weight | Schedule, every: Every = 1):
         super().__init__()
-        self.weight = weight
+        self.weight = number("weight", weight, Weight)
         self.every = every
 
     @abstractmethod
@@ -55,7 +57,7 @@ class Penalty(nn.Module, ABC):
         """Unweighted penalties, shape (N,)."""
 
     def forward(self, inputs: PenaltyInputs) -> Tensor:
-        return self.weight * self.every * self.per_sample(inputs).mean()
+        return at(self.weight, inputs.shown) * self.every * self.per_sample(inputs).mean()
 
 
 def per_image(logits: Tensor) -> Tensor:

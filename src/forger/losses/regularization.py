@@ -6,6 +6,7 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor
 
+from forger.annealing import Schedule
 from forger.augmentation.base import Augmentation
 from forger.losses.penalty import Every, Penalty, PenaltyInputs, Weight, per_image
 
@@ -30,7 +31,7 @@ class LeCam(Penalty):
 
     def __init__(
         self,
-        weight: Weight = 0.3,
+        weight: Weight | Schedule = 0.3,
         every: Every = 1,
         decay: Annotated[float, Ge(0), Lt(1)] = 0.99,
         start: Annotated[int, Ge(0)] = 0,
@@ -70,7 +71,7 @@ class BalancedConsistency(Penalty):
         every: called in one round of so many.
     """
 
-    def __init__(self, augmentation: Augmentation, weight: Weight = 10.0, every: Every = 1) -> None:
+    def __init__(self, augmentation: Augmentation, weight: Weight | Schedule = 10.0, every: Every = 1) -> None:
         super().__init__(weight, every)
         self.augmentation = augmentation
 

@@ -21,7 +21,7 @@ from forger.records import Record
 _series_of_file: dict[Path, tuple[tuple[int, int], "Series"]] = {}
 #: Keys that only observe or place a run: two runs that differ in nothing else are of one variant.
 _OBSERVING = {"seed", "metrics", "samples", "log", "checkpoint"}
-_PREFIXES = ("score/", "train/", "watch/")
+_PREFIXES = ("score/", "train/", "watch/", "schedule/")
 #: Alarms a page shows of one run.
 _MOST_ALARMS = 50
 #: Beyond it the square of a number overflows, and with it its mean and spread: as good as infinite.

@@ -4,6 +4,7 @@ const GROUPS = [
   ["detective", "D(x), D(G(z))", (key) => /^watch\/(d_|logit_gap)/.test(key)],
   ["losses", "Losses", (key) => key.startsWith("train/")],
   ["watch", "Watch", (key) => key.startsWith("watch/") && !/^watch\/(d_|logit_gap)/.test(key)],
+  ["schedules", "Schedules", (key) => key.startsWith("schedule/")],
 ];
 const AXES = [["images", "Images"], ["minutes", "Minutes"]];
 const SCALES = [["auto", "Auto"], ["linear", "Linear"], ["log", "Log"]];
