@@ -18,6 +18,7 @@ from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
+from forger.games.schedules import linear
 from forger.losses import adversarial as losses
 from forger.losses.constraints import clip_weights
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
@@ -43,6 +44,11 @@ TECHNIQUES = {
     "diffaugment": ({"augmentations": lambda: {"diffaugment": DiffAugment()}}, {}),
     "adaptive": ({"augmentations": lambda: {"adaptive": Adaptive(every=1, speed=300, p=0.3)}}, {}),
     "flipped_labels": ({"flip_labels": lambda: 0.3}, {}),
+    "fresh_batch": ({"fresh_batch": lambda: True}, {}),
+    "schedules": (
+        {"augmentations": lambda: {"noise": InstanceNoise(partial(linear, budget=192, initial=0.3, final=0.1))}},
+        {"schedules": {"momentum": partial(linear, budget=192, initial=0.1, final=0.5)}},
+    ),
     "clipped_weights": ({}, {"constraint": partial(clip_weights, bound=0.02)}),
     "clipped_gradients": ({}, {"clip": 0.1}),
 }
@@ -103,7 +109,10 @@ def work(rank: int, path: Path, world: int, port: int) -> None:
     found = {}
     for name, played, rounds in games():
         batches = Ranked(
-            conditional if name.endswith("conditions") else split, batch_size=64, seed=0, position=lambda: 0
+            conditional if name.endswith("conditions") else split,
+            batch_size=64 * played.batches_a_round,
+            seed=0,
+            position=lambda: 0,
         )
         train(played, batches, rounds, strategy="ddp" if world > 1 else "auto", devices=world)
         found[name] = {

@@ -37,6 +37,8 @@ class AdversarialGame(Game):
         augmentations: what every image passes, in order, before the discriminator sees it, on both turns.
         flip_labels: share of the pairs (a real, a fake) that change roles, at random, on the discriminator's turn;
             may follow a schedule.
+        fresh_batch: the generator plays on a batch of its own, of reals and of latents: a round takes two batches, and
+            counts the images of one, as R3GAN's authors do (Huang et al., 2024).
         prior: distribution of z: standard normal, or uniform on [-1, 1].
         ema: decay of the generator's moving average per move, or its `HalfLife`; None samples from the live weights.
         classes: labels run from 0 to ``classes - 1``; 0 when there are none; or conditions, the columns of a label.
@@ -53,6 +55,7 @@ class AdversarialGame(Game):
         penalties: Mapping[str, Penalty] | None = None,
         augmentations: Mapping[str, Augmentation] | None = None,
         flip_labels: Share | Schedule = 0.0,
+        fresh_batch: bool = False,
         prior: Literal["normal", "uniform"] = "normal",
         ema: Ema = None,
         classes: Classes = 0,
@@ -66,6 +69,8 @@ class AdversarialGame(Game):
         self.penalties = nn.ModuleDict(penalties)
         self.augmentations = nn.ModuleDict(augmentations)
         self.flip_labels = number("flip_labels", flip_labels, Share)
+        self.fresh_batch = fresh_batch
+        self.batches_a_round = 2 if fresh_batch else 1
         # Without the bookkeeping of a container at each use.
         self._penalties, self._augmentations = dict(penalties or {}), dict(augmentations or {})
         self.latent = latent
@@ -74,12 +79,29 @@ class AdversarialGame(Game):
         self.conditions = conditions_of(classes)
 
     def prepared(self, batch: Batch) -> Batch:
-        """Adds the round's fakes: shared by both players, with a graph only if the generator moves."""
-        batch = super().prepared(batch)
-        z = self.rank_share(self.latents(len(batch["image"]) * self.world, self.stream("latents")))
-        with torch.set_grad_enabled("generator" in self.round()):
-            batch["fake"] = self.generator(z, batch.get("label"))
+        """Adds the round's fakes, with a graph only where the generator moves on them.
+
+        They are shared by both players; with ``fresh_batch`` the second half of the batch is the generator's, as
+        "fresh_image" and so on.
+        """
+        batch, moves = super().prepared(batch), "generator" in self.round()
+        if not self.fresh_batch:
+            batch["fake"] = self._fakes(batch["image"], batch.get("label"), "latents", moves)
+            return batch
+        halves = {name: value.chunk(2) for name, value in batch.items()}
+        batch = {name: first for name, (first, _) in halves.items()}
+        batch["fake"] = self._fakes(batch["image"], batch.get("label"), "latents", False)
+        batch |= {f"fresh_{name}": second for name, (_, second) in halves.items()}
+        if moves:
+            fresh = batch["fresh_image"], batch.get("fresh_label")
+            batch["fresh_fake"] = self._fakes(*fresh, "latents/generator", True)
         return batch
+
+    def _fakes(self, real: Tensor, labels: Tensor | None, purpose: str, graph: bool) -> Tensor:
+        """As many fakes as reals, of the same labels."""
+        z = self.rank_share(self.latents(len(real) * self.world, self.stream(purpose)))
+        with torch.set_grad_enabled(graph):
+            return self.generator(z, labels)
 
     def objective(self, player: str, batch: Batch) -> Terms:
         return self._detect(batch) if player == "discriminator" else self._forge(batch)
@@ -98,7 +120,8 @@ class AdversarialGame(Game):
         return terms
 
     def _forge(self, batch: Batch) -> Terms:
-        real, fake, labels = batch["image"], batch["fake"], batch.get("label")
+        whose = "fresh_" if self.fresh_batch else ""
+        real, fake, labels = batch[f"{whose}image"], batch[f"{whose}fake"], batch.get(f"{whose}label")
         real_logits = None
         if is_paired(self.loss):
             real_logits = self._judge(real, labels, self.noise("augment/generator/real"))

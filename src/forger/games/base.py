@@ -89,6 +89,8 @@ class Game(Moving, Descent, Inference):
         #: Real images of the round that is being played, over all ranks.
         self.playing = 0
         self.rank, self.world = 0, 1
+        #: Batches that a round takes, of which it counts the images of one.
+        self.batches_a_round = 1
         self.observe_every = 1
         #: Whether callbacks have something to do after the round just played.
         self.pausing: Callable[[], bool] = _always
@@ -127,10 +129,10 @@ class Game(Moving, Descent, Inference):
 
     def play(self, batch: Batch) -> None:
         """One round on this rank's share of a batch."""
-        self.playing = len(batch["image"]) * self.world
         seed_layers(derived_seed(self.seed, "layers", self.iteration, self.rank), self.device)
         self._freeze_all_but(*self.players)
         batch = self.prepared(batch)
+        self.playing = len(batch["image"]) * self.world
         optimizers = dict(zip(self.players, self._optimizers(), strict=True))
         for name in self.round():
             self._freeze_all_but(name)

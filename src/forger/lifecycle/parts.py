@@ -106,7 +106,7 @@ def build_batches(config: Config, data: Data, game: Game, trainer: pl.Trainer) -
     """This rank's endless stream of batches, which goes on from the game's clock."""
     return Batches(
         data.train,
-        batch_size=config.data.batch_size,
+        batch_size=config.data.batch_size * game.batches_a_round,
         flip=config.data.flip,
         seed=config.seed,
         position=lambda: game.iteration,

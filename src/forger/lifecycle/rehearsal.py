@@ -30,6 +30,11 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
     if rest or not batch_size:
         size = config.data.batch_size
         raise ConfigError(f"data.batch_size={size}: can't be shared equally by {processes} processes; take a multiple")
+    if config.data.batch_size * game.batches_a_round > len(data.train):
+        raise ConfigError(
+            f"data.batch_size={config.data.batch_size}: with model.fresh_batch a round takes twice as many, and there "
+            f"are {len(data.train)} to train on; set it to {len(data.train) // 2} or less"
+        )
     _check_batch_norm(game, batch_size)
     few, last = min(_FEW, batch_size), config.budget.images or 0
     try:
@@ -47,6 +52,7 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
 
 def _play(game: Game, data: Data, n: int, last: int) -> None:
     rehearsal = copy.deepcopy(game)
+    n *= game.batches_a_round
     drawn = next(iter(Batches(data.train, batch_size=n, seed=0, position=int)))
     for rehearsal.shown in dict.fromkeys((game.shown, last)):
         with torch.random.fork_rng(devices=[]):

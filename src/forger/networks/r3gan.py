@@ -3,6 +3,11 @@
 No normalisation anywhere: grouped bottleneck blocks, Fixup initialisation, bilinear resampling, one learned
 base image. For any height and width that `forger.sizes.halvings` takes. The innermost map is 4 to 7 wide, or down to
 `smallest`: where it is 7, a halving more lets the networks see the whole picture.
+
+`published` is the authors' architecture (brownvc/R3GAN) to the last parameter: resampling by the filter [1, 3, 3, 1]
+with zeros beyond the edges, no 1×1 convolution where the width stays, no bias at the end of D, which with classes gives
+a vector whose product with the label's is the logit, and small embeddings at the start. Without it: edges repeated in G
+and 2×2 means in D, a convolution at every change of size, a bias, and a projection beside the logit.
 """
 
 import math
@@ -20,7 +25,8 @@ class Generator(nn.Module):
     """z (N, latent), labels (N,) to images (N, channels, height, width) in [-1, 1].
 
     A learned image of base size, each channel scaled by a linear function of z (and of the embedded label),
-    then `blocks` residual blocks at each resolution. Tanh is ours: the paper leaves the output unbounded.
+    then `blocks` residual blocks at each resolution, with `group` channels a group. The paper has no `tanh` at the
+    end, so that images may leave [-1, 1].
 
     Raises:
         ValueError: a size that does not fit.
@@ -37,6 +43,9 @@ class Generator(nn.Module):
         embedding: Count = 16,
         max_width: Count = 512,
         smallest: Smallest = 4,
+        group: Count = 16,
+        tanh: bool = True,
+        published: bool = False,
     ):
         super().__init__()
         base, count = halvings(size, smallest)
@@ -45,17 +54,23 @@ class Generator(nn.Module):
         self.image = nn.Parameter(torch.randn(steps[0], *base))
         self.project = nn.Linear(latent + (embedding if classes else 0), steps[0], bias=False)
         total = blocks * len(steps)
-        self.stages = nn.Sequential(_stage(steps[0], blocks, total))
+        self.stages = nn.Sequential(_stage(steps[0], blocks, total, group))
         high, wide = sides(size)
         for (a, b), halved in zip(pairwise(steps), range(count - 1, -1, -1), strict=True):
-            up = nn.Upsample((high >> halved, wide >> halved), mode="bilinear", align_corners=False)
-            self.stages.append(nn.Sequential(_conv1(a, b), up, _stage(b, blocks, total)))
+            target = high >> halved, wide >> halved
+            plain = nn.Upsample(target, mode="bilinear", align_corners=False)
+            up = [*_changed(a, b, published), Enlarge(target) if published else plain]
+            self.stages.append(nn.Sequential(*up, _stage(b, blocks, total, group)))
         self.output = _conv1(width, channels)
+        self.tanh = tanh
         _he(self.project, gain=1)
+        if published and self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, 0, len(self.embedding.weight) ** -0.5)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         scale = self.project(with_label(z, labels, self.embedding))[:, :, None, None]
-        return torch.tanh(self.output(self.stages(self.image * scale)))
+        images = self.output(self.stages(self.image * scale))
+        return torch.tanh(images) if self.tanh else images
 
 
 class Discriminator(nn.Module):
@@ -76,6 +91,8 @@ class Discriminator(nn.Module):
         blocks: Count = 2,
         max_width: Count = 512,
         smallest: Smallest = 4,
+        group: Count = 16,
+        published: bool = False,
     ):
         super().__init__()
         base, count = halvings(size, smallest)
@@ -85,31 +102,40 @@ class Discriminator(nn.Module):
         self.stages = nn.Sequential()
         for a, b in pairwise(steps):
             # the mean of 2×2 pixels is bilinear interpolation at half the size
-            self.stages.append(nn.Sequential(_stage(a, blocks, total), nn.AvgPool2d(2), _conv1(a, b)))
-        self.stages.append(_stage(steps[-1], blocks, total))
+            pool = Shrink() if published else nn.AvgPool2d(2)
+            self.stages.append(nn.Sequential(_stage(a, blocks, total, group), pool, *_changed(a, b, published)))
+        self.stages.append(_stage(steps[-1], blocks, total, group))
         self.image = nn.Parameter(torch.randn(steps[-1], *base) / math.sqrt(math.prod(base)))
-        self.output = nn.Linear(steps[-1], 1)
+        self.published = published
+        self.output = nn.Linear(steps[-1], steps[-1] if published and classes else 1, bias=not published)
         self.projection = Projection(classes, steps[-1]) if classes else None
         _he(self.output, gain=1)
+        if published and self.projection is not None:
+            weight = self.projection.embedding.weight
+            nn.init.normal_(weight, 0, weight.numel() ** -0.5)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         # the paper's depthwise convolution over the whole map, written as the inner products that it is
         features = (self.stages(self.input(x)) * self.image).sum((2, 3))
-        logits = self.output(features).squeeze(1)
-        return logits if self.projection is None else logits + self.projection(features, labels)
+        found = self.output(features)
+        if self.projection is None:
+            return found.squeeze(1)
+        if self.published:
+            return self.projection(found, labels)
+        return found.squeeze(1) + self.projection(features, labels)
 
 
 class Block(nn.Module):
-    """1×1 to twice the channels, grouped 3×3 (16 channels a group), 1×1 back, added to the input.
+    """1×1 to twice the channels, grouped 3×3 (`group` channels a group), 1×1 back, added to the input.
 
     Fixup (Zhang et al. 2019): the last convolution starts at 0, the others at He's deviation times
     total^(-1/4), for `total` blocks in the network, so that updates do not grow with depth.
     """
 
-    def __init__(self, channels: int, total: int):
+    def __init__(self, channels: int, total: int, group: int = 16):
         super().__init__()
         inner = 2 * channels
-        groups = math.gcd(inner, max(inner // 16, 1))
+        groups = math.gcd(inner, max(inner // group, 1))
         self.expand = nn.Conv2d(channels, inner, 1)
         self.mix = nn.Conv2d(inner, inner, 3, padding=1, groups=groups)
         self.reduce = nn.Conv2d(inner, channels, 1, bias=False)
@@ -122,8 +148,45 @@ class Block(nn.Module):
         return x + self.reduce(F.leaky_relu(self.mix(F.leaky_relu(self.expand(x), 0.2)), 0.2))
 
 
-def _stage(channels: int, blocks: int, total: int) -> nn.Sequential:
-    return nn.Sequential(*[Block(channels, total) for _ in range(blocks)])
+class Filter(nn.Module):
+    """The filter [1, 3, 3, 1] both ways, of sum 1, for each channel by itself."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("kernel", (line[:, None] * line)[None, None], persistent=False)
+
+
+class Shrink(Filter):
+    """Half the height and width, rounded down; zeros beyond the edges."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel.expand(x.shape[1], -1, -1, -1)
+        return F.conv2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+
+
+class Enlarge(Filter):
+    """To a height and width twice as large, or one more than that; zeros beyond the edges."""
+
+    def __init__(self, size: tuple[int, int]):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = 4 * self.kernel.expand(x.shape[1], -1, -1, -1)
+        odd = [side - 2 * before for side, before in zip(self.size, x.shape[2:], strict=True)]
+        return F.conv_transpose2d(x, kernel, stride=2, padding=1, output_padding=odd, groups=x.shape[1])
+
+
+def _changed(inputs: int, outputs: int, published: bool) -> list[nn.Module]:
+    """The convolution that changes the width, which the published networks have only where it does change."""
+    return [] if published and inputs == outputs else [_conv1(inputs, outputs)]
+
+
+def _stage(channels: int, blocks: int, total: int, group: int) -> nn.Sequential:
+    return nn.Sequential(*[Block(channels, total, group) for _ in range(blocks)])
 
 
 def _conv1(inputs: int, outputs: int) -> nn.Conv2d:
