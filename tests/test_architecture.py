@@ -19,6 +19,7 @@ FLOORS = (
     ("report",),
     ("run", "scoring"),
     ("sources", "sweeps"),
+    ("export",),
     ("lifecycle",),
     ("callbacks",),
     ("default_evaluations",),

@@ -16,7 +16,10 @@ from forger.errors import ConfigError, closest
 # Nothing heavy here: `--help` must answer at once. Each command imports what it needs.
 
 #: The subcommands as the overview lists them; each is the module of `forger.commands` that has its name.
-COMMANDS = ("train", "sweep", "evaluate", "sample", "report", "reproduce", "runs", "data", "extractor", "doctor")
+COMMANDS = (
+    *("train", "sweep", "evaluate", "sample", "export", "report"),
+    *("reproduce", "runs", "data", "extractor", "doctor"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -34,7 +34,7 @@ WALL_CLOCK = ("seconds",)
 #: Files and folders that only a run makes in its folder.
 _MADE = (
     "config.yaml", "record.json", "metrics.jsonl", "alerts.jsonl", "log.txt", "checkpoints", "samples", "wandb", "csv",
-    "tensorboard", "profile",
+    "tensorboard", "profile", "export",
 )  # fmt: skip
 _UNFINISHED = re.compile(r"\..+\.\d+|\.next\.ckpt|\.previous")
 #: W&B's client links its own log into each of its folders, which are new each time.

@@ -1,7 +1,6 @@
 """Sources of images that can be scored, and references to score them against."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,26 +8,22 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from torch import Tensor
 
 from forger.config.shipped import conf_folder, config_groups
+from forger.data.dataset import Data
 from forger.data.imagesets import ImageSet, image_set, split_of
-from forger.data.pixels.ranges import ValueRange, to_uint8
+from forger.data.pixels.ranges import ValueRange
 from forger.errors import ConfigError
+from forger.export.about import QUALITY
+from forger.export.generator import ExportedGenerator
 from forger.games.abilities import Samples
 from forger.lifecycle.finding import config_of, run_at
 from forger.lifecycle.listing import list_runs
 from forger.lifecycle.restore import Restored, data_of, restored
 from forger.metrics.evaluations.base import labels_to_ask, weights_of
 from forger.metrics.evaluations.sample_quality import draw_fakes
-from forger.metrics.features.exported import load_exported
 from forger.metrics.features.statistics import Statistics, holds_statistics, read_statistics
 from forger.metrics.passport import Weights
-from forger.randomness import generator
-
-#: Images that an exported generator makes at a time, where it leaves that open.
-_CHUNK = 256
-_QUALITY = "forger.metrics.evaluations.sample_quality.SampleQuality"
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,7 @@ class Source:
         read: the run, where it is one.
         defaults: extractor, weights, preprocessing, scores and splits of the run's own evaluation of samples.
         values: of its pixels, where they are known before any is drawn.
+        reference: the real images, unless the user names some.
     """
 
     name: str
@@ -54,52 +50,7 @@ class Source:
     read: Restored | None = None
     defaults: Mapping[str, Any] | None = None
     values: ValueRange | None = None
-
-
-class ExportedGenerator:
-    """A generator in a file of `torch.export.save`: z float (n, latent), standard normal → images in [-1, 1].
-
-    The size of the latents is read from its signature.
-
-    Raises:
-        ConfigError: a file that is no exported program, could run code, or takes anything else.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        program = load_exported(path)
-        inputs = program.graph_signature.user_inputs
-        shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in inputs]
-        if len(shapes) != 1 or len(shapes[0]) != 2 or not isinstance(shapes[0][1], int):
-            shown = ", ".join(re.sub(r"s\d+", "n", str(tuple(shape))) for shape in shapes)
-            raise ConfigError(f"{path}: takes ({shown}), but a generator to score takes latents (n, size) and no more")
-        batch, self.latent = shapes[0]
-        self.chunk = batch if isinstance(batch, int) else _CHUNK
-        self.network = program.module()
-
-    def draw(self, n: int, seed: int) -> Iterator[Tensor]:
-        """``n`` images, uint8 (…, c, h, w), a chunk at a time."""
-        z = torch.randn(n, self.latent, generator=generator(seed, "scores"))
-        low = float("inf")
-        for part in z.split(self.chunk):
-            # A generator exported for one size of batch gets the last one filled up.
-            filled = torch.cat([part, part.new_zeros(self.chunk - len(part), self.latent)])
-            with torch.no_grad():
-                images = self.network(filled if self.chunk != _CHUNK else part)[: len(part)]
-            low = min(low, self._lowest(images))
-            yield to_uint8(images)
-        if low >= 0:
-            raise ConfigError(f"{self.path}: its images lie in [0, 1], it seems; export one that makes [-1, 1]")
-
-    def _lowest(self, images: Any) -> float:
-        if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point():
-            raise ConfigError(f"{self.path}: gives no float images of shape (n, channels, height, width)")
-        if not bool(torch.isfinite(images).all()):
-            raise ConfigError(f"{self.path}: its images hold NaN or infinity")
-        low, high = images.aminmax()
-        if low < -1.01 or high > 1.01:
-            raise ConfigError(f"{self.path}: its images reach from {low:.3g} to {high:.3g}; [-1, 1] is expected")
-        return float(low)
+    reference: Callable[[], ImageSet] | None = None
 
 
 def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}) -> Source:
@@ -136,10 +87,31 @@ def _subset(images: ImageSet, n: int, seed: int) -> ImageSet:
 
 
 def _of_generator(exported: ExportedGenerator) -> Source:
-    def draw(n: int, seed: int, real: ImageSet | Statistics) -> ImageSet:
-        return ImageSet(exported.path.name, torch.cat(list(exported.draw(n, seed))))
+    stated = exported.stated
 
-    return Source(str(exported.path), draw)
+    def draw(n: int, seed: int, real: ImageSet | Statistics) -> ImageSet:
+        images, labels = exported.draw(n, seed, real.labels)
+        return ImageSet(exported.path.name, images, labels, values=stated.values)
+
+    def reference() -> ImageSet:
+        assert stated.data is not None
+        name, fingerprint = stated.data
+        data = _shipped(name)
+        if data is None or data.fingerprint != fingerprint:
+            what = "no data set of conf/data" if data is None else "others than here"
+            raise ConfigError(f"{exported.path}: was trained on {name}, {what}: name the real images, --reference")
+        return split_of(data, "test")
+
+    return Source(
+        str(exported.path),
+        draw,
+        n=stated.n,
+        seed=stated.seed,
+        weights=stated.weights,
+        defaults=stated.scoring or None,
+        values=stated.values if stated.data is not None else None,
+        reference=reference if stated.data is not None else None,
+    )
 
 
 def _of_run(read: Restored) -> Source:
@@ -157,7 +129,7 @@ def _of_run(read: Restored) -> Source:
             raise ConfigError(f"{read.folder}: its samples are points, and an extractor takes images")
         return ImageSet(str(read.folder), images, labels, values=game.values)
 
-    quality = [node for node in metrics.evaluations.values() if node["_target_"] == _QUALITY]
+    quality = [node for node in metrics.evaluations.values() if node["_target_"] == QUALITY]
     return Source(
         str(read.checkpoint),
         draw,
@@ -167,6 +139,7 @@ def _of_run(read: Restored) -> Source:
         read=read,
         defaults=quality[0] if quality else None,
         values=game.values,
+        reference=lambda: split_of(read.data, "test"),
     )
 
 
@@ -177,8 +150,8 @@ def reference_of(
 
     A run's path stands for the test split of its data, which `places` may name unless they are those of the source.
     """
-    if name is None and source.read is not None:
-        return split_of(source.read.data, "test")
+    if name is None and source.reference is not None:
+        return source.reference()
     if name is None:
         raise ConfigError("evaluate: against what? --reference takes a folder or file of images or a data set's name")
     try:
@@ -202,7 +175,13 @@ def named_set(name: str) -> ImageSet | None:
         ConfigError: the data set has no such split, or no images.
     """
     group, _, split = name.partition("/")
-    if group not in config_groups()["data"] or split.count("/"):
+    data = None if split.count("/") else _shipped(group)
+    return None if data is None else split_of(data, split or "test")
+
+
+def _shipped(name: str) -> Data | None:
+    """The data set of a shipped config, as that has it; None for any other name."""
+    if name not in config_groups()["data"]:
         return None
-    config = OmegaConf.create({"data": OmegaConf.load(conf_folder() / "data" / f"{group}.yaml")})
-    return split_of(instantiate(config.data.source), split or "test")
+    config = OmegaConf.create({"data": OmegaConf.load(conf_folder() / "data" / f"{name}.yaml")})
+    return instantiate(config.data.source)

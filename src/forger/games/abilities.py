@@ -38,15 +38,21 @@ class Answers(Protocol):
         ...
 
 
-@runtime_checkable
-class Samples(Answers, Protocol):
-    """New images or points.
+class Told(Protocol):
+    """What may be told a label.
 
     Labels run from 0 to ``classes - 1``, or are rows of ``conditions``; 0 and () where there are none.
     """
 
-    classes: int
-    conditions: Conditions
+    @property
+    def classes(self) -> int: ...
+    @property
+    def conditions(self) -> Conditions: ...
+
+
+@runtime_checkable
+class Samples(Answers, Told, Protocol):
+    """New images or points, of labels where there are any."""
 
     def sample(
         self,

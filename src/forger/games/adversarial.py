@@ -12,7 +12,7 @@ from forger.annealing import Schedule, at, number
 from forger.augmentation.base import Augmentation
 from forger.data.conditions import Classes, conditions_of, in_turn
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema
+from forger.games.inference import Ema, Input, Part
 from forger.games.schedules import Share
 from forger.losses.adversarial import boundary, is_paired
 from forger.losses.penalty import Penalty, PenaltyInputs
@@ -190,6 +190,10 @@ class AdversarialGame(Game):
             z, labels = z[only], None if labels is None else labels[only]
         return self.decode(z, labels)
 
+    def parts(self) -> dict[str, Part]:
+        asked: tuple[Input, ...] = ("labels",) if self.classes else ("conditions",) if self.conditions else ()
+        return {"generator": Part("generator", ("z", *asked), ("images",), how=_generated)}
+
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Fakes of given latents (n, latent)."""
         return self.infer("generator", z, labels)
@@ -197,3 +201,7 @@ class AdversarialGame(Game):
     def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
         """D(x), the discriminator's probability (n,) that each of the samples is real."""
         return self.infer("discriminator", samples, labels).sigmoid()
+
+
+def _generated(network: nn.Module, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    return network(z, labels)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema
+from forger.games.inference import Ema, Part
 from forger.games.schedules import Share
 from forger.losses.reconstruction import kl_standard_normal, mse, sparsity
 from forger.partials import plain
@@ -109,13 +109,19 @@ class AutoencoderGame(Game):
             terms["sparsity"] = weight * sparsity(code).mean()
         return terms
 
+    def parts(self) -> dict[str, Part]:
+        return {
+            "encoder": Part("autoencoder", ("images",), ("z",), how=_encoded),
+            "decoder": Part("autoencoder", ("z",), ("images",), how=_decoded),
+        }
+
     def encode(self, images: Tensor) -> Tensor:
         """Codes (n, latent) of images in [-1, 1]."""
-        return self.infer("autoencoder", images, how=lambda network, x: network.encode(x))
+        return self.infer("autoencoder", images, how=_encoded)
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images in [-1, 1] of codes (n, latent); there are no labels."""
-        return self.infer("autoencoder", z, how=lambda network, x: network.decode(x))
+        return self.infer("autoencoder", z, how=_decoded)
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Reconstructions by encoder and decoder of images in [-1, 1] (noisy ones may exceed the range)."""
@@ -166,9 +172,12 @@ class VariationalGame(AutoencoderGame):
             "kl": at(self.beta, self.shown) * kl_standard_normal(mean, log_variance).mean(),
         }
 
+    def parts(self) -> dict[str, Part]:
+        return super().parts() | {"encoder": Part("autoencoder", ("images",), ("mean", "log_variance"), how=_encoded)}
+
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-variances, each (n, latent), of q(z|x) for images in [-1, 1]."""
-        both = self.infer("autoencoder", images, how=lambda network, x: torch.cat(network.encode(x), 1))
+        both = self.infer("autoencoder", images, how=lambda *given: torch.cat(_encoded(*given), 1))
         mean, log_variance = both.chunk(2, 1)
         return mean, log_variance
 
@@ -191,3 +200,11 @@ class VariationalGame(AutoencoderGame):
         """``n`` images decoded from z ~ N(0, 1); there are no labels."""
         z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
         return self.decode(z if only is None else z[only])
+
+
+def _encoded(network: Any, images: Tensor) -> Any:
+    return network.encode(images)
+
+
+def _decoded(network: Any, z: Tensor) -> Tensor:
+    return network.decode(z)

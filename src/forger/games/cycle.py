@@ -12,7 +12,7 @@ from forger.annealing import Schedule, at, number
 from forger.games.abilities import Direction
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.image_pool import ImagePool
-from forger.games.inference import Ema
+from forger.games.inference import Ema, Part
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import l1
 from forger.randomness import generator
@@ -129,6 +129,9 @@ class CycleGame(Game):
     def translate(self, images: Tensor, direction: Direction = "ab") -> Tensor:
         """Images (n, c, h, w) in [-1, 1] of one domain as images of the other."""
         return self.infer(f"generator_{direction}", images, at_once=256)
+
+    def parts(self) -> dict[str, Part]:
+        return {f"translator_{way}": Part(f"generator_{way}", ("images",), ("translated",)) for way in ("ab", "ba")}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import repeat
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import LightningModule
@@ -11,6 +13,27 @@ from torch import Tensor, nn
 from forger.games.ema import Decay, HalfLife, MovingAverage
 
 Ema = Decay | HalfLife | None
+#: ``z`` (n, latent); ``labels``, int64 (n,); ``conditions`` (n, k); ``images`` as the game sees them, or points.
+Input = Literal["z", "labels", "conditions", "images"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a game makes of inputs by one of its networks, for use without the game.
+
+    Args:
+        network: its name in the game.
+        takes: the names of its inputs.
+        gives: the names of its outputs.
+        how: calls the network, which it gets before the inputs.
+        any_size: whether it takes images of any height and width.
+    """
+
+    network: str
+    takes: tuple[Input, ...]
+    gives: tuple[str, ...]
+    how: Callable[..., Any] = nn.Module.__call__
+    any_size: bool = False
 
 
 class Inference(LightningModule):
@@ -59,6 +82,10 @@ class Inference(LightningModule):
             yield
         finally:
             self._live = before
+
+    def parts(self) -> dict[str, Part]:
+        """What it makes, by name, as networks that can be used without it; a game may make nothing."""
+        return {}
 
     def answering(self, network: str) -> nn.Module:
         """The network of this name, or the moving average that stands for it."""

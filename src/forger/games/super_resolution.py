@@ -12,7 +12,7 @@ from forger.data.pixels.resizing import shrink
 from forger.games.abilities import Stage
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage
-from forger.games.inference import Ema
+from forger.games.inference import Ema, Part
 from forger.games.schedules import Share, cosine
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import mse
@@ -123,16 +123,23 @@ class SuperResolutionGame(Game):
         if name == "generator" and self.stage == "first":
             self.first_stage.update(self.answering("generator"), self.iteration)
 
+    def parts(self) -> dict[str, Part]:
+        return {"enlarger": Part("generator", ("images",), ("enlarged",), how=_clipped, any_size=True)}
+
     def enlarge(self, images: Tensor, stage: Stage = "second") -> Tensor:
         """Images (n, c, h, w) in [-1, 1], ``scale`` times as large, clipped to [-1, 1].
 
         ``stage="first"`` asks the generator as it was at the end of the first stage (as it is, until then).
         """
-        return self.infer("first_stage" if stage == "first" else "generator", images, at_once=32).clamp(-1, 1)
+        return self.infer("first_stage" if stage == "first" else "generator", images, at_once=32, how=_clipped)
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
         self._content[0].to(self.device)
+
+
+def _clipped(network: nn.Module, images: Tensor) -> Tensor:
+    return network(images).clamp(-1, 1)
 
 
 def two_stages(

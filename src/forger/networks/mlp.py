@@ -60,7 +60,7 @@ class Generator(nn.Module):
         if self.mixture is not None:
             z = self.mixture(z)
         x = self.output(self.blocks(with_label(z, labels, self.embedding)))
-        return self.activation(x).reshape(len(z), *self.shape)
+        return self.activation(x).unflatten(1, self.shape)
 
 
 class Discriminator(nn.Module):

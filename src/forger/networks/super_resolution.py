@@ -105,7 +105,8 @@ class ResidualBlock(nn.Module):
 
 def enlarge(x: Tensor, scale: int) -> Tensor:
     """Bicubic enlargement (a = -0.75, edges repeated, half-pixel centres) of (N, c, h, w)."""
-    return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
+    size = [scale * side for side in x.shape[2:]]  # a factor would be rounded, which can't be exported for all sizes
+    return F.interpolate(x, size, mode="bicubic", align_corners=False)
 
 
 class VGG19Features(nn.Module):

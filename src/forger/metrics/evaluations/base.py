@@ -12,7 +12,7 @@ from torch import Tensor
 from forger.data.conditions import in_turn
 from forger.data.dataset import Data, Split
 from forger.data.pixels.ranges import BYTES
-from forger.games.abilities import Answers, Samples
+from forger.games.abilities import Answers, Told
 from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions
 from forger.randomness import generator
@@ -122,7 +122,7 @@ def weights_of(game: Answers) -> Weights:
     return "ema" if game.averaged else "only"
 
 
-def labels_to_ask(game: Samples, real: Tensor | None, n: int, seed: int) -> Tensor | None:
+def labels_to_ask(game: Told, real: Tensor | None, n: int, seed: int) -> Tensor | None:
     """Labels of ``n`` fakes, in the proportions of those of the real images: `proportional`, `rows_drawn`.
 
     Where these have other classes or conditions, all are asked for in turn. None for a game without any.

@@ -46,8 +46,12 @@ _ALLOWED = {
 }
 
 
-def load_exported(path: Path) -> torch.export.ExportedProgram:
+def load_exported(path: Path, texts: dict[str, str] | None = None) -> torch.export.ExportedProgram:
     """The program of a file that `torch.export.save` wrote.
+
+    Args:
+        path: the file.
+        texts: gets its extra files, by name.
 
     Raises:
         ConfigError: any other file, or one that would run code when it is read or called (pickles of more than
@@ -58,7 +62,11 @@ def load_exported(path: Path) -> torch.export.ExportedProgram:
         _refuse_code(content, path)
         with _data_only():
             # From the bytes that were checked, since the file may have changed since.
-            return torch.export.load(io.BytesIO(content))
+            found = {"": ""}  # torch fills no empty dictionary
+            program = torch.export.load(io.BytesIO(content), extra_files=found)
+        if texts is not None:
+            texts.update(found)
+        return program
     except ConfigError:
         raise
     except Exception as error:  # whatever a damaged or foreign archive brings up

@@ -1,0 +1,1 @@
+"""What a game makes, as files that are used without forger."""
