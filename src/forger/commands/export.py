@@ -17,6 +17,8 @@ def _run(given: Arguments) -> int:
     check_packages(form)
     if place is not None:
         check_free(place)
+    if place is not None and "card" in options and _suffix(place):
+        raise ConfigError(f"--card -o {place}: a card goes into a folder, -o {place.with_suffix('')}")
 
     from forger.console import say, show_lines
     from forger.export.files import exported
@@ -29,7 +31,13 @@ def _run(given: Arguments) -> int:
         place = read.folder.path / "export" / form
         check_free(place)
     single = _suffix(place) == form
-    files = exported(read, form, raw_weights="raw-weights" in options)
+    raw = "raw-weights" in options
+    made = exported(read, form, raw_weights=raw)
+    files = {name: file.content for name, file in made.items()}
+    if "card" in options:
+        from forger.export.card_files import card_files
+
+        files |= card_files(read, {name: file.about for name, file in made.items()}, form, raw_weights=raw)
     if not single:
         write_folder(place, files)
     elif len(files) == 1:
@@ -83,6 +91,11 @@ passports, the weights' sha256. safetensors has the weights of a whole network (
             choices=_FORMATS,
         ),
         Option("--checkpoint C", "final, last or best (default: final, else last)", choices=("final", "last", "best")),
+        Option(
+            "--card",
+            "a README.md beside the files, a model card as Hugging Face has them, with samples.png: the folder can be "
+            "uploaded as it is",
+        ),
         Option("--raw-weights", "the live weights instead of their moving average"),
         Option(
             "-o, --out OUT",

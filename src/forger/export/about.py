@@ -11,6 +11,7 @@ from forger import __version__
 from forger.data.pixels.ranges import ValueRange
 from forger.export.detaching import Detached
 from forger.export.programs import tensors_of
+from forger.export.publishing import publishable
 from forger.files import finite
 from forger.games.abilities import SamplesLatents
 from forger.games.base import Game
@@ -63,8 +64,9 @@ def about_network(part: Detached, read: Restored) -> dict[str, Any]:
 
 
 def as_text(*documents: Mapping[str, Any]) -> str:
-    """The documents as one, in JSON."""
-    return json.dumps(finite({key: value for each in documents for key, value in each.items()}), allow_nan=False)
+    """The documents as one, in JSON, without places of this machine and secrets."""
+    together = {key: value for each in documents for key, value in each.items()}
+    return json.dumps(finite(publishable(together)), allow_nan=False)
 
 
 def _evaluation(read: Restored) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +13,15 @@ from forger.export.writing import Format
 from forger.lifecycle.restore import Restored
 
 
-def exported(read: Restored, form: Format, *, raw_weights: bool = False) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class File:
+    """A file to be written, and what it says of itself (JSON)."""
+
+    content: bytes
+    about: str
+
+
+def exported(read: Restored, form: Format, *, raw_weights: bool = False) -> dict[str, File]:
     """The files of what a run's game makes, by name: one for each part, of safetensors one for each network.
 
     Args:
@@ -34,11 +43,11 @@ def exported(read: Restored, form: Format, *, raw_weights: bool = False) -> dict
         sharing = list(sharing)
         about = {"parts": [about_part(part, read.game) for part in sharing]}
         text = as_text(common, about_network(sharing[0], read), about)
-        files[f"{name}.{form}"] = as_safetensors(sharing[0].network, text)
+        files[f"{name}.{form}"] = File(as_safetensors(sharing[0].network, text), text)
     return files
 
 
-def _program(part: Detached, read: Restored, form: Format, common: Mapping[str, Any]) -> bytes:
+def _program(part: Detached, read: Restored, form: Format, common: Mapping[str, Any]) -> File:
     program = traced(part)
     text = as_text(common, about_network(part, read), about_part(part, read.game))
-    return (as_pt2 if form == "pt2" else as_onnx)(program, part, text)
+    return File((as_pt2 if form == "pt2" else as_onnx)(program, part, text), text)

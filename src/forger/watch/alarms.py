@@ -115,6 +115,19 @@ PATTERNS: dict[str, Pattern] = {
     "posterior_collapse": Pattern(((Sign("active_units", True, 0.3, 0.1),),), warm_up=4),
 }
 
+#: What each of them means, for those who were not there.
+MEANINGS: dict[str, str] = {
+    "mode_collapse": "the samples are far less varied than the data",
+    "blurred_samples": "the samples differ from each other, but lack fine detail",
+    "scattered_samples": "the samples lie between the modes of the data",
+    "oscillation": "the players go round in circles",
+    "discriminator_wins": "the discriminator tells samples from unseen images nearly without exception",
+    "discriminator_memorises": "the discriminator knows its training images, and is of no use on others",
+    "divergence": "scores, gradients or weights grew without bound",
+    "vanishing_generator_gradient": "hardly any gradient reached the generator",
+    "posterior_collapse": "the encoder leaves most latents unused",
+}
+
 
 @dataclass
 class _State:
