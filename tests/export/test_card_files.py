@@ -1,5 +1,6 @@
 """`forger export RUN --card`: a folder that can be published as it is, and whose card's code runs."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_the_picture_is_of_the_exported_weights(run, tmp_path, monkeypatch):
     weights = executed(folder, monkeypatch)["weights"]
     assert weights
     assert all(isinstance(tensor, torch.Tensor) for tensor in weights.values())
+
+
+def test_nothing_is_published_through_a_link_out_of_the_run(run, tmp_path):
+    (tmp_path / "diary.txt").write_text("not to be published")
+    shutil.copytree(run.path, tmp_path / "copy")
+    picture = tmp_path / "copy" / "samples" / "000000640.png"
+    picture.unlink()
+    picture.symlink_to(tmp_path / "diary.txt")
+    folder = exported(RunFolder(tmp_path / "copy"), tmp_path / "out", "--format", "safetensors")
+    assert (folder / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_card_needs_a_folder(run, tmp_path, capsys):

@@ -43,8 +43,9 @@ def card_files(
 
 def _picture(read: Restored, *, raw_weights: bool) -> bytes | None:
     """What the run has drawn by these weights, else the same drawn now; None where data to draw from are not here."""
-    drawn = read.folder.samples / f"{read.game.shown:09d}.png"
-    if drawn.is_file() and not raw_weights:
+    drawn, inside = read.folder.samples / f"{read.game.shown:09d}.png", read.folder.path.resolve()
+    # A link out of a stranger's run may lead to what is not to be published.
+    if drawn.is_file() and drawn.resolve().is_relative_to(inside) and not raw_weights:
         return content_of(drawn, _MOST)
     try:
         with read.game.live_weights() if raw_weights else nullcontext():
