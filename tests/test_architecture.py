@@ -16,7 +16,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("api", "commands"),
-    ("report",),
+    ("play", "report"),
     ("run", "scoring"),
     ("sources", "sweeps"),
     ("export",),

@@ -24,17 +24,23 @@ def tiles(images: Tensor, columns: int | None = None) -> Image.Image:
     return Image.fromarray(picture.permute(1, 2, 0).to(torch.uint8).numpy())
 
 
-def save_picture(frames: list[Image.Image], path: Path, seconds: float = 0.15) -> None:
-    """Write one frame in the format of the path's ending, or several as a GIF, atomically."""
+def encoded(frames: list[Image.Image], format: str, seconds: float = 0.15) -> bytes:
+    """The file that holds one frame, in this format of Pillow's, or several, as a GIF."""
     buffer = io.BytesIO()
     first, *rest = frames
     if rest:
         duration = [round(1000 * seconds)] * len(rest) + [2000]
         first.save(buffer, "GIF", save_all=True, append_images=rest, duration=duration, loop=0)
     else:
-        first.save(buffer, Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+        first.save(buffer, format)
+    return buffer.getvalue()
+
+
+def save_picture(frames: list[Image.Image], path: Path, seconds: float = 0.15) -> None:
+    """Write one frame in the format of the path's ending, or several as a GIF, atomically."""
+    content = encoded(frames, Image.registered_extensions().get(path.suffix.lower(), "PNG"), seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, content)
 
 
 def training_frames(folder: Path) -> list[Image.Image]:
