@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, spectral_norm
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-from forger.building import build_game
+from export.untrained import ROWS, SHALLOW, THIN, built
 from forger.config.schema import validate
 from forger.config.shipped import conf_folder
 from forger.errors import ConfigError
@@ -23,11 +23,8 @@ from forger.export.about import about_part
 from forger.export.detaching import Detached, detached
 from forger.export.programs import as_onnx, as_pt2, tensors_of, traced
 from forger.games.base import Game
-from forger.sizes import sides
 from running import composed
 
-ROWS = "data.classes=[{name: smile, values: [no, yes]}, {name: age, mean: 40, deviation: 12, low: 1, high: 99}]"
-THIN, SHALLOW = "model.generator.width=4", "model.generator.blocks=1"
 #: Each network, each way in which it is told labels: overrides of a game.
 GAMES = {
     "gan": ("experiment=digits_gan",),
@@ -38,6 +35,10 @@ GAMES = {
     "cdcgan": ("experiment=fashion_cgan", THIN),
     "sngan": ("model=sngan", "data=digits", "+model.generator.attention=8", THIN),
     "r3gan": ("experiment=fashion_r3gan", THIN, SHALLOW),
+    "published r3gan": (
+        *("experiment=cifar10_r3gan", "model.generator.width=8", "model.generator.max_width=16", f"+{SHALLOW}"),
+        *("model.discriminator.width=8", "model.discriminator.max_width=8"),
+    ),
     "sparse autoencoder": ("experiment=digits_sparse_ae",),
     "convolutional autoencoder": ("experiment=fashion_denoising_ae",),
     "vae": ("experiment=fashion_vae",),
@@ -48,20 +49,6 @@ GAMES = {
 }
 #: Largest difference from torch of what lies in [-1, 1].
 CLOSE = 1e-5
-
-
-def built(*overrides: str) -> tuple[Game, tuple[int, ...]]:
-    """A game as if it had been trained, its averages other than its live weights; the shape of its samples."""
-    config = validate(composed(*overrides))
-    game, data = build_game(config), config.data
-    stream = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name, tensor in game.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.add_(torch.randn(tensor.shape, generator=stream), alpha=0.1)
-            if name.endswith("running_var"):
-                tensor.abs_()
-    return game, (data.dimension,) if data.dimension else (data.channels, *sides(data.size))
 
 
 def calls(part: Detached) -> Iterator[dict[str, Tensor]]:

@@ -25,7 +25,7 @@ states, else all 65,536 levels or what the reference has.
             "--reference R",
             "a data set (digits, digits/train, mnist/test; by itself its test split), a folder or file of images, "
             "an .npz of published statistics (mu, sigma) or a run, for its data; ./digits is the folder (default: the "
-            "test split of a run's own data)",
+            "test split of the data of the run, or of that which an exported generator is from)",
         ),
         Option(
             "--extractor E",
