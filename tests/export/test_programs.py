@@ -173,6 +173,9 @@ def test_what_has_nothing_to_export_says_so():
     game, _ = built("experiment=digits_ae")
     with pytest.raises(ConfigError, match=r"^model\.autoencoder: can't be called as the encoder \(.*mat1"):
         detached(game, (1, 9, 9))
+    next(game.parameters()).data[0] = torch.nan
+    with pytest.raises(ConfigError, match=r"^model\.autoencoder: the encoder gives NaN or infinity: the run"):
+        detached(game, (1, 8, 8))
 
 
 class Counting(nn.Module):

@@ -52,7 +52,7 @@ def detached(game: Game, shape: Sequence[int]) -> list[Detached]:
         shape: of a sample, without the batch: (channels, height, width), or (dimensions,) of a point.
 
     Raises:
-        ConfigError: it makes nothing, or a network does not take what the game gives it.
+        ConfigError: it makes nothing, a network does not take what the game gives it, or it has diverged.
     """
     parts = game.parts()
     if not parts:
@@ -81,6 +81,8 @@ def _detached(game: Any, name: str, part: Part, network: nn.Module, shape: Seque
         detail = " ".join(str(error).split())[:200]
         raise ConfigError(f"model.{part.network}: can't be called as the {name} ({detail})") from error
     given = given if isinstance(given, tuple) else (given,)
+    if not all(bool(torch.isfinite(each).all()) for each in given):
+        raise ConfigError(f"model.{part.network}: the {name} gives NaN or infinity: the run has diverged")
     names = [sample if each == "images" else each for each in part.gives]
     return Detached(name, part, network, called, inputs, dict(zip(names, given, strict=True)))
 

@@ -73,13 +73,13 @@ def as_onnx(program: ExportedProgram, part: Detached, about: str) -> bytes:
                 output_names=list(part.outputs),
                 dynamic_shapes=_dimensions(part),
             )
-    except Exception as error:  # of torch or of onnxscript
+        for graph in (made.model.graph, *(function.graph for function in made.model.functions.values())):
+            for node in graph:
+                node.metadata_props.clear()  # names folders of this machine
+        made.model.metadata_props[METADATA] = about
+        content = made.model_proto.SerializeToString()
+    except Exception as error:  # of torch, of onnxscript, or of what holds no more than 2 GB
         raise ConfigError(f"{_name(part)} has no ONNX form ({_reason(error)}); --format pt2 may take it") from error
-    for graph in (made.model.graph, *(function.graph for function in made.model.functions.values())):
-        for node in graph:
-            node.metadata_props.clear()  # names folders of this machine
-    made.model.metadata_props[METADATA] = about
-    content = made.model_proto.SerializeToString()
     _check(part, _answers(content, part))
     return content
 
