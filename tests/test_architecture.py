@@ -23,7 +23,7 @@ FLOORS = (
     ("lifecycle",),
     ("callbacks",),
     ("default_evaluations",),
-    ("building", "pictures", "watch"),
+    ("building", "inversion", "pictures", "watch"),
     ("compilation", "metrics"),
     ("games",),
     ("config", "data", "losses"),

@@ -29,6 +29,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "scores": systems.scores,
     "stability": systems.stability,
     "systems": systems.systems,
+    "transfer": systems.transfer,
     "watch": watch.page,
     "yardsticks": systems.yardsticks,
 }

@@ -17,7 +17,7 @@ from forger.errors import ConfigError, closest
 
 #: The subcommands as the overview lists them; each is the module of `forger.commands` that has its name.
 COMMANDS = (
-    *("train", "sweep", "evaluate", "sample", "export", "play", "report"),
+    *("train", "sweep", "evaluate", "sample", "invert", "export", "play", "report"),
     *("reproduce", "runs", "data", "extractor", "doctor"),
 )
 

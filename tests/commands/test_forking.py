@@ -139,6 +139,14 @@ def test_weights_from_a_file(original, tmp_path, fork):
     save_file({name: value.contiguous() for name, value in weights.items()}, file)
     child = fork("--from", str(file), "budget.images=64", *NARROW, *[s for s in SMALL if s.startswith(("log", "met"))])
     assert child.read().parent == {"path": str(file), "weights_sha256": original.read().weights_sha256}
+    assert cli.main(["export", str(original.path), "--format", "safetensors", "-o", str(tmp_path / "out")]) == 0
+    exported = parent_at(tmp_path / "out" / "generator.safetensors")
+    game = _game()
+    exported.give(game, partial=True)
+    # It holds the averaged weights, with which both the generator and its average begin.
+    for name, value in game.generator.state_dict().items():
+        assert torch.equal(value, weights[f"average.network.{name}"]), name
+        assert torch.equal(value, game.state_dict()[f"average.network.{name}"]), name
     file.write_bytes(b"not weights")
     with pytest.raises(ConfigError, match=r"its weights\.safetensors: not read as safetensors"):
         parent_at(file)

@@ -137,6 +137,29 @@ One class dropped is the mean over the classes.
 {table(title, [*rows, counts])}"""
 
 
+def transfer(results: dict[str, Any]) -> str:
+    """Few images of new classes, from scratch and from a game that knows others."""
+    names = {"scratch": "from scratch", "transfer": "from the first game", "frozen": "the same, D's first layer frozen"}
+    scores = results["fd_digits"]
+    mean = {way: statistics.mean(scores[way]) for way in names}
+    rows = [
+        (
+            name,
+            ", ".join(f"{value:.3g}" for value in scores[way]),
+            f"{mean[way]:.3g}",
+            f"{mean[way] / mean['scratch']:.2f}",
+        )
+        for way, name in names.items()
+    ]
+    return f"""# Transfer to few images
+
+`model=cgan` learns the digits 0 to 4 in {results["first"]:,} images. From its weights (`forger train --from RUN
+--partial`), and from scratch, it then learns 5 to 9 in {results["images"]:,}, with {results["training"]} to train on.
+`fd_digits` to their test images, by seed.
+
+{table(("weights", "fd_digits", "mean", "of scratch"), rows)}"""
+
+
 #: fd_digits of a test set with one class left out (docs/scores.md): what is worse has lost at least that much.
 ONE_CLASS_LEFT_OUT = 23.2
 #: A healthy run ends within this factor of its own best, and 1 for chance.

@@ -1,5 +1,6 @@
 """Weights that a run starts from: another run's, or those of a file."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,11 +92,15 @@ def split_checkpoint(path: str | Path) -> tuple[Path, str | None]:
 
 
 def _of_file(path: Path) -> Parent:
+    """Weights by their names in a game; a file of `forger export` says of which network of it they are."""
     try:
         with safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-    except (OSError, SafetensorError) as error:
+            network = json.loads((file.metadata() or {}).get("forger", "{}")).get("network", {}).get("name")
+    except (OSError, SafetensorError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}: not read as safetensors ({error})") from None
+    if network is not None:
+        weights = {f"{network}.{name}": value for name, value in weights.items()}
     return Parent({"path": str(path), "weights_sha256": weights_sha256(weights)}, weights)
 
 

@@ -48,6 +48,8 @@ def asked_labels(game: Answers, data: Data, request: Request, n: int) -> Tensor 
 
     Conditions that are not asked for are those of training images, drawn by the request's seed.
     """
+    if request.given is not None:
+        return request.given[1]
     if isinstance(game, Samples) and game.conditions:
         rows, given = torch.empty(n, len(game.conditions)), request.conditions or ({},)
         for place, numbers in enumerate(given):
@@ -88,11 +90,15 @@ def labelled_rows(game: Answers, data: Data, request: Request, columns: int = 1)
     return rows
 
 
-def samples(game: Samples, data: Data, request: Request, values: ValueRange = BYTES) -> Tensor:
+def samples(game: Samples | Decodes, data: Data, request: Request, values: ValueRange = BYTES) -> Tensor:
     """``request.n`` samples on the CPU: images (n, c, h, w) of these values, or float points (n, d)."""
     labels = asked_labels(game, data, request, request.n)
+    if request.given is not None:
+        assert isinstance(game, Decodes)
+        return decoded(game, request.truncation * request.given[0], labels, values)
     if isinstance(game, SamplesLatents):
         return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels, values)
+    assert isinstance(game, Samples)  # the others have given latents only
     return _stored(game.sample(request.n, labels, request.stream()), values)
 
 

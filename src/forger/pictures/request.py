@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from forger.randomness import generator
 
@@ -21,6 +22,7 @@ class Request:
         labels: classes to ask for; None for all in turn.
         conditions: numbers by name, as `forger.data.conditions.asked` reads them; what is missing is drawn.
         truncation: factor on the latents, 1 for none.
+        given: latents (n, latent) and the labels (n,) or (n, k) that go with them, instead of drawn ones.
     """
 
     n: int = 100
@@ -28,6 +30,7 @@ class Request:
     labels: tuple[int, ...] | None = None
     conditions: tuple[Mapping[str, float], ...] = ()
     truncation: float = 1.0
+    given: tuple[Tensor, Tensor | None] | None = None
 
     def stream(self) -> torch.Generator:
         """The latents' random stream: the same seed draws the same latents through training."""

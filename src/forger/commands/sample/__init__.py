@@ -31,6 +31,7 @@ COMMAND = Command(
             repeatable=True,
         ),
         Option("--truncation PSI", "factor on the latents: below 1, nearer to the average (default: 1)", kind=float),
+        Option("--latents FILE.npz", "of `forger invert`, or arrays z (n, latent) and labels: a grid of these, or raw"),
         Option("--input PATH", "enlarge, translate or reconstruct a picture, or each of a folder, into a file each"),
         Option(
             "--out PATH",

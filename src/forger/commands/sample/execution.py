@@ -21,10 +21,10 @@ from forger.data.pixels.picture_files import picture_file
 from forger.data.pixels.ranges import BYTES
 from forger.errors import ConfigError, closest
 from forger.files import write_atomically
-from forger.games.abilities import Samples
+from forger.games.abilities import Decodes, Samples
 from forger.games.base import Game
 from forger.lifecycle.restore import Restored, restored
-from forger.pictures import draw, drawable
+from forger.pictures import draw, drawable, latent_files, picture
 from forger.pictures.handed import MAKERS, handed, made
 from forger.pictures.image_files import save_picture, training_frames
 from forger.pictures.latents import asked_labels, classes_to_ask, conditions_to_ask, samples
@@ -76,6 +76,8 @@ def sample(run: str, options: Mapping[str, Any], places: Mapping[str, str]) -> i
 
 def _picture_name(game: Game, data: Data, options: Mapping[str, Any]) -> str:
     possible = (*drawable(game, data), *(["raw"] if isinstance(game, Samples) else []))
+    if "latents" in options:
+        possible = ("grid", "raw") if isinstance(game, Decodes) else ()
     if not possible:
         raise ConfigError(f"this run's {type(game).__name__} offers nothing that could be drawn")
     out = options.get("out", "")
@@ -87,12 +89,16 @@ def _picture_name(game: Game, data: Data, options: Mapping[str, Any]) -> str:
 
 
 def _request(read: Restored, options: Mapping[str, Any], name: str) -> Request:
+    given = latent_files.read(Path(options["latents"]), read.game) if "latents" in options else None
+    if given is not None and (drawn := [each for each in ("n", "seed", "labels", "condition") if each in options]):
+        raise ConfigError(f"--{drawn[0]}: the file of --latents says it")
     return Request(
-        n=options.get("n", COUNTS.get(name, read.config.samples.n)),
+        n=options.get("n", COUNTS.get(name, read.config.samples.n)) if given is None else len(given[0]),
         seed=options.get("seed", read.config.seed),
         labels=_labels(options["labels"], read.game) if "labels" in options else None,
         conditions=tuple(_condition(text, read.game) for text in options.get("condition", ())),
         truncation=options.get("truncation", 1.0),
+        given=given,
     )
 
 
@@ -124,7 +130,9 @@ def _write_picture(path: Path, read: Restored, name: str, request: Request) -> N
         raise ConfigError(f"--out {path}: '{name}' goes into a .png, a .gif or a folder/")
     moving = path.suffix.lower() == ".gif"
     frames = training_frames(read.folder.samples) if moving and name == drawable(read.game, read.data)[0] else []
-    if len(frames) < 2:
+    if request.given is not None:
+        frames = picture("grid")(read.game, read.data, request)
+    elif len(frames) < 2:
         frames = draw(read.game, read.data, request, name)
     if not moving and len(frames) > 1:
         frames = [stacked(frames[:: -(-len(frames) // _STRIP)])]
@@ -216,6 +224,6 @@ def _suffix(game: Game, label: Tensor) -> str:
 
 
 def _samples(read: Restored, request: Request) -> tuple[Tensor, Tensor | None]:
-    assert isinstance(read.game, Samples)  # or neither of the names that lead here was possible
+    assert isinstance(read.game, Samples | Decodes)  # or neither of the names that lead here was possible
     asked_for = asked_labels(read.game, read.data, request, request.n)
     return samples(read.game, read.data, request, read.game.values), asked_for
