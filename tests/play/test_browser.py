@@ -122,6 +122,7 @@ def test_samples_walks_and_planes_of_a_gan(opened):
     expect(tab.locator("#pins")).to_contain_text("0% across, 100% down")
     tab.locator("#plane-kind").select_option("pinned")
     expect(tab.locator("#map-command")).to_be_hidden()
+    expect(tab.locator("#plane-seed")).to_be_hidden()
     for name in ("A", "B"):
         tab.get_by_role("button", name=f"Unpin {name}").click()
     says(tab, "walk", "Pin two pictures for a walk.")

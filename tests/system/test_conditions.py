@@ -1,14 +1,22 @@
 """Runs that are told several labels: they learn them, are sampled and scored by them, and go on as they stopped."""
 
+import io
 import json
+import shlex
 import signal
 import time
+from base64 import b64decode
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from forger import cli
 from forger.data.images import digits
+from forger.lifecycle.restore import restored
+from forger.play.answering import answer
+from forger.play.page import page
+from forger.play.playing import Playing
 from forger.run_folder import RunFolder
 from running import SMALL, Begun, interrupted, trained
 
@@ -68,6 +76,27 @@ def test_samples_have_the_conditions_asked_for(run, place, tmp_path):
         assert out.exists()
     assert cli.main(["sample", str(run.path), of_data, "--n", "3", "--out", f"{tmp_path}/folder/"]) == 0
     assert all("_even=" in path.name for path in (tmp_path / "folder").iterdir())
+
+
+def test_the_page_to_play_with_asks_for_conditions(run, place, tmp_path, monkeypatch):
+    playing = Playing(restored(run.path, places={"data.root": str(place)}), (f"data.root={place}",))
+    assert 'data-condition="ink"' in page(playing)
+    asked = {"what": "samples", "n": 4, "seed": 2, "conditions": [{"even": "true", "ink": "70"}]}
+    made = answer(playing, asked)
+    assert all(picture["words"].startswith("even=true, high=") for picture in made["pictures"])
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split(made["command"])[1:]) == 0
+    written = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "seed-2").iterdir())]
+    shown = [Image.open(io.BytesIO(b64decode(picture["src"].split(",")[1]))) for picture in made["pictures"]]
+    np.testing.assert_array_equal(np.stack(written), np.stack([np.asarray(picture) for picture in shown]))
+    a, b = made["pictures"][:2]
+    walk = {"what": "walk", "from": a["z"], "to": b["z"], "from_label": a["label"], "to_label": b["label"], "share": 0}
+    assert answer(playing, walk)["picture"]["words"] == a["words"]
+    for label in ([1, 0], [1, 2, 70], [1, 0.5, 70], None):
+        with pytest.raises(ValueError, match="from_label: must be the numbers of 3 conditions"):
+            answer(playing, {**walk, "from_label": label})
+    with pytest.raises(ValueError, match=r"ink=999: must be a number from"):
+        answer(playing, {**asked, "conditions": [{"ink": "999"}]})
 
 
 def evaluated(capsys, run, place, *options):

@@ -63,8 +63,9 @@ def answered(playing: Playing, body: bytes) -> tuple[int, dict[str, Any]]:
     try:
         return 200, answer(playing, content)
     except Exception as error:
-        line, _ = explain(error)
-        return 400 if isinstance(error, ValueError) else 500, {"error": line}
+        line, code = explain(error)
+        wrong = isinstance(error, ValueError) or code == ConfigError.exit_code
+        return 400 if wrong else 500, {"error": line}
 
 
 def _refused(constant: str) -> None:

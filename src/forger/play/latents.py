@@ -102,4 +102,4 @@ def _label(playing: Playing, asked: Asked, name: str) -> Tensor | None:
 
 def _at(playing: Playing, z: Tensor, label: Tensor | None) -> dict[str, Any]:
     images = decoded(playing.game, z, label, playing.values)
-    return {"picture": playing.pictures(images, label, z)[0]}
+    return {"picture": playing.pictures(images, label, z)[0], "python": playing.python(z, label)}

@@ -83,6 +83,19 @@ class Playing:
         """`forger sample` of this run, to be pasted into a shell."""
         return shlex.join(["forger", "sample", str(self.read.folder), *words, *self.options])
 
+    def python(self, z: Tensor, label: Tensor | None) -> str:
+        """An expression of Python that gives the picture of one place (1, latent), which no command names."""
+        named = dict(zip(self.options, self.options[1:], strict=False))
+        chosen = {
+            "checkpoint": named.get("--checkpoint"),
+            "trust": "--trust" in self.options or None,
+            "data_root": next((text.partition("=")[2] for text in self.options if text.startswith("data.root=")), None),
+            "raw_weights": "--raw-weights" in self.options or None,
+        }
+        given = [repr(str(self.read.folder)), *(f"{name}={value!r}" for name, value in chosen.items() if value)]
+        labels = "" if label is None else f", {label.tolist()}"
+        return f"forger.load({', '.join(given)}).decode({z.tolist()}{labels})"
+
     def pictures(
         self, images: Tensor, labels: Tensor | None = None, z: Tensor | None = None, *, judged: bool = True
     ) -> list[dict[str, Any]]:

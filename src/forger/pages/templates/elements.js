@@ -24,6 +24,7 @@ function fill(select, options, value) {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.(".copy");
   if (!button) return;
+  const before = button.textContent;
   try {
     await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
     button.textContent = "Copied";
@@ -31,5 +32,5 @@ document.addEventListener("click", async (event) => {
     button.textContent = "Press Ctrl+C";
     getSelection().selectAllChildren(button.parentElement.querySelector("code"));
   }
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  setTimeout(() => { button.textContent = before; }, 1500);
 });

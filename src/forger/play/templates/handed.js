@@ -4,8 +4,9 @@ if (can("handed")) {
 
   const ask = asker("handed", "handed", ({ given, made, notes: done, z, opinions }, { name, drawn }) => {
     const notes = drawn ? [] : done; // of a canvas the browser makes a PNG in colour, whatever it holds
-    const figures = [el("figure", {}, image(given, `${name}, as the game gets it`), el("figcaption", {}, "as the game gets it"))];
-    if (made) figures.push(el("figure", {}, image(made, `what the game makes of ${name}`), el("figcaption", {}, `made: ${made.width}×${made.height}`)));
+    const size = { class: made && made.width > 96 ? "large" : null };
+    const figures = [el("figure", size, image(given, `${name}, as the game gets it`), el("figcaption", {}, "as the game gets it"))];
+    if (made) figures.push(el("figure", size, image(made, `what the game makes of ${name}`), el("figcaption", {}, `made: ${made.width}×${made.height}`)));
     if (opinions) figures.push(el("div", {}, el("h3", {}, "D(x)"), el("div", { class: "opinions" }, opinions.flatMap(({ words, d }) => [
       el("span", {}, words || "this picture"), el("span", { class: "bar", style: { width: `${100 * d}%` } }), el("span", {}, d.toFixed(2))]))));
     if (z && can("walk")) figures[1].append(el("button", { type: "button", onclick: () => pin({ ...made, z, what: name }) }, "Pin this picture"));

@@ -18,10 +18,11 @@ if (can("plane")) {
     $("plane-image").height = answer.height;
     showCommand("map", answer.command);
   });
-  const askPlace = asker("plane", "plane", ({ picture }, asked) => {
+  const askPlace = asker("plane", "plane", ({ picture, python }, asked) => {
     const where = `${Math.round(asked.across * 100)}% across, ${Math.round(asked.down * 100)}% down`;
     current = { ...picture, what: where };
-    $("plane-shown").replaceChildren(framed(picture, where), el("button", { type: "button", onclick: () => pin(current) }, "Pin this picture"));
+    $("plane-shown").replaceChildren(framed(picture, where), el("div", { class: "controls" },
+      el("button", { type: "button", onclick: () => pin(current) }, "Pin this picture"), copying(python)));
     say("plane", [where, described(picture)].filter(Boolean).join(", "));
   });
 

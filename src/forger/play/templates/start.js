@@ -52,6 +52,11 @@ function framed(picture, what) {
   return el("figure", {}, image(picture, `${what}${described(picture) ? `: ${described(picture)}` : ""}`), el("figcaption", {}, described(picture) || what));
 }
 
+// Of a place between samples there is no command, but an expression.
+function copying(python) {
+  return el("div", { class: "python" }, el("code", { hidden: true }, python), el("button", { type: "button", class: "quiet copy" }, "Copy as Python"));
+}
+
 // What is asked for of all samples: class or conditions, and truncation.
 function wanted() {
   const fields = {};

@@ -1,8 +1,8 @@
 // A walk between two pinned pictures.
 if (can("walk")) {
-  const ask = asker("walk", "walk", ({ picture }, fields) => {
+  const ask = asker("walk", "walk", ({ picture, python }, fields) => {
     const way = `${Math.round(fields.share * 100)}% of the way`;
-    $("walk-shown").replaceChildren(framed(picture, way));
+    $("walk-shown").replaceChildren(framed(picture, way), el("div", { class: "controls" }, copying(python)));
     say("walk", [way, described(picture)].filter(Boolean).join(", "));
   });
 
