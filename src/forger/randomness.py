@@ -30,11 +30,21 @@ class Noise:
         stream: the generator, the same on every rank, or a function that makes it when something is first drawn.
         rank: this process.
         world: how many processes there are.
+        part: which of the parts, one after the other, into which the rank's share is cut.
+        parts: how many of those there are.
     """
 
-    def __init__(self, stream: torch.Generator | Callable[[], torch.Generator], rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        stream: torch.Generator | Callable[[], torch.Generator],
+        rank: int = 0,
+        world: int = 1,
+        part: int = 0,
+        parts: int = 1,
+    ) -> None:
         self._stream = stream
         self._rank, self._world = rank, world
+        self._part, self._parts = part, parts
 
     def normal(self, shape: Sequence[int]) -> Tensor:
         """Standard normal numbers, float32, on the generator's device."""
@@ -47,8 +57,9 @@ class Noise:
     def _drawn(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
         if not isinstance(self._stream, torch.Generator):
             self._stream = self._stream()
-        everyones = draw((shape[0] * self._world, *shape[1:]), generator=self._stream, device=self._stream.device)
-        return everyones[self._rank :: self._world]
+        n, stream = shape[0], self._stream
+        everyones = draw((n * self._parts * self._world, *shape[1:]), generator=stream, device=stream.device)
+        return everyones[self._rank :: self._world][self._part * n : (self._part + 1) * n]
 
 
 def seed_layers(seed: int, device: torch.device) -> None:

@@ -54,6 +54,7 @@ class Device(TypedDict):
     accelerator: str
     devices: Annotated[int, Ge(1)]
     threads: NotRequired[Annotated[int, Ge(1)]]
+    parts: NotRequired[Annotated[int, Ge(2), "in which each batch passed the networks"]]
     changed: NotRequired[Annotated[list[dict[str, Any]], "from how many images on it was another, and how"]]
 
 

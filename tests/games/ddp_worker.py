@@ -92,6 +92,7 @@ def games():
             yield f"{loss}/{name}", game(loss, penalty), ROUNDS
     for name, (options, player) in TECHNIQUES.items():
         yield f"hinge/{name}", game("hinge", R1, options=options, player=player), ROUNDS
+    yield "hinge/accumulate", game("hinge", R1), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
 
@@ -108,6 +109,8 @@ def work(rank: int, path: Path, world: int, port: int) -> None:
     conditional = Split({**split.arrays, "label": torch.stack([(digit % 2 == 0).float(), digit.float()], 1)})
     found = {}
     for name, played, rounds in games():
+        if name.endswith("accumulate") and world > 1:
+            played.parts = 4  # which together with the processes are to do what one does at once
         batches = Ranked(
             conditional if name.endswith("conditions") else split,
             batch_size=64 * played.batches_a_round,

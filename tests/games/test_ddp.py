@@ -43,7 +43,7 @@ def test_gradients_of_every_loss_and_penalty(played, loss, penalty):
         torch.testing.assert_close(two["buffers"][name], value, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("technique", [*TECHNIQUES, "conditions"])
+@pytest.mark.parametrize("technique", [*TECHNIQUES, "conditions", "accumulate"])
 def test_gradients_of_every_other_technique(played, technique):
     one, two = (found[f"hinge/{technique}"] for found in played)
     for player in ("discriminator", "generator"):

@@ -37,9 +37,11 @@ class Profiling(Callback):
             return
         pl_module.prepared = _labelled(pl_module.prepared, lambda *_: "forger: prepared (data to floats, fakes)")
         pl_module.objective = _labelled(pl_module.objective, lambda player, *_: f"forger: {player}'s objective")
-        pl_module._move = _labelled(
-            pl_module._move, lambda player, *_: f"forger: {player}'s move (backward, step, averages)"
-        )
+        for name in ("_descend", "_move"):
+            move = _labelled(
+                getattr(pl_module, name), lambda player, *_: f"forger: {player}'s move (backward, step, averages)"
+            )
+            setattr(pl_module, name, move)
         cuda = torch.cuda.is_available()
         if not cuda:  # or it complains of the missing driver
             os.environ.setdefault("KINETO_LOG_LEVEL", "99")

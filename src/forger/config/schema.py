@@ -75,6 +75,7 @@ class TrainerConfig:
     deterministic: bool | Literal["warn"] = True
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
     profile: bool = False
+    accumulate: Count = 1
 
 
 @dataclass

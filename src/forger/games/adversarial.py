@@ -69,6 +69,8 @@ class AdversarialGame(Game):
         self.penalties = nn.ModuleDict(penalties)
         self.augmentations = nn.ModuleDict(augmentations)
         self.flip_labels = number("flip_labels", flip_labels, Share)
+        #: D's logits on reals and fakes in this round, part by part.
+        self._judged: list[tuple[Tensor, Tensor]] = []
         self.fresh_batch = fresh_batch
         self.batches_a_round = 2 if fresh_batch else 1
         # Without the bookkeeping of a container at each use.
@@ -99,7 +101,7 @@ class AdversarialGame(Game):
 
     def _fakes(self, real: Tensor, labels: Tensor | None, purpose: str, graph: bool) -> Tensor:
         """As many fakes as reals, of the same labels."""
-        z = self.rank_share(self.latents(len(real) * self.world, self.stream(purpose)))
+        z = self.rank_share(self.latents(len(real) * self.parts * self.world, self.stream(purpose)))
         with torch.set_grad_enabled(graph):
             return self.generator(z, labels)
 
@@ -116,7 +118,9 @@ class AdversarialGame(Game):
                 judge = partial(self._judge_again, labels=labels, noise=self.noise(f"augment/{name}"))
                 noise = self.noise(name)
                 terms[name] = penalty(PenaltyInputs(real, fake, real_logits, fake_logits, judge, noise, self.shown))
-        self._learn(real_logits.detach(), fake_logits.detach())
+        self._judged[self.part :] = [(real_logits.detach(), fake_logits.detach())]
+        if len(self._judged) == self.parts:
+            self._learn(*(torch.cat(logits) for logits in zip(*self._judged, strict=True)))
         return terms
 
     def _forge(self, batch: Batch) -> Terms:

@@ -18,6 +18,7 @@ from forger.games.all_reduce import average_over_ranks, silence_reducer, statist
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
 from forger.games.moving import Moving
+from forger.games.parts import parted
 from forger.games.steering import numbers_of, rate_of, steer, steered
 from forger.games.tensor_checks import copied, refuse_faults, relative_change
 from forger.partials import plain
@@ -91,6 +92,8 @@ class Game(Moving, Descent, Inference):
         self.rank, self.world = 0, 1
         #: Batches that a round takes, of which it counts the images of one.
         self.batches_a_round = 1
+        #: Parts in which each player's share of a batch passes the networks, and the one whose turn it is.
+        self.parts, self.part = 1, 0
         self.observe_every = 1
         #: Whether callbacks have something to do after the round just played.
         self.pausing: Callable[[], bool] = _always
@@ -131,13 +134,19 @@ class Game(Moving, Descent, Inference):
         """One round on this rank's share of a batch."""
         seed_layers(derived_seed(self.seed, "layers", self.iteration, self.rank), self.device)
         self._freeze_all_but(*self.players)
-        batch = self.prepared(batch)
-        self.playing = len(batch["image"]) * self.world
+        self.playing = len(batch["image"]) // self.batches_a_round * self.world
+        whole = self.prepared(batch) if self.parts == 1 else None
         optimizers = dict(zip(self.players, self._optimizers(), strict=True))
         for name in self.round():
             self._freeze_all_but(name)
             self._look_at(self.players[name])
-            self._move(name, optimizers[name], self.objective(name, batch))
+            terms: Terms = {}
+            for part in range(self.parts):
+                self.part = part
+                mine = whole or self.prepared(parted(batch, self.batches_a_round, self.parts, part))
+                terms = self._descend(name, optimizers[name], self.objective(name, mine), terms)
+            self.part = 0
+            self._move(name, optimizers[name], terms)
         if self.world > 1:
             # A player's images pass the others' networks, too; a checkpoint holds one state, that of all ranks.
             moved = (network for player in self.players for network in self.networks_of(player))
@@ -145,16 +154,23 @@ class Game(Moving, Descent, Inference):
         self.iteration += 1
         self.shown_before, self.shown = self.shown, self.shown + self.playing
 
-    def _move(self, name: str, optimizer: Any, terms: Terms) -> None:
-        player = self.players[name]
+    def _descend(self, name: str, optimizer: Any, terms: Terms, before: Terms) -> Terms:
+        """Give the player the gradient of its terms, or add that of a part; the values, with those of parts before."""
+        if self.parts > 1:
+            terms = {term: value / self.parts for term, value in terms.items()}
         total = torch.stack(list(terms.values())).sum()
         known = self.observing or total.device.type == "cpu"  # elsewhere asking for a value costs time
         if known and not all(math.isfinite(value.item()) for value in terms.values()):
             refuse_faults(dict(self.named_parameters()), name, self.iteration, "weight")
             refuse_faults(terms, name, self.iteration, "term")
+        if not before:
+            self._clear(optimizer, self.trained_by(name))
+        self._backward(total)
+        return {term: value.detach() + before[term] if before else value.detach() for term, value in terms.items()}
+
+    def _move(self, name: str, optimizer: Any, terms: Terms) -> None:
+        player, trained = self.players[name], self.trained_by(name)
         steer(optimizer, player.schedule, player.schedules, self.shown)
-        trained = self.trained_by(name)
-        self._backward(optimizer, trained, total)
         if self.world > 1:
             gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
             average_over_ranks([*gradients, *statistics(self.remembering(name))], self.world)
@@ -167,7 +183,7 @@ class Game(Moving, Descent, Inference):
         self.after_move(name)
         if self.observing:
             self.observe(f"watch/{name}_update", relative_change(before, trained))
-            self.observed |= {f"train/{name}/{term}": value.detach() for term, value in terms.items()}
+            self.observed |= {f"train/{name}/{term}": value for term, value in terms.items()}
 
     def scheduled(self) -> dict[str, float]:
         """``schedule/…``: numbers that follow schedules, by their places in the config, in the round just played."""
@@ -211,11 +227,11 @@ class Game(Moving, Descent, Inference):
 
     def noise(self, purpose: str) -> Noise:
         """This round's random numbers for a purpose, of which every rank draws its own samples' share."""
-        return Noise(lambda: self.stream(purpose), self.rank, self.world)
+        return Noise(lambda: self.stream(purpose), self.rank, self.world, self.part, self.parts)
 
     def rank_share(self, shared: Tensor) -> Tensor:
-        """This rank's share of a tensor drawn for the global batch, laid out as the loader deals batches."""
-        return shared[self.rank :: self.world]
+        """This rank's share, or a part of it, of what was drawn for the global batch, as the loader deals batches."""
+        return shared[self.rank :: self.world].chunk(self.parts)[self.part]
 
     def _observe_gradient(self, name: str) -> None:
         gradients = {n: p.grad for n, p in self.named_parameters() if p.grad is not None and p.requires_grad}

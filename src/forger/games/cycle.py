@@ -1,7 +1,7 @@
 """The game of two translations between two domains that undo each other."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.distributed
@@ -46,6 +46,9 @@ class CycleGame(Game):
         ema: decay of the generators' moving averages per move, which then translate; None keeps none.
         seed: seed of every random stream.
     """
+
+    #: Pools and distances go through a batch in its order, or by pairs.
+    takes_whole_batches: ClassVar[bool] = True
 
     def __init__(
         self,

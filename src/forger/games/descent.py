@@ -28,11 +28,14 @@ class Descent(LightningModule):
         optimizers = self.optimizers(use_pl_optimizer=self.hooked)
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
-    def _backward(self, optimizer: Any, parameters: Iterable[nn.Parameter], total: Tensor) -> None:
-        """Give the parameters the gradient of ``total``, multiplied by the scaler's factor if there is one."""
+    def _clear(self, optimizer: Any, parameters: Iterable[nn.Parameter]) -> None:
+        """Leave the parameters without a gradient."""
         self.tell("on_before_zero_grad", optimizer)
         for parameter in parameters:
             parameter.grad = None
+
+    def _backward(self, total: Tensor) -> None:
+        """Add the gradient of ``total``, multiplied by the scaler's factor if there is one."""
         if self.hooked:
             self.manual_backward(total)
         else:

@@ -11,7 +11,7 @@ from forger.config.former_names import former_name
 # source, such as paths; the evaluations name the extractor, and the budget stands in its own group.
 _NOT_IDENTITY = {
     (): {"logger", "run"},
-    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile"},
+    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "accumulate"},
     ("data",): {"root", "source", "fit", "depth", "range", "splits", "group", "skip_damaged", "extractor", "budget"},
     ("metrics",): {"auto"},
 }
@@ -22,9 +22,9 @@ def run_id(
 ) -> str:
     """The run's identity: 12 hexadecimal digits of what determines its result.
 
-    That is the resolved config less loggers, paths and placement (accelerator, devices, nodes, strategy, threads;
-    precision counts), the package's version, the data's fingerprint, and the hash of the weights that it starts from,
-    if those are another run's.
+    That is the resolved config less loggers, paths and placement (accelerator, devices, nodes, strategy, threads, parts
+    of batches; precision counts), the package's version, the data's fingerprint, and the hash of the weights that it
+    starts from, if those are another run's.
     ``1`` and ``1.0`` are the same value here, and so are the present and the former name of a class.
     """
     document = {

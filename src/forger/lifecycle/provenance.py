@@ -46,7 +46,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
 
 
-def device_state(accelerator: str, devices: int) -> Device:
+def device_state(accelerator: str, devices: int, parts: int = 1) -> Device:
     """The hardware and the settings that the bits of a result depend on."""
     import torch
 
@@ -59,6 +59,8 @@ def device_state(accelerator: str, devices: int) -> Device:
     }
     limits = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
     state |= {name: os.environ[name] for name in limits if name in os.environ}
+    if parts > 1:
+        state["parts"] = parts
     if accelerator == "cuda":
         state["gpu"] = torch.cuda.get_device_name()
     return state

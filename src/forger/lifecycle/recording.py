@@ -53,7 +53,7 @@ def begin(
         saved: the state that it goes on from.
         parent: the run whose weights it starts from.
     """
-    device = device_state(accelerator, devices)
+    device = device_state(accelerator, devices, config.trainer.accumulate)
     if saved is not None and _has_record(folder):
         take_up(config, folder, saved, device)
         say(counted(data))

@@ -10,6 +10,7 @@ from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
 from forger.games.base import Game
+from forger.games.parts import check_parts
 
 #: Samples of a rehearsal; a whole batch if so few do not work (a discriminator that packs them by three).
 _FEW = 2
@@ -25,11 +26,14 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
             parts that don't fit each other or the data.
     """
     _check_players(game)
+    check_parts(game, game.parts)
     processes = _processes(config.trainer)
-    batch_size, rest = divmod(config.data.batch_size, processes)
+    batch_size, rest = divmod(config.data.batch_size, processes * game.parts)
     if rest or not batch_size:
-        size = config.data.batch_size
-        raise ConfigError(f"data.batch_size={size}: can't be shared equally by {processes} processes; take a multiple")
+        size, parts = config.data.batch_size, f" in {game.parts} parts each" if game.parts > 1 else ""
+        raise ConfigError(
+            f"data.batch_size={size}: can't be shared equally by {processes} processes{parts}; take a multiple"
+        )
     if config.data.batch_size * game.batches_a_round > len(data.train):
         raise ConfigError(
             f"data.batch_size={config.data.batch_size}: with model.fresh_batch a round takes twice as many, and there "

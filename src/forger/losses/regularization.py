@@ -1,6 +1,6 @@
 """Penalties on the discriminator's output rather than on its slope: LeCam and consistency."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Lt
@@ -24,6 +24,9 @@ class LeCam(Penalty):
         decay: γ of α ← γ α + (1 − γ) mean.
         start: real images shown before the penalty counts; until then α is the latest mean.
     """
+
+    #: The averages follow means over whole batches.
+    takes_whole_batches: ClassVar[bool] = True
 
     real_mean: Tensor
     fake_mean: Tensor

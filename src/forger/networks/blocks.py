@@ -1,7 +1,7 @@
 """Pieces that several networks share: sizes, norms, labels, minibatch statistics, spectral normalisation."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -107,6 +107,8 @@ class MinibatchStd(nn.Module):
 
     Of features (N, c, h, w) or (N, c), over the whole batch. Couples the samples of a batch, as batch norm.
     """
+
+    takes_whole_batches: ClassVar[bool] = True
 
     def forward(self, x: Tensor) -> Tensor:
         # the small term keeps the slope of the root finite where all samples agree

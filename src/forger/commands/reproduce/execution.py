@@ -135,7 +135,8 @@ def _reasons(run: RunFolder, config: Config, record: Record) -> str:
             f"different: the data {data.name} have the fingerprint {data.fingerprint[:12]}, "
             f"those of {run} had {str(record.data.get('fingerprint'))[:12]}; there is nothing to train on"
         )
-    then, now = record.device, device_state(record.device["accelerator"], record.device["devices"])
+    parts = record.device.get("parts", 1)
+    then, now = record.device, device_state(record.device["accelerator"], record.device["devices"], parts)
     changed = differences(record, replace(record, device=now, versions=versions(), git=git_state()))
     text = f"not as it was: {', '.join(changed)}" if changed else ""
     for moment in then.get("changed", []):
