@@ -11,7 +11,7 @@ from forger.config.trust import is_place, trusted_target
 
 #: Texts that are no places: names of extractors, of columns, of an attribute, of players and networks.
 _NAMES = {"extractor", "name", "label", "config", "split", "image_key", "label_key", "group"}
-_NAMES |= {"main", "networks", "player", "players"}
+_NAMES |= {"main", "networks", "player", "players", "freeze"}
 
 
 @pytest.mark.parametrize(
