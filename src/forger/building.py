@@ -92,7 +92,7 @@ def build_game(config: Config) -> Game:
     """The game with its initial weights, a function of the seed."""
     torch.manual_seed(derived_seed(config.seed, "weights"))
     game = built("model", config.model, seed=config.seed, _convert_="all")
-    game.values, game.parts = values_of(config.data), config.trainer.accumulate
+    game.values, game.accumulate = values_of(config.data), config.trainer.accumulate
     return game.to(memory_format=torch.channels_last)
 
 

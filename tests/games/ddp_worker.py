@@ -110,7 +110,7 @@ def work(rank: int, path: Path, world: int, port: int) -> None:
     found = {}
     for name, played, rounds in games():
         if name.endswith("accumulate") and world > 1:
-            played.parts = 4  # which together with the processes are to do what one does at once
+            played.accumulate = 4  # which together with the processes are to do what one does at once
         batches = Ranked(
             conditional if name.endswith("conditions") else split,
             batch_size=64 * played.batches_a_round,

@@ -101,7 +101,7 @@ class AdversarialGame(Game):
 
     def _fakes(self, real: Tensor, labels: Tensor | None, purpose: str, graph: bool) -> Tensor:
         """As many fakes as reals, of the same labels."""
-        z = self.rank_share(self.latents(len(real) * self.parts * self.world, self.stream(purpose)))
+        z = self.rank_share(self.latents(len(real) * self.accumulate * self.world, self.stream(purpose)))
         with torch.set_grad_enabled(graph):
             return self.generator(z, labels)
 
@@ -119,7 +119,7 @@ class AdversarialGame(Game):
                 noise = self.noise(name)
                 terms[name] = penalty(PenaltyInputs(real, fake, real_logits, fake_logits, judge, noise, self.shown))
         self._judged[self.part :] = [(real_logits.detach(), fake_logits.detach())]
-        if len(self._judged) == self.parts:
+        if len(self._judged) == self.accumulate:
             self._learn(*(torch.cat(logits) for logits in zip(*self._judged, strict=True)))
         return terms
 

@@ -14,11 +14,11 @@ from torch.optim import Optimizer
 from forger.annealing import Schedule, followed
 from forger.data.conditions import Conditions
 from forger.data.pixels.ranges import BYTES, ValueRange
+from forger.games.accumulation import parted
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
 from forger.games.moving import Moving
-from forger.games.parts import parted
 from forger.games.steering import numbers_of, rate_of, steer, steered
 from forger.games.tensor_checks import copied, refuse_faults, relative_change
 from forger.partials import plain
@@ -93,7 +93,7 @@ class Game(Moving, Descent, Inference):
         #: Batches that a round takes, of which it counts the images of one.
         self.batches_a_round = 1
         #: Parts in which each player's share of a batch passes the networks, and the one whose turn it is.
-        self.parts, self.part = 1, 0
+        self.accumulate, self.part = 1, 0
         self.observe_every = 1
         #: Whether callbacks have something to do after the round just played.
         self.pausing: Callable[[], bool] = _always
@@ -135,15 +135,15 @@ class Game(Moving, Descent, Inference):
         seed_layers(derived_seed(self.seed, "layers", self.iteration, self.rank), self.device)
         self._freeze_all_but(*self.players)
         self.playing = len(batch["image"]) // self.batches_a_round * self.world
-        whole = self.prepared(batch) if self.parts == 1 else None
+        whole = self.prepared(batch) if self.accumulate == 1 else None
         optimizers = dict(zip(self.players, self._optimizers(), strict=True))
         for name in self.round():
             self._freeze_all_but(name)
             self._look_at(self.players[name])
             terms: Terms = {}
-            for part in range(self.parts):
+            for part in range(self.accumulate):
                 self.part = part
-                mine = whole or self.prepared(parted(batch, self.batches_a_round, self.parts, part))
+                mine = whole or self.prepared(parted(batch, self.batches_a_round, self.accumulate, part))
                 terms = self._descend(name, optimizers[name], self.objective(name, mine), terms)
             self.part = 0
             self._move(name, optimizers[name], terms)
@@ -156,8 +156,8 @@ class Game(Moving, Descent, Inference):
 
     def _descend(self, name: str, optimizer: Any, terms: Terms, before: Terms) -> Terms:
         """Give the player the gradient of its terms, or add that of a part; the values, with those of parts before."""
-        if self.parts > 1:
-            terms = {term: value / self.parts for term, value in terms.items()}
+        if self.accumulate > 1:
+            terms = {term: value / self.accumulate for term, value in terms.items()}
         total = torch.stack(list(terms.values())).sum()
         known = self.observing or total.device.type == "cpu"  # elsewhere asking for a value costs time
         if known and not all(math.isfinite(value.item()) for value in terms.values()):
@@ -227,11 +227,11 @@ class Game(Moving, Descent, Inference):
 
     def noise(self, purpose: str) -> Noise:
         """This round's random numbers for a purpose, of which every rank draws its own samples' share."""
-        return Noise(lambda: self.stream(purpose), self.rank, self.world, self.part, self.parts)
+        return Noise(lambda: self.stream(purpose), self.rank, self.world, self.part, self.accumulate)
 
     def rank_share(self, shared: Tensor) -> Tensor:
         """This rank's share, or a part of it, of what was drawn for the global batch, as the loader deals batches."""
-        return shared[self.rank :: self.world].chunk(self.parts)[self.part]
+        return shared[self.rank :: self.world].chunk(self.accumulate)[self.part]
 
     def _observe_gradient(self, name: str) -> None:
         gradients = {n: p.grad for n, p in self.named_parameters() if p.grad is not None and p.requires_grad}

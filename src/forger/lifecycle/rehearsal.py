@@ -9,8 +9,8 @@ from forger.config.schema import Config, TrainerConfig
 from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
+from forger.games.accumulation import check_parts
 from forger.games.base import Game
-from forger.games.parts import check_parts
 
 #: Samples of a rehearsal; a whole batch if so few do not work (a discriminator that packs them by three).
 _FEW = 2
@@ -26,11 +26,11 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
             parts that don't fit each other or the data.
     """
     _check_players(game)
-    check_parts(game, game.parts)
+    check_parts(game, game.accumulate)
     processes = _processes(config.trainer)
-    batch_size, rest = divmod(config.data.batch_size, processes * game.parts)
+    batch_size, rest = divmod(config.data.batch_size, processes * game.accumulate)
     if rest or not batch_size:
-        size, parts = config.data.batch_size, f" in {game.parts} parts each" if game.parts > 1 else ""
+        size, parts = config.data.batch_size, f" in {game.accumulate} parts each" if game.accumulate > 1 else ""
         raise ConfigError(
             f"data.batch_size={size}: can't be shared equally by {processes} processes{parts}; take a multiple"
         )

@@ -31,7 +31,7 @@ def batches(n=64, rounds=1, channels=1, size=8):
 
 
 def in_parts(made, parts, rounds=3, n=64, **options):
-    made.parts = parts
+    made.accumulate = parts
     return train(made, list(batches(n * made.batches_a_round, rounds)), rounds, **options)
 
 
