@@ -143,6 +143,7 @@ def test_drawing_for_an_autoencoder(opened, tmp_path):
     tab = opened("autoencoder", color_scheme="dark", bypass_csp=True)
     assert tab.locator("#plane h2").inner_text() == "Latent map"
     says(tab, "plane", "50% across, 50% down")
+    says(tab, "walk", "Pin two pictures for a walk.")
     pad = tab.locator("#pad")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from forger.errors import ConfigError
@@ -27,7 +28,7 @@ def told(playing, fields) -> tuple[int, str]:
     """The status of a request, and the error in the answer."""
     status, answer = answered(playing, fields if isinstance(fields, bytes) else json.dumps(fields).encode())
     assert answered(playing, b'{"what": "samples", "n": 1}')[0] == 200
-    return status, answer.get("error", "")
+    return status, json.loads(answer).get("error", "")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,7 @@ def told(playing, fields) -> tuple[int, str]:
         ({"what": "samples", "labels": [10]}, "must be classes from 0 to 9"),
         ({"what": "samples", "labels": [-1]}, "must be classes from 0 to 9"),
         ({"what": "samples", "labels": "3"}, "labels: must be a list of classes"),
+        ({"what": "samples", "labels": [1] * 1001}, "labels: must be a list of classes, at most 1,000"),
         ({"what": "samples", "labels": [True]}, "labels: must be a list of classes"),
         ({"what": "samples", "conditions": [{"age": 3}]}, "this run's game has no conditions to ask for"),
         ({"what": "samples", "conditions": {"age": 3}}, "conditions: must be a list of objects"),
@@ -80,6 +82,15 @@ def test_a_request_that_makes_no_sense(playing, fields, line):
     assert line in error
     assert "\n" not in error
     assert "Traceback" not in error
+
+
+def test_a_game_that_has_diverged_says_so(playing, monkeypatch):
+    monkeypatch.setattr(
+        playing["gan"].game, "discriminate", lambda images, labels: torch.full((len(images),), torch.nan)
+    )
+    status, answer = answered(playing["gan"], b'{"what": "samples", "n": 2}')
+    assert status == 500
+    assert json.loads(answer)["error"].startswith("the answer is not finite: has the game diverged?")
 
 
 def header(width: int, height: int) -> bytes:

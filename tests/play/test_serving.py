@@ -124,7 +124,7 @@ def test_the_model_answers_one_at_a_time(server, monkeypatch):
         most.append(len(at_work))
         time.sleep(0.02)
         at_work.pop()
-        return 200, {}
+        return 200, b"{}"
 
     monkeypatch.setattr(serving, "answered", slow)
     with ThreadPoolExecutor(4) as tabs:

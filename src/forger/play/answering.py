@@ -54,18 +54,27 @@ def answer(playing: Playing, content: Any) -> dict[str, Any]:
     return answers[asked.choice("what", answers)](playing, asked)
 
 
-def answered(playing: Playing, body: bytes) -> tuple[int, dict[str, Any]]:
+def answered(playing: Playing, body: bytes) -> tuple[int, bytes]:
     """The HTTP status and the answer to what a browser sent; whatever that is, there is one: ``{"error": LINE}``."""
     try:
         content = json.loads(body, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
-        return 400, {"error": f"no JSON: {error}"}
+        return 400, failed(f"no JSON: {error}")
     try:
-        return 200, answer(playing, content)
+        found = answer(playing, content)
     except Exception as error:
         line, code = explain(error)
         wrong = isinstance(error, ValueError) or code == ConfigError.exit_code
-        return 400 if wrong else 500, {"error": line}
+        return 400 if wrong else 500, failed(line)
+    try:
+        return 200, json.dumps(found, allow_nan=False).encode()
+    except ValueError:
+        return 500, failed("the answer is not finite: has the game diverged? (forger runs says so)")
+
+
+def failed(line: str) -> bytes:
+    """An answer that is none."""
+    return json.dumps({"error": line}).encode()
 
 
 def _refused(constant: str) -> None:

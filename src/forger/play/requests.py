@@ -14,6 +14,8 @@ from forger.errors import closest
 
 #: Largest seed, as `forger sample` takes it.
 _MOST = 2**63 - 1
+#: Most classes or conditions of one request.
+_FEW = 1000
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,15 @@ class Asked:
         value = self.fields.get(name)
         if value is None:
             return None
-        if not isinstance(value, list) or not all(
-            isinstance(each, int) and not isinstance(each, bool) for each in value
-        ):
-            raise ValueError(f"{name}: must be a list of classes")
+        if not isinstance(value, list) or len(value) > _FEW or not all(type(each) is int for each in value):
+            raise ValueError(f"{name}: must be a list of classes, at most {_FEW:,}")
         return value or None
 
     def conditions(self, name: str) -> list[str]:
         """Conditions as one would type them, ``Smiling=1,age=30``, of a list of objects."""
         value = self.fields.get(name) or []
-        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            raise ValueError(f"{name}: must be a list of objects, NAME: VALUE")
+        if not isinstance(value, list) or len(value) > _FEW or not all(isinstance(each, dict) for each in value):
+            raise ValueError(f"{name}: must be a list of objects, NAME: VALUE, at most {_FEW:,}")
         return [",".join(f"{key}={text}" for key, text in each.items()) for each in value if each]
 
     def latents(self, name: str, latent: int, n: int = 1) -> Tensor:

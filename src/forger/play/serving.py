@@ -1,11 +1,9 @@
 """The server of the page."""
 
-import json
 import threading
-from typing import Any
 
 from forger.pages.serving import LocalHandler, LocalServer
-from forger.play.answering import answered
+from forger.play.answering import answered, failed
 from forger.play.page import MOST_SENT, page
 from forger.play.playing import Playing
 
@@ -32,7 +30,7 @@ class Server(LocalServer):
         self.page = page(playing).encode()
         self._answering = threading.Lock()
 
-    def answered(self, body: bytes) -> tuple[int, dict[str, Any]]:
+    def answered(self, body: bytes) -> tuple[int, bytes]:
         """The status and the answer, once those before have been answered."""
         with self._answering:
             return answered(self.playing, body)
@@ -59,15 +57,14 @@ class _Handler(LocalHandler):
             self._ignore(min(int(length), _MOST_IGNORED))
             return self._tell(413, f"too large: a picture has at most {MOST_SENT >> 20} MB")
         body = self.rfile.read(int(length))
-        status, content = self.server.answered(body)
-        return self._send(status, content)
+        return self._send(*self.server.answered(body))
 
     def _ignore(self, length: int) -> None:
         while length > 0 and (part := self.rfile.read(min(length, 2**20))):
             length -= len(part)
 
     def _tell(self, status: int, line: str) -> None:
-        self._send(status, {"error": line})
+        self._send(status, failed(line))
 
-    def _send(self, status: int, content: dict[str, Any]) -> None:
-        self.answer(json.dumps(content, allow_nan=False).encode(), "application/json", status=status)
+    def _send(self, status: int, content: bytes) -> None:
+        self.answer(content, "application/json", status=status)

@@ -1,1 +1,2 @@
+if (can("walk")) pinsChanged();
 changed();
