@@ -6,9 +6,10 @@ import platform
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +111,28 @@ def replaced(former: list[dict[str, Any]], measured: dict[str, Any]) -> list[dic
 
 def machine() -> str:
     """The machine as a line of prose."""
+    packages = ", ".join(
+        f"{name} {number}" for name, number in versions("torch", "pytorch-lightning", "optuna").items()
+    )
+    return f"Machine: {hardware()}; Python {platform.python_version()}, {packages}. One thread, {date.today()}."
+
+
+def hardware() -> str:
+    """Processor, memory and GPU."""
     about = Path("/proc/cpuinfo").read_text()
     cpus = re.findall(r"model name\s*:\s*(.*)", about)
     wide = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in about]
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "pytorch-lightning", "optuna"))
     return (
-        f"Machine: {len(cpus)} cores of {cpus[0] if cpus else platform.machine()} ({', '.join(wide)}), "
-        f"{memory:.0f} GiB, {gpu}; Python {platform.python_version()}, {packages}. One thread, {date.today()}."
+        f"{len(cpus)} cores of {cpus[0] if cpus else platform.machine()} ({', '.join(wide)}), {memory:.0f} GiB, {gpu}"
     )
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Versions of the packages of these names that are installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

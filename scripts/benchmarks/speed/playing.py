@@ -27,19 +27,30 @@ def config_of(overrides: Sequence[str]) -> Config:
 
 
 class Match:
-    """A game and an endless stream of batches of 64 random images for it."""
+    """A game and an endless stream of batches of random images for it.
 
-    def __init__(self, overrides: Sequence[str]) -> None:
+    Args:
+        overrides: of the game.
+        device: where it is played.
+        batch: images of a batch on each of the processes that share it.
+        rank, world: this process among them.
+    """
+
+    def __init__(
+        self, overrides: Sequence[str], device: str = "cpu", batch: int = 64, rank: int = 0, world: int = 1
+    ) -> None:
         config = config_of([*overrides, "logger=none", "metrics=none", "trainer.threads=1"])
         about = config.data
-        self.game: Any = build_game(config)
+        self.game: Any = build_game(config).to(device)
+        self.game.rank, self.game.world = rank, world
         self.game.observe_every = config.log.every
         optimizers = self.game.configure_optimizers()
         # What Lightning would keep for it.
         self.game._optimizers = lambda: optimizers
-        shape = (640, about.channels or 0, *sides(about.size or 0))
+        shape = (10 * batch * world, about.channels or 0, *sides(about.size or 0))
         images = torch.randint(256, shape, dtype=torch.uint8, generator=generator(0, "pixels"))
-        self.stream = iter(Batches(Split({"image": images}), batch_size=64, seed=0, position=int))
+        how = {"batch_size": batch * world, "rank": rank, "world": world, "device": device}
+        self.stream = iter(Batches(Split({"image": images}), seed=0, position=int, **how))
 
     def play(self, rounds: int) -> Cost:
         """The cost of a round."""
