@@ -120,6 +120,8 @@ def main() -> None:
         return
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("torch sees no GPU here; `--device cpu --smallest` shows that all of it runs")
+    # Whoever ends this ends the part that runs, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     given.folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {
