@@ -83,7 +83,8 @@ def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, ad
         _, said = again.communicate(timeout=LIMIT)
     assert again.returncode == 0, said
     assert "4 of 4 trials ended (4 finished)" in said
-    after = [row for row in TrialQueue(definition).trials() if row.number not in done]
+    rows = TrialQueue(definition).trials()  # one that Ctrl-C met before it was begun has no worker
+    after = [row for row in rows if row.number not in done and row.state == TrialState.COMPLETE]
     assert len({row.user_attrs["worker"]["pid"] for row in after}) == min(2, len(after))
     assert all(len(set(steps)) == len(steps) == 60 for steps in rows_of_steps(tmp_path))  # none was taken twice
 
