@@ -7,5 +7,5 @@ debian_packages dataset-fashion-mnist fonts-noto-color-emoji unicode-data
 ruff check --quiet .
 ruff format --quiet --check .
 pyright --warnings | tail -n 5
-# Many small computations: a second thread costs more than it gives.
-OMP_NUM_THREADS=1 pytest -n "$(nproc)" --dist loadfile "$@"
+# Many small computations: a second thread costs more than it gives. One worker more than cores, since tests wait, too.
+OMP_NUM_THREADS=1 pytest -n "$(($(nproc) + 1))" --dist loadfile "$@"

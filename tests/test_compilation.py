@@ -173,6 +173,7 @@ def test_without_a_compiler_nothing_is_started() -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.long
 def test_a_compiled_run_is_a_run_of_its_own(tmp_path) -> None:
     tiny = ("model=gan", "model.generator.width=16", "model.discriminator.width=16")
     plain = trained(tmp_path, *tiny)

@@ -37,6 +37,7 @@ def findings() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.long
 def test_a_killed_run_ends_like_an_undisturbed_one(findings, experiment):
     """Weights, averages, optimisers, pools, watch, scores, rows, alerts and pictures, bit by bit."""
     if lacking(experiment):
@@ -46,16 +47,19 @@ def test_a_killed_run_ends_like_an_undisturbed_one(findings, experiment):
     assert all(run["different"] == [] for run in runs)
 
 
+@pytest.mark.long
 def test_some_were_killed_while_a_checkpoint_was_being_written(findings):
     assert sum(run["in_a_save"] for run in findings["kills"]) >= 3
 
 
+@pytest.mark.long
 def test_damaged_checkpoints_are_recovered_from_or_refused_by_name(findings):
     outcomes = [damage["outcome"] for damage in findings["damages"]]
     assert len(outcomes) == 4
     assert set(outcomes) == {"recovered, identical", "refused by name"}
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_line_and_loses_nothing(findings):
     disks = [disk for disk in findings["disk"] if disk]
     assert disks

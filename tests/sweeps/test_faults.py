@@ -32,6 +32,7 @@ def check_all_ended_once(definition, trials: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+@pytest.mark.long
 def test_killed_at_random_then_the_same_command(tmp_path):
     """Six trials, two workers, SIGKILL to workers and runs, at last to the command itself."""
     definition, typed = begun(tmp_path, "sweep.trials=6", "budget.images=60000", "sweep.heartbeat=1")

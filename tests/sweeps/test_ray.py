@@ -61,6 +61,7 @@ def started(typed: list[str]) -> "Iterator[subprocess.Popen[str]]":
             command.kill()
 
 
+@pytest.mark.long
 def test_workers_are_actors_of_the_cluster_and_ctrl_c_has_them_save(tmp_path, address):
     typed = ["launcher=ray", f"launcher.address={address}", "sweep.trials=4", "budget.images=60000"]
     definition, typed = begun(tmp_path, *typed)

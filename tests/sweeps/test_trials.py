@@ -84,6 +84,7 @@ def test_what_is_drawn_depends_on_the_sweeps_seed_and_not_on_the_worker(tmp_path
     assert len({row.params[LR] for row in first}) == 2
 
 
+@pytest.mark.long
 def test_asha_gives_up_what_is_behind(tmp_path, stand_in):
     stand_in(seconds=0.05)
     overrides = ["sweep.pruner=asha", "sweep.rungs.first=1000", "sweep.trials=12", "budget.images=27000"]
@@ -106,6 +107,7 @@ def test_asha_gives_up_what_is_behind(tmp_path, stand_in):
 
 
 @pytest.mark.parametrize("pruner", ["hyperband", "median"])
+@pytest.mark.long
 def test_the_other_pruners_prune_too(pruner, tmp_path, stand_in):
     stand_in(seconds=0.02)
     overrides = [f"sweep.pruner={pruner}", "sweep.rungs.first=1000", "sweep.trials=9", "budget.images=27000"]
@@ -115,6 +117,7 @@ def test_the_other_pruners_prune_too(pruner, tmp_path, stand_in):
 
 
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 40), ("gp", 20)])
+@pytest.mark.long
 def test_the_sampler_learns_to_stay_away_from_divergence(sampler, trials, tmp_path, at_once):
     """Above lr = 0.01, in half of the space, a run diverges; the best lies at 0.01 itself.
 

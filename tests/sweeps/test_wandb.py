@@ -122,6 +122,7 @@ def test_a_server_that_dies_costs_seconds_and_no_row(tmp_path, monkeypatch):
     assert rows(backend) == list(range(0, 640, 64))
 
 
+@pytest.mark.long
 def test_an_exported_sweep_runs_under_wandbs_own_agent(backend, tmp_path):
     """`wandb sweep` takes the file, `wandb agent` trains two trials from it."""
     file = sweep_file(tmp_path)
@@ -185,6 +186,7 @@ def test_an_exported_file_says_what_stays_behind(tmp_path):
     assert any("3 seeds are runs of their own" in line for line in remarks(grid))
 
 
+@pytest.mark.long
 def test_both_ranks_of_a_trial_are_one_run(backend, tmp_path):
     """A DDP trial on two CPU processes: one config, one folder, one W&B run."""
     file = sweep_file(tmp_path)

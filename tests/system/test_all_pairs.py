@@ -58,6 +58,7 @@ def thin(model):
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model != "cyclegan"])
+@pytest.mark.long
 def test_a_pair_trains_and_ends_with_a_score(model, data, tmp_path):
     name, files = data
     classes = ("data.classes=3",) if name in UNNAMED and model in CONDITIONAL else ()

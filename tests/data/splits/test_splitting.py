@@ -52,6 +52,7 @@ def test_the_hash_is_the_same_for_ever():
     assert f"{content_hash(b'picture'):016x}" == "6d06958e9a6f29a2"
 
 
+@pytest.mark.long
 def test_from_the_smallest_folder_on_no_training_picture_is_ever_tested_with(tmp_path):
     """Where a split would be empty it borrows from training, and gives back."""
     seen = set()

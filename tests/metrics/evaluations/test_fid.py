@@ -68,6 +68,7 @@ def evaluation(weights):
 
 
 @pytest.mark.parametrize(("metrics", "split", "name"), [("fid", "test", "fid"), ("fid50k", "train", "fid_train")])
+@pytest.mark.long
 def test_fid_is_that_of_torch_fidelity(metrics, split, name, evaluation, wanted):
     built = evaluation(metrics, "splits=2")
     assert built.published == [name, "is", name.replace("fid", "kid")]
@@ -82,6 +83,7 @@ def test_fid_is_that_of_torch_fidelity(metrics, split, name, evaluation, wanted)
     assert (built._prepared(DATA, "test") is built._prepared(DATA, "validation")) == (split == "train")
 
 
+@pytest.mark.long
 def test_published_statistics_are_a_reference(evaluation, statistics, wanted, tmp_path):
     real = statistics["test"]
     numpy.savez(tmp_path / "noise.npz", mu=real["mu"], sigma=real["sigma"])
@@ -123,6 +125,7 @@ def test_statistics_of_other_features(evaluation, tmp_path):
         built.check(DATA)
 
 
+@pytest.mark.long
 def test_images_are_scored_against_published_statistics(weights, statistics, wanted, tmp_path, capsys):
     real = statistics["test"]
     numpy.savez(tmp_path / "noise.npz", mu=real["mu"], sigma=real["sigma"])
