@@ -9,6 +9,7 @@ from torch import Tensor
 
 from forger.errors import ConfigError
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents
+from forger.games.inference import evaluating
 from forger.metrics.features.untrained import UntrainedNetwork
 from forger.randomness import generator
 
@@ -71,13 +72,8 @@ class Inversion:
             labels: classes (n,) or conditions (n, k) to go with them; None lets the search choose them.
             progress: called after each tenth of the steps, with the step and the median error of the pictures.
         """
-        used = [module for module in self._network.modules() if module.training]
-        self._network.eval()
-        try:
+        with evaluating(self._network):
             return self._found(images.to(self._game.device), labels, progress)
-        finally:
-            for module in used:
-                module.training = True
 
     def _found(self, images: Tensor, labels: Tensor | None, progress: Callable[[int, float], None]) -> Inverted:
         n, starts = len(images), self.starts

@@ -36,6 +36,18 @@ class Part:
     any_size: bool = False
 
 
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode while this is entered; afterwards each of its modules is in the mode that it was."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 class Inference(LightningModule):
     """The part of a game that answers: what its networks make of inputs, outside of training."""
 
@@ -110,11 +122,8 @@ class Inference(LightningModule):
         """
         used = self.answering(network)
         parts = zip(*(repeat(None) if x is None else x.split(at_once) for x in inputs), strict=False)
-        training = [module for module in used.modules() if module.training]
-        used.eval()
-        made = [how(used, *(None if x is None else x.to(self.device) for x in part)).float() for part in parts]
-        for module in training:
-            module.training = True
+        with evaluating(used):
+            made = [how(used, *(None if x is None else x.to(self.device) for x in part)).float() for part in parts]
         return torch.cat(made)
 
     def _update_averages(self, moved: Sequence[str], updates: int, images: int, shown: int) -> None:
