@@ -158,9 +158,10 @@ def test_a_game_that_does_not_offer_it_says_which_do(run, cycle, pictures):
 def test_the_games_that_are_named_are_those_that_offer_it():
     from forger.api.answers import OFFERED
     from forger.games.adversarial import AdversarialGame
-    from forger.games.autoencoder import AutoencoderGame, VariationalGame
+    from forger.games.autoencoder import AutoencoderGame
     from forger.games.cycle import CycleGame
     from forger.games.super_resolution import SuperResolutionGame
+    from forger.games.variational import VariationalGame
 
     games = {
         AdversarialGame: "GANs",

@@ -10,8 +10,8 @@ from forger.augmentation.noise import InstanceNoise
 from forger.building import build_game
 from forger.config.schema import validate
 from forger.errors import ConfigError
-from forger.games.autoencoder import VariationalGame
 from forger.games.base import Player
+from forger.games.variational import VariationalGame
 from forger.losses.penalties import R1
 from forger.networks.autoencoders import MLP
 from forger.run import train as run

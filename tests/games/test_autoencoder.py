@@ -13,8 +13,9 @@ from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.data.pixels.ranges import to_float
 from forger.games.abilities import Samples
-from forger.games.autoencoder import AutoencoderGame, VariationalGame
+from forger.games.autoencoder import AutoencoderGame
 from forger.games.base import Player
+from forger.games.variational import VariationalGame
 from forger.losses.reconstruction import l1
 from forger.networks.autoencoders import MLP, Convolutional
 from games.training import train

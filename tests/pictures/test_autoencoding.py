@@ -9,8 +9,9 @@ import torch
 
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
-from forger.games.autoencoder import AutoencoderGame, VariationalGame
+from forger.games.autoencoder import AutoencoderGame
 from forger.games.base import Player
+from forger.games.variational import VariationalGame
 from forger.networks.autoencoders import MLP
 from forger.pictures import draw
 from forger.pictures.autoencoding import codes, reconstructions

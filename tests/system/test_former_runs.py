@@ -95,7 +95,13 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("target", [f"forger.metrics.{m}.{name}" for m in NAMES for name in NAMES[m].split()])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "forger.games.autoencoder.VariationalGame",
+        *(f"forger.metrics.{m}.{name}" for m in NAMES for name in NAMES[m].split()),
+    ],
+)
 def test_former_names_lead_to_what_they_named(target: str) -> None:
     present = present_name(target)
     assert present != target

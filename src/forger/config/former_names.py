@@ -1,7 +1,8 @@
 """Former names of what configs build: run folders and users' configs may hold them, and ids of runs rest on them."""
 
-#: Module → its former name.
+#: A module, or one thing in a module that still has others → its former name.
 _FORMER = {
+    "forger.games.variational.VariationalGame": "forger.games.autoencoder.VariationalGame",
     "forger.metrics.evaluations.known_density": "forger.metrics.points",
     "forger.metrics.evaluations.sample_quality": "forger.metrics.evaluation",
 } | {
@@ -27,4 +28,4 @@ def former_name(target: str) -> str:
 
 def _renamed(target: str, names: dict[str, str]) -> str:
     module, _, name = target.rpartition(".")
-    return f"{names[module]}.{name}" if module in names else target
+    return names.get(target) or (f"{names[module]}.{name}" if module in names else target)

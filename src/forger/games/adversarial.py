@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
 from forger.augmentation.base import Augmentation
-from forger.data.conditions import Classes, conditions_of, in_turn
-from forger.games.base import Batch, Game, Player, Terms
+from forger.data.conditions import Classes, conditions_of
+from forger.games.base import Batch, Player, Terms
 from forger.games.inference import Ema, Input, Part
+from forger.games.latents import LatentGame
 from forger.games.schedules import Share
 from forger.losses.adversarial import boundary, is_paired
 from forger.losses.penalty import Penalty, PenaltyInputs
@@ -20,7 +21,7 @@ from forger.partials import plain
 from forger.randomness import Noise
 
 
-class AdversarialGame(Game):
+class AdversarialGame(LatentGame):
     """min_G max_D V(D, G) and its relatives (Goodfellow et al., 2014, eq. 1): the loss says which.
 
     GAN, DCGAN, conditional, least squares, hinge, Wasserstein and relativistic games differ in their networks,
@@ -76,7 +77,7 @@ class AdversarialGame(Game):
         # Without the bookkeeping of a container at each use.
         self._penalties, self._augmentations = dict(penalties or {}), dict(augmentations or {})
         self.latent = latent
-        self.prior: Literal["normal", "uniform"] = prior
+        self.prior = prior
         self.classes = classes if isinstance(classes, int) else 0
         self.conditions = conditions_of(classes)
 
@@ -168,31 +169,6 @@ class AdversarialGame(Game):
     def remembering(self, name: str) -> list[nn.Module]:
         modules = super().remembering(name)
         return [*modules, self.penalties, self.augmentations] if name == "discriminator" else modules
-
-    def latents(self, n: int, stream: torch.Generator) -> Tensor:
-        """``n`` draws from the prior (n, latent), on the stream's device."""
-        shape = (n, self.latent)
-        if self.prior == "normal":
-            return torch.randn(shape, generator=stream, device=stream.device)
-        return torch.rand(shape, generator=stream, device=stream.device).mul_(2).sub_(1)
-
-    def sample(
-        self,
-        n: int,
-        labels: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        only: Tensor | None = None,
-    ) -> Tensor:
-        """``n`` fakes; labels default to the classes 0, 1, 2, … in turn, or to conditions `in_turn`."""
-        z = self.latents(n, generator or torch.Generator().manual_seed(self.seed))
-        if labels is None and self.classes:
-            labels = torch.arange(n) % self.classes
-        if labels is None and self.conditions:
-            labels = in_turn(self.conditions, n)
-        if only is not None:
-            z, labels = z[only], None if labels is None else labels[only]
-        return self.decode(z, labels)
 
     def parts(self) -> dict[str, Part]:
         asked: tuple[Input, ...] = ("labels",) if self.classes else ("conditions",) if self.conditions else ()
