@@ -78,6 +78,7 @@ def play(game: Game, batches: Iterator[dict[str, Tensor]], rounds: int) -> None:
     [
         ("experiment=digits_dcgan", *TINY),
         ("model=wgan_gp", "data.batch_size=16"),
+        ("model=gan", "+model/objectives=acgan", "data.batch_size=16"),
         ("model=sngan", *TINY, "+model/augmentations=[instance_noise,diffaugment]"),
     ],
     ids=lambda overrides: overrides[0],

@@ -70,12 +70,22 @@ def _check_told(config: Config) -> None:
         line = f"is told no conditions: {adds}" if _takes_classes(config.model) else none
         raise ConfigError(f"data.label: the model {line}, or leave data.label out")
     for name, part in config.model.items():
-        if isinstance(part, Mapping) and _takes_classes(part) and part.get("classes", 0) != told:
-            raise ConfigError(f"model.{name}.classes: not model.classes, of which the game tells it: {adds}")
+        if not (isinstance(part, Mapping) and _takes_classes(part)):
+            continue
+        key = "codes" if name == "generator" and config.model.get("codes") else "classes"
+        given, needs_none = part.get("classes", 0), name == "discriminator" and _learns_classes(config.model)
+        if given != config.model.get(key, 0) and not (needs_none and given == 0):
+            raise ConfigError(f"model.{name}.classes: not model.{key}, of which the game tells it: {adds}")
 
 
 def _takes_classes(node: Mapping[str, Any]) -> bool:
     return "_target_" in node and "classes" in inspect.signature(get_object(node["_target_"])).parameters
+
+
+def _learns_classes(model: Mapping[str, Any]) -> bool:
+    """Whether an objective teaches them to the discriminator, which then need not be told them."""
+    nodes = (model.get("objectives") or {}).values()
+    return any(getattr(get_object(node["_target_"]), "teaches_labels", False) for node in nodes)
 
 
 def load_data(config: DataConfig) -> Data:

@@ -154,6 +154,8 @@ def _of_images(config: Config, data: Data, game: type) -> tuple[dict[str, Node],
         elif config.model.get("classes") and classes == data.classes:
             conditional = "forger.metrics.evaluations.conditional.ConditionalAccuracy"
             found["conditional"] = _node(conditional, extractor=name, n=_ASKED)
+        elif config.model.get("codes") and classes == data.classes:
+            found["codes"] = _node("forger.metrics.evaluations.codes.CodeAccuracy", extractor=name, n=_ASKED)
     return found, best
 
 

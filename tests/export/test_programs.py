@@ -34,6 +34,7 @@ GAMES = {
     "dcgan": ("experiment=emoji_dcgan", "data.size=[12,20]", THIN),
     "cdcgan": ("experiment=fashion_cgan", THIN),
     "sngan": ("model=sngan", "data=digits", "+model.generator.attention=8", THIN),
+    "biggan": ("model=biggan", "data=digits", "+model.generator.attention=8", THIN),
     "r3gan": ("experiment=fashion_r3gan", THIN, SHALLOW),
     "published r3gan": (
         *("experiment=cifar10_r3gan", "model.generator.width=8", "model.generator.max_width=16", f"+{SHALLOW}"),

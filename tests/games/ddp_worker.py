@@ -21,6 +21,7 @@ from forger.games.base import Player
 from forger.games.schedules import linear
 from forger.losses import adversarial as losses
 from forger.losses.constraints import clip_weights
+from forger.losses.objectives import AuxiliaryClassifier, ContrastiveClassifier, MutualInformation, Orthogonality
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
 from forger.losses.regularization import BalancedConsistency, LeCam
 from forger.networks import mlp
@@ -45,6 +46,8 @@ TECHNIQUES = {
     "adaptive": ({"augmentations": lambda: {"adaptive": Adaptive(every=1, speed=300, p=0.3)}}, {}),
     "flipped_labels": ({"flip_labels": lambda: 0.3}, {}),
     "fresh_batch": ({"fresh_batch": lambda: True}, {}),
+    "acgan": ({"objectives": lambda: {"acgan": AuxiliaryClassifier()}, "classes": lambda: 10}, {}),
+    "reacgan": ({"objectives": lambda: {"reacgan": ContrastiveClassifier()}, "classes": lambda: 10}, {}),
     "schedules": (
         {"augmentations": lambda: {"noise": InstanceNoise(partial(linear, budget=192, initial=0.3, final=0.1))}},
         {"schedules": {"momentum": partial(linear, budget=192, initial=0.1, final=0.5)}},
@@ -75,15 +78,24 @@ CONDITIONS = [
 ]
 
 
-def game(loss, penalty=None, optimizer=None, options=None, player=None, classes=10):
+def game(loss, penalty=None, optimizer=None, options=None, player=None, classes=10, told=True):
     torch.manual_seed(0)
-    G, D = mlp.Generator(8, [1, 8, 8], 32, classes=classes), mlp.Discriminator([1, 8, 8], 32, classes=classes)
+    G = mlp.Generator(8, [1, 8, 8], 32, classes=classes)
+    D = mlp.Discriminator([1, 8, 8], 32, classes=classes if told else 0)
     # plain descent: Adam would make large steps of what is rounding in a vanishing gradient
     optimizer = optimizer or partial(torch.optim.SGD, lr=0.05)
     players = {"discriminator": Player(optimizer, **(player or {})), "generator": Player(optimizer)}
     built = {name: make() for name, make in (options or {}).items()}
     penalties = {"penalty": penalty()} if penalty else {}
     return AdversarialGame(G, D, getattr(losses, loss), players, 8, penalties, **built)
+
+
+def with_codes():
+    """InfoGAN's codes and coordinates, and orthogonality in every second round."""
+    return game("hinge", R1, told=False, options={
+        "codes": lambda: 10,
+        "objectives": lambda: {"infogan": MutualInformation(coordinates=2), "orthogonal": Orthogonality(0.01, every=2)},
+    })  # fmt: skip
 
 
 def games():
@@ -94,6 +106,7 @@ def games():
         yield f"hinge/{name}", game("hinge", R1, options=options, player=player), ROUNDS
     yield "hinge/accumulate", game("hinge", R1), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS
+    yield "hinge/codes", with_codes(), ROUNDS
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
 
 

@@ -15,7 +15,7 @@ from forger.games.variational import VariationalGame
 from forger.losses.penalties import R1
 from forger.networks.autoencoders import MLP
 from forger.run import train as run
-from games.ddp_worker import LOSSES, PENALTIES, game
+from games.ddp_worker import LOSSES, PENALTIES, game, with_codes
 from games.training import train
 from running import SMALL, composed, trained
 
@@ -50,6 +50,10 @@ def test_four_parts_move_the_players_as_the_whole_does(loss):
         whole, parts = (in_parts(game(loss, penalty), n) for n in (1, 4))
         assert difference(whole, parts) <= 1e-5, name
         assert (parts.iteration, parts.shown) == (whole.iteration, whole.shown) == (3, 192)
+
+
+def test_codes_are_those_of_the_whole():
+    assert difference(in_parts(with_codes(), 1), in_parts(with_codes(), 4)) <= 1e-5
 
 
 def everything():
@@ -124,6 +128,10 @@ def test_four_parts_keep_at_most_four_tenths_of_the_activations():
         (
             ("model=dcgan",),
             r"accumulate=4: model.generator.project.1 \(BatchNorm2d\) takes a whole batch together",
+        ),
+        (
+            ("model=gan", "+model/objectives=reacgan"),
+            r"objectives.reacgan \(ContrastiveClassifier\) takes a whole",
         ),
         (("model=gan", "+model/penalties=lecam"), r"model.penalties.lecam \(LeCam\) takes a whole batch together"),
         (("model=gan", "++model.discriminator.minibatch_std=true"), r"\(MinibatchStd\) takes a whole batch together"),

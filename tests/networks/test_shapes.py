@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from forger.networks import autoencoders, dcgan, mlp, r3gan, rearranging, resnet, super_resolution, translation
+from forger.networks import autoencoders, biggan, dcgan, mlp, r3gan, rearranging, resnet, super_resolution, translation
 
 SIZES = [([12, 20], 1), ([16, 24], 7), ([40, 16], 16), ([8, 256], 2)]
 PAIRS = {
@@ -26,6 +26,10 @@ PAIRS = {
     "deep r3gan": (
         lambda size, c: r3gan.Generator(5, size, c, width=2, max_width=4, smallest=2),
         lambda size, c: r3gan.Discriminator(size, c, width=2, max_width=4, smallest=2),
+    ),
+    "biggan": (
+        lambda size, c: biggan.Generator(5, size, c, width=2, max_width=4, attention=size[0]),
+        lambda size, c: biggan.Discriminator(size, c, width=2, max_width=4, attention=size[0] // 2),
     ),
     "mlp": (
         lambda size, c: mlp.Generator(5, [c, *size], width=4),

@@ -21,7 +21,7 @@ ADVERSARIAL = [
     preset for preset in PRESETS
     if composed(f"model={preset}").model._target_ == "forger.games.adversarial.AdversarialGame"
 ]  # fmt: skip
-TOLD = ("cgan", "cdcgan")
+TOLD = ("cgan", "cdcgan", "biggan")
 
 
 @pytest.fixture(scope="module")

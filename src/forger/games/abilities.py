@@ -50,6 +50,11 @@ class Told(Protocol):
     def conditions(self) -> Conditions: ...
 
 
+def told_by_data(game: Told) -> bool:
+    """Whether its labels are the data's; a game with codes draws its labels itself."""
+    return bool(game.classes or game.conditions) and not getattr(game, "codes", 0)
+
+
 @runtime_checkable
 class Samples(Answers, Told, Protocol):
     """New images or points, of labels where there are any."""
@@ -107,6 +112,15 @@ class Discriminates(Answers, Protocol):
 @runtime_checkable
 class SamplesAndDiscriminates(Samples, Discriminates, Protocol):
     """Both sides of an adversarial game."""
+
+
+@runtime_checkable
+class Classifies(Answers, Protocol):
+    """Logits of labels, which a discriminator has learnt beside its own task."""
+
+    def classify(self, samples: Tensor) -> Tensor:
+        """Logits (n, k), of the data's classes or of the game's codes."""
+        ...
 
 
 @runtime_checkable

@@ -33,3 +33,10 @@ def silence_reducer(wrapper: Any) -> None:
     """
     assert isinstance(wrapper, DistributedDataParallel)
     wrapper.require_backward_grad_sync = False
+
+
+def gathered(samples: Tensor, world: int) -> Tensor:
+    """The samples (n, …) of all ``world`` ranks, in the order of the ranks; gradients find their way back."""
+    if world == 1:
+        return samples
+    return torch.cat(torch.distributed.nn.functional.all_gather(samples))  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from forger.annealing import Schedule, at, number
 
@@ -33,7 +34,8 @@ class MovingAverage(nn.Module):
     """A frozen copy of a network that follows it: w̄ ← d·w̄ + (1 − d)·w.
 
     Floating-point buffers (the running statistics of batch norm) are averaged like weights, because they belong
-    to the averaged weights; integer buffers are copied.
+    to the averaged weights; integer buffers, and the singular vectors of spectral normalisation, which have length 1,
+    are copied.
 
     Args:
         network: what to follow; its values are the starting point.
@@ -73,8 +75,9 @@ class MovingAverage(nn.Module):
         """Tensors to average, as two lists, and pairs to copy; collected once, which costs more than averaging."""
         averages = [*self.network.parameters(), *self.network.buffers()]
         pairs = list(zip(averages, [*network.parameters(), *network.buffers()], strict=True))
-        floats = [pair for pair in pairs if pair[0].is_floating_point()]
-        others = [pair for pair in pairs if not pair[0].is_floating_point()]
+        kept = {id(vector) for vector in _singular_vectors(self.network)}
+        floats = [pair for pair in pairs if pair[0].is_floating_point() and id(pair[0]) not in kept]
+        others = [pair for pair in pairs if not pair[0].is_floating_point() or id(pair[0]) in kept]
         return ([average for average, _ in floats], [value for _, value in floats]), others
 
     def _apply(self, *arguments: Any, **options: Any) -> Self:
@@ -83,3 +86,8 @@ class MovingAverage(nn.Module):
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
         return self.network(*inputs)
+
+
+def _singular_vectors(network: nn.Module) -> list[Tensor]:
+    """The buffers of spectral normalisation in a network."""
+    return [buffer for module in network.modules() if isinstance(module, _SpectralNorm) for buffer in module.buffers()]

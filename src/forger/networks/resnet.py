@@ -67,7 +67,7 @@ class Generator(nn.Module):
             self.blocks.append(UpBlock(a, b, norm))
             if height == attention:
                 self.blocks.append(SelfAttention(b))
-        _check_attention(attention, heights)
+        check_attention(attention, heights)
         self.output = nn.Sequential(*norms(norm, width), nn.ReLU(), nn.Conv2d(width, channels, 3, padding=1))
         _initialize(self)
 
@@ -112,7 +112,7 @@ class Discriminator(nn.Module):
             self.blocks.append(DownBlock(a, b, norm, first=i == 0))
             if height == attention:
                 self.blocks.append(SelfAttention(b))
-        _check_attention(attention, heights)
+        check_attention(attention, heights)
         self.blocks.append(DownBlock(steps[-1], steps[-1], norm, down=False))
         if minibatch_std:
             self.blocks.append(MinibatchStd())
@@ -182,7 +182,12 @@ def _initialize(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def _check_attention(attention: int, heights: list[int]) -> None:
+def check_attention(attention: int, heights: list[int]) -> None:
+    """Refuse self-attention at maps of a height that there is none of.
+
+    Raises:
+        ValueError: the heights that there are.
+    """
     if attention and attention not in heights:
         names = ", ".join(str(height) for height in sorted(heights))
         raise ValueError(f"attention={attention}: this network has feature maps of height {names} (0: none)")

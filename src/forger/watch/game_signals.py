@@ -7,7 +7,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.data.pixels.ranges import ValueRange
-from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples
+from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples, told_by_data
 from forger.metrics.features.base import Extractor
 from forger.randomness import generator
 from forger.watch.signals import (
@@ -58,7 +58,7 @@ class GameSignals:
         real = self._reals(game.device)
         values: dict[str, float] = {}
         if isinstance(game, Samples):
-            labels = real.labels if game.classes or game.conditions else None
+            labels = real.labels if told_by_data(game) else None
             stream = generator(self.seed, "watch")
             fakes = game.sample(len(real.train), labels, stream)
             if not bool(torch.isfinite(fakes).all()):

@@ -12,7 +12,7 @@ from torch import Tensor
 from forger.data.conditions import in_turn
 from forger.data.dataset import Data, Split
 from forger.data.pixels.ranges import BYTES
-from forger.games.abilities import Answers, Told
+from forger.games.abilities import Answers, Told, told_by_data
 from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions
 from forger.randomness import generator
@@ -125,14 +125,15 @@ def weights_of(game: Answers) -> Weights:
 def labels_to_ask(game: Told, real: Tensor | None, n: int, seed: int) -> Tensor | None:
     """Labels of ``n`` fakes, in the proportions of those of the real images: `proportional`, `rows_drawn`.
 
-    Where these have other classes or conditions, all are asked for in turn. None for a game without any.
+    Where these have other classes or conditions, or the game has codes, all are asked for in turn. None for a game
+    without any.
     """
     if game.conditions:
         fits = real is not None and real.shape[1:] == (len(game.conditions),)
         return rows_drawn(real, n, seed) if fits and real is not None else in_turn(game.conditions, n)
     if not game.classes:
         return None
-    if real is None or real.ndim > 1 or int(real.max()) >= game.classes:
+    if not told_by_data(game) or real is None or real.ndim > 1 or int(real.max()) >= game.classes:
         return torch.arange(n) % game.classes
     return proportional(real, n, seed)
 

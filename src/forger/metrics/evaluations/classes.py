@@ -8,7 +8,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.pixels.ranges import to_uint8
-from forger.games.abilities import Samples
+from forger.games.abilities import Samples, told_by_data
 from forger.metrics.evaluations.base import Evaluation, proportional
 from forger.metrics.features import extractors
 from forger.metrics.features.base import Extractor, extract
@@ -49,7 +49,7 @@ class ClassCoverage(Evaluation[Samples]):
             values = class_modes(stacked_classes(self.classifier, to_uint8(samples).cpu()), truth)
             return {"modes": values["modes"], "kl_modes": values["kl"]}
 
-        labels = proportional(data.train.arrays["label"], n, seed) if game.classes else None
+        labels = proportional(data.train.arrays["label"], n, seed) if game.classes and told_by_data(game) else None
         return of_both_weights(game, scores, labels, n=n, seed=seed)
 
     def higher_is_better(self, name: str) -> bool:
