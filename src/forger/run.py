@@ -24,6 +24,7 @@ from forger.default_evaluations import check_extractors, with_evaluations
 from forger.errors import Diverged, ForgerError, Interrupted, StoppedByWatch
 from forger.files import read_rows
 from forger.games.base import Game
+from forger.games.recomputation import recompute
 from forger.hashing import weights_sha256
 from forger.lifecycle.identity import run_id
 from forger.lifecycle.inheriting import Parent, parent_at
@@ -117,6 +118,7 @@ def fit(
         remedied, saved = taken_up(config, saved, build_game)
         game = build_game(remedied)
         rehearse(game, data, remedied)
+        recompute(game, remedied.trainer.recompute)
         callbacks = build_callbacks(remedied, data, folder, game, interruption)
         loggers = build_loggers(remedied, folder, identity)
         trainer = build_trainer(remedied, identity, loggers, [*callbacks.onlookers, callbacks.chain], saved)

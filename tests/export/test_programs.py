@@ -48,6 +48,8 @@ GAMES = {
     "srgan": ("experiment=photos_srgan", THIN, SHALLOW),
     "srgan x4": ("experiment=photos_srgan_x4", THIN, SHALLOW),
 }
+#: Every kind of part, of input and of output; the others are exported by the long tests.
+FEW = ("cgan of conditions", "sparse autoencoder", "vae", "rearranging", "srgan")
 #: Largest difference from torch of what lies in [-1, 1].
 CLOSE = 1e-5
 
@@ -76,14 +78,15 @@ def answers(game, part: Detached, given: dict[str, Tensor]) -> tuple[Tensor, ...
 
 
 @pytest.fixture(scope="module")
-def differences(tmp_path_factory) -> dict[str, float]:
+def differences(request, tmp_path_factory) -> dict[str, float]:
     """By file, the largest difference between what it gives without forger and what its game gives."""
+    asked = {item.callspec.params["title"] for item in request.session.items if "differences" in item.fixturenames}
     folder = tmp_path_factory.mktemp("exported")
     with pytest.MonkeyPatch.context() as patch:
         # torch reads its hundreds of operators anew for each model.
         patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
-        for title, overrides in GAMES.items():
-            game, shape = built(*overrides)
+        for title in asked:
+            game, shape = built(*GAMES[title])
             for part in detached(game, shape):
                 name = f"{title} {part.name}"
                 program = traced(part)
@@ -99,7 +102,9 @@ def differences(tmp_path_factory) -> dict[str, float]:
     return json.loads(ended.stdout)
 
 
-@pytest.mark.parametrize("title", GAMES)
+@pytest.mark.parametrize(
+    "title", [pytest.param(title, marks=() if title in FEW else pytest.mark.long) for title in GAMES]
+)
 def test_what_the_files_give_without_forger_is_what_the_game_gives(title, differences):
     found = {name: value for name, value in differences.items() if name.startswith(f"{title} ")}
     assert len(found) in (2, 4)

@@ -68,8 +68,9 @@ def everything():
     return made
 
 
-def test_fifty_rounds_with_everything_that_draws_or_learns():
-    whole, parts = (in_parts(everything(), n, 50) for n in (1, 4))
+@pytest.mark.parametrize("rounds", [6, pytest.param(50, marks=pytest.mark.long)])
+def test_with_everything_that_draws_or_learns(rounds):
+    whole, parts = (in_parts(everything(), n, rounds) for n in (1, 4))
     assert difference(whole, parts) <= 1e-5
     assert parts.augmentations["ada"].p == whole.augmentations["ada"].p != 0.2
     for name, value in whole.observed.items():

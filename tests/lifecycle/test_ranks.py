@@ -34,6 +34,7 @@ def children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the other rank in /proc")
 def test_a_rank_that_dies_ends_the_others_and_one_process_goes_on(tmp_path, capsys, request):
     line = [sys.executable, "-m", "forger", "train", "-m", "seed=3", "trainer=ddp_cpu", *LENGTH, *NARROW]

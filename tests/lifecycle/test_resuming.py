@@ -208,6 +208,7 @@ def test_divergence_names_the_last_healthy_checkpoint(tmp_path):
     assert alert["iterations"] >= last["clock"]["iteration"]
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_and_two_sigints(tmp_path, undisturbed):
     """`forger train 2>&1 | head -1` trains on; a second Ctrl-C ends at once, with nothing half-written."""
     long = [value for value in (*SMALL, *NARROW) if "images" not in value] + ["budget.images=10_000_000"]

@@ -165,6 +165,7 @@ def test_an_interrupted_run_with_conditions_goes_on_to_the_same_weights(place, t
     assert trained(tmp_path / "parts", *overrides).read().weights_sha256 == whole.weights_sha256
 
 
+@pytest.mark.long
 def test_a_killed_run_with_conditions_goes_on_to_the_same_weights(place, tmp_path):
     overrides = (*SMALL, "data=files", f"data.root={place}", "data.label=[even,high,ink]", "model=sngan", *NARROW,
                  "+model/conditional=projection", "samples.every_images=null", "budget.images=12800")  # fmt: skip

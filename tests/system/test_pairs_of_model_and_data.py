@@ -17,6 +17,7 @@ LITTLE = (
 )
 THIN = ("model.generator.width=4", "model.discriminator.width=4")
 DATA = ("digits", "fashion_mnist", "cifar10", "celeba", "image_folder", "huggingface", "emoji")
+FEW = ("digits", "image_folder")
 MODELS = (
     *("gan", "gan_r1", "rpgan", "dcgan", "dcgan_r1", "lsgan", "hinge", "wgan", "wgan_gp", "sngan", "r3gan", "srgan"),
     *("vae", "autoencoder", "denoising_autoencoder", "sparse_autoencoder", "stacked_autoencoder"),
@@ -37,7 +38,7 @@ def _no_weights(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 
-@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("data", [pytest.param(name, marks=() if name in FEW else pytest.mark.long) for name in DATA])
 def test_every_pair_is_valid(data):
     for model in MODELS:
         config = validate(composed(f"data={data}", f"model={model}"))

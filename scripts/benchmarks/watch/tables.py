@@ -21,8 +21,8 @@ and above 0.117 nats. Thresholds were chosen on every other recipe (the fit half
 also on long runs of `digits_cgan` and `digits_dcgan`, that of `blurred_samples` on two VAEs, one in either half.
 
 Any alarm counts. Intervals are Wilson's, of runs; the seeds of a recipe are alike, so they are too narrow. True
-oscillation is rare in these recipes; its threshold comes from the bilinear game and the Dirac-GAN: an alarm in 215 of 216
-undamped and 8 of 432 damped ones.
+oscillation is rare in these recipes; its threshold comes from the bilinear game and the Dirac-GAN: an alarm in 215 of
+216 undamped and 8 of 432 damped ones.
 
 ## Detection and false alarms
 

@@ -16,7 +16,7 @@ from forger.errors import ConfigError
 from forger.tracking.loggers import RunInfo
 
 #: Keys of `trainer` that are not Lightning's.
-_OWN = ("threads", "compile", "profile", "accumulate")
+_OWN = ("threads", "compile", "profile", "accumulate", "recompute")
 
 
 def built(place: str, node: Any, **more: Any) -> Any:

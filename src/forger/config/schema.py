@@ -76,6 +76,7 @@ class TrainerConfig:
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
     profile: bool = False
     accumulate: Count = 1
+    recompute: list[str] = field(default_factory=list)
 
 
 @dataclass

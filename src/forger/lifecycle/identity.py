@@ -11,7 +11,7 @@ from forger.config.former_names import former_name
 # source, such as paths; the evaluations name the extractor, and the budget stands in its own group.
 _NOT_IDENTITY = {
     (): {"logger", "run"},
-    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "accumulate"},
+    ("trainer",): {"accelerator", "devices", "num_nodes", "strategy", "threads", "profile", "accumulate", "recompute"},
     ("data",): {"root", "source", "fit", "depth", "range", "splits", "group", "skip_damaged", "extractor", "budget"},
     ("metrics",): {"auto"},
 }
