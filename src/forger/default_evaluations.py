@@ -112,7 +112,7 @@ def _shape(data: DataConfig) -> tuple[Any, ...]:
 def _of_points(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:
     if data.density is None or not hasattr(game, "sample"):
         return {}, None
-    if data.shape == (1,) and hasattr(game, "discriminate"):
+    if data.shape == (1,):
         return {"density": _node(f"{_POINTS}.DensityMatch")}, "jsd"
     return {"modes": _node(f"{_POINTS}.ModeCoverage")}, "modes"
 

@@ -20,7 +20,7 @@ from forger.games.abilities import Samples
 from forger.lifecycle.finding import config_of, run_at
 from forger.lifecycle.listing import list_runs
 from forger.lifecycle.restore import Restored, data_of, restored
-from forger.metrics.evaluations.base import labels_to_ask, weights_of
+from forger.metrics.evaluations.base import labels_to_ask, nfe_of, weights_of
 from forger.metrics.evaluations.sample_quality import draw_fakes
 from forger.metrics.features.statistics import Statistics, holds_statistics, read_statistics
 from forger.metrics.passport import Weights
@@ -36,6 +36,7 @@ class Source:
         n: how many unless the user says; None for as many as there are real ones.
         seed: of the latents or the subset, unless the user says.
         weights: which of the generator's weights, for the passport.
+        nfe: evaluations of the network behind a sample, likewise; None for a single one.
         read: the run, where it is one.
         defaults: extractor, weights, preprocessing, scores and splits of the run's own evaluation of samples.
         values: of its pixels, where they are known before any is drawn.
@@ -47,6 +48,7 @@ class Source:
     n: int | None = None
     seed: int = 0
     weights: Weights = "none"
+    nfe: int | None = None
     read: Restored | None = None
     defaults: Mapping[str, Any] | None = None
     values: ValueRange | None = None
@@ -136,6 +138,7 @@ def _of_run(read: Restored) -> Source:
         n=metrics.n,
         seed=metrics.seed,
         weights=weights_of(game),
+        nfe=nfe_of(game),
         read=read,
         defaults=quality[0] if quality else None,
         values=game.values,

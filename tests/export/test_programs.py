@@ -47,6 +47,11 @@ GAMES = {
     "rearranging": ("experiment=digits_cyclegan_rotated",),
     "srgan": ("experiment=photos_srgan", THIN, SHALLOW),
     "srgan x4": ("experiment=photos_srgan_x4", THIN, SHALLOW),
+    "flow": ("model=flow", "data=digits", "model.steps=2", "model.guidance=2", "model.denoiser.depth=1"),
+    "diffusion": (
+        *("model=diffusion", "model/denoiser=unet", "data=fashion_mnist", "model.steps=1", "model.process.sigma_max=5"),
+        *("model.denoiser.width=4", "model.denoiser.levels=2"),
+    ),
 }
 #: Every kind of part, of input and of output; the others are exported by the long tests.
 FEW = ("cgan of conditions", "sparse autoencoder", "vae", "rearranging", "srgan")
@@ -114,12 +119,12 @@ def test_what_the_files_give_without_forger_is_what_the_game_gives(title, differ
 
 
 def test_every_network_of_the_presets_is_among_them():
-    pattern = r"_target_: forger\.networks\.(\w+\.Generator|autoencoders\.\w+)"
+    pattern = r"_target_: forger\.networks\.(\w+\.Generator|(?:autoencoders|denoisers)\.\w+)"
     shipped = {name for file in conf_folder().glob("model/**/*.yaml") for name in re.findall(pattern, file.read_text())}
     covered = set()
     for overrides in GAMES.values():
         model = validate(composed(*overrides)).model
-        nodes = (model.get(name) for name in ("generator", "generator_ab", "autoencoder"))
+        nodes = (model.get(name) for name in ("generator", "generator_ab", "autoencoder", "denoiser"))
         covered |= {node["_target_"].removeprefix("forger.networks.") for node in nodes if node}
     assert shipped == covered
 

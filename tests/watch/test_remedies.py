@@ -10,7 +10,7 @@ from forger.watch.alarms import PATTERNS
 from forger.watch.remedies import remedied, remedy
 from running import composed
 
-MODELS = ("dcgan", "dcgan_r1", "gan", "cgan", "vae", "autoencoder", "cyclegan")
+MODELS = ("dcgan", "dcgan_r1", "gan", "cgan", "vae", "autoencoder", "cyclegan", "flow")
 DATA = {"cyclegan": ("data=digits_inverted", "metrics=translation")}
 
 

@@ -201,6 +201,8 @@ def local(path: str) -> str:
     return path
 
 
+#: What may be set of how samples are made of noise (models flow and diffusion).
+SAMPLING = ("model.steps=N", "model.solver=euler|heun", "model.guidance=G")
 #: Options that several commands have.
 TRUST = Option("--trust", "build and read whatever the config names: for runs of your own with own classes or data")
 CONFIG_DIR = Option(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import SAMPLING, TRUST, Arguments, Command, Option, local
 from forger.errors import ConfigError
 from forger.export.writing import Format, check_free, check_packages, write_file, write_folder
 
@@ -83,7 +83,7 @@ game has some, or images in [-1, 1]; the encoder of a VAE gives mean and log_var
 under the key `forger`: names, shapes and ranges of inputs and outputs, the unit of pixels, the run's id, scores with
 passports, the weights' sha256. safetensors has the weights of a whole network (generator, autoencoder) and its config.
 """,
-    places=("data.root=FOLDER",),
+    places=("data.root=FOLDER", *SAMPLING),
     options=(
         Option(
             "--format FORMAT",

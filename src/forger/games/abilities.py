@@ -101,6 +101,20 @@ class SamplesLatents(Samples, Decodes, Protocol):
 
 
 @runtime_checkable
+class Denoises(SamplesLatents, Protocol):
+    """Samples are made of noise step by step; a latent is that noise."""
+
+    @property
+    def nfe(self) -> int:
+        """Evaluations of the network behind a sample."""
+        ...
+
+    def trajectory(self, z: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """What latents (n, latent) are at each step, as samples (n, …), the noise first."""
+        ...
+
+
+@runtime_checkable
 class Discriminates(Answers, Protocol):
     """Probabilities that samples are real."""
 

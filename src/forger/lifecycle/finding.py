@@ -10,7 +10,7 @@ from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointI
 from forger.config.schema import Config, validate
 from forger.errors import ConfigError
 from forger.lifecycle.listing import list_runs
-from forger.lifecycle.ownership import placed, readers
+from forger.lifecycle.ownership import placed, readers, sampled
 from forger.lifecycle.stored_config import stored_config
 from forger.run_folder import RunFolder
 
@@ -45,13 +45,13 @@ def config_of(folder: RunFolder, *, trust: bool = False, places: Mapping[str, st
     Args:
         folder: the run.
         trust: allow whatever the config names, as for a run of your own.
-        places: of the reader's, by key, that stand for those in the config: ``data.root``, ``run.parent``.
+        places: what the reader sets, by key: ``data.root``, ``run.parent``, `forger.lifecycle.ownership.SAMPLING`.
 
     Raises:
         ConfigError: there is none, it is no config, or it names what needs ``trust``.
     """
     file = folder.config_file
-    config = stored_config_of(folder)
+    config = sampled(stored_config_of(folder), places)
     try:
         return placed(validate(config if trust else readers(config, folder), untrusted=not trust), places)
     except ConfigError as error:

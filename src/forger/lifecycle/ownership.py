@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, cast
@@ -33,6 +34,34 @@ def readers(config: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     if isinstance(run := config.get("run"), Mapping):
         own["run"] = {**run, "root": "runs"}
     return {**config, **own}
+
+
+#: What a reader may set of how samples are made, in games that make them step by step.
+SAMPLING = ("model.steps", "model.solver", "model.guidance")
+
+
+def sampled(config: dict[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
+    """A config as it lies there with the reader's choice of `SAMPLING` in it, not checked yet.
+
+    Raises:
+        ConfigError: the model has no such choice.
+    """
+    given = {key.removeprefix("model."): places[key] for key in SAMPLING if key in places}
+    if not given:
+        return config
+    model = config.get("model") or {}
+    for name in given:
+        if name not in model:
+            raise ConfigError(f"model.{name}: this run's samples are not made step by step, as by flow and diffusion")
+    return {**config, "model": {**model, **{name: _number(text) for name, text in given.items()}}}
+
+
+def _number(text: str) -> int | float | str:
+    """A number where there is one; the check of the config refuses what is none."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def placed(config: Config, places: Mapping[str, str]) -> Config:

@@ -24,11 +24,12 @@ def installed_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Passport:
-    """What a score depends on. Scores compare when all fields but `split`, `seed` and `versions` agree.
+    """What a score depends on. Scores compare when all fields but `split`, `seed`, `nfe` and `versions` agree.
 
     `fingerprint`: sha256 of the real images' pixels; `split`: their name. `n_real`, `n_fake`: counts, since most scores
     depend on them. `weights`: of the generator; "ema" or "raw", "only" for a game that keeps no average (it compares
-    with both), "none" for images from elsewhere. `truncation`: factor on the latents, 1 for none.
+    with both), "none" for images from elsewhere. `truncation`: factor on the latents, 1 for none. `nfe`:
+    evaluations of the network behind a fake, of a game that makes it step by step.
     """
 
     extractor: str
@@ -41,19 +42,21 @@ class Passport:
     weights: Weights
     seed: int
     truncation: float = 1.0
+    nfe: int | None = None
     versions: dict[str, str] = field(default_factory=installed_versions)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, for `record.json`."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "nfe" or value is not None}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Passport":
         return cls(**values)
 
 
-# These do not prevent a comparison: another seed is another draw, and versions change the last digits.
-_NOT_COMPARED = ("seed", "versions")
+# These do not prevent a comparison: another seed is another draw, versions change the last digits, and how many steps
+# it takes is the variant's own choice.
+_NOT_COMPARED = ("seed", "versions", "nfe")
 #: Generator weights that compare.
 _ALIKE = (("only", "ema"), ("only", "raw"))
 _WORDS = {

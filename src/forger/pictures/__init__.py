@@ -9,10 +9,10 @@ from PIL import Image
 from forger.data.dataset import Data
 from forger.games.abilities import (
     Answers,
+    Denoises,
     Enlarges,
     Reconstructs,
     Samples,
-    SamplesAndDiscriminates,
     SamplesLatents,
     Translates,
 )
@@ -25,7 +25,7 @@ Picture = Callable[[Any, Data, Request], list[Image.Image]]
 PICTURES = {
     "classes": (SamplesLatents, "generation"),
     "grid": (Samples, "generation"),
-    "density": (SamplesAndDiscriminates, "density"),
+    "density": (Samples, "density"),
     "translations": (Translates, "translation"),
     "cycles": (Translates, "translation"),
     "enlargements": (Enlarges, "enlargement"),
@@ -34,6 +34,7 @@ PICTURES = {
     "walk": ((SamplesLatents, Reconstructs), "generation"),
     "latent-map": ((SamplesLatents, Reconstructs), "generation"),
     "neighbours": (Samples, "generation"),
+    "denoising": (Denoises, "generation"),
 }
 
 

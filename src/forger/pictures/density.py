@@ -1,4 +1,4 @@
-"""Pictures of games over points: generator, data and discriminator in one figure."""
+"""Pictures of games over points: generator, data and, where there is one, discriminator in one figure."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from forger.data.dataset import Data
-from forger.games.abilities import SamplesAndDiscriminates
+from forger.games.abilities import Samples, SamplesAndDiscriminates
 from forger.metrics.evaluations.known_density import densities, interval, known_density, optimal_discriminator
 from forger.metrics.functional.modes import jensen_shannon
 from forger.pictures.latents import samples
@@ -20,7 +20,7 @@ _BINS = 200
 _SHOWN = 3000
 
 
-def density(game: SamplesAndDiscriminates, data: Data, request: Request) -> list[Image.Image]:
+def density(game: Samples, data: Data, request: Request) -> list[Image.Image]:
     """Goodfellow et al. 2014, figure 1, for points on a line; in the plane samples, data and D's level sets.
 
     Raises:
@@ -38,7 +38,7 @@ def density(game: SamplesAndDiscriminates, data: Data, request: Request) -> list
     return [Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")]
 
 
-def _line(axes: Axes, game: SamplesAndDiscriminates, data: Data, points: Tensor) -> None:
+def _line(axes: Axes, game: Samples, data: Data, points: Tensor) -> None:
     truth = known_density(data, dimension=1)
     low, high = interval(truth)
     centres, p, q = densities(truth, points, _BINS)
@@ -46,27 +46,30 @@ def _line(axes: Axes, game: SamplesAndDiscriminates, data: Data, points: Tensor)
     axes.fill_between(x, p, color="0.85", label="data")
     axes.plot(x, q, color="tab:green", drawstyle="steps-mid", label="generator")
     axes.set(xlim=(low, high), ylim=(0, 1.5 * float(p.max())), xlabel="x", ylabel="density")
-    right = axes.twinx()
-    right.axhline(0.5, color="0.6", linewidth=0.8)
-    best = optimal_discriminator(p, q).where(p + q > 0.01 * p.max(), torch.nan)  # a histogram's tails are noise
-    right.plot(x, best, color="tab:red", linestyle=":", linewidth=1.2, label="p / (p + q)")
-    right.plot(x, _judged(game, data, centres.float()), color="tab:blue", linestyle="--", label="D(x)")
-    right.set(ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="D(x)")
+    front, handles = axes, axes.get_legend_handles_labels()[0]
+    if isinstance(game, SamplesAndDiscriminates):
+        front = axes.twinx()
+        front.axhline(0.5, color="0.6", linewidth=0.8)
+        best = optimal_discriminator(p, q).where(p + q > 0.01 * p.max(), torch.nan)  # a histogram's tails are noise
+        front.plot(x, best, color="tab:red", linestyle=":", linewidth=1.2, label="p / (p + q)")
+        front.plot(x, _judged(game, data, centres.float()), color="tab:blue", linestyle="--", label="D(x)")
+        front.set(ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="D(x)")
+        handles += front.get_legend_handles_labels()[0]
     divergence = jensen_shannon(points, truth.pdf, low, high, _BINS)
     axes.set_title(f"{game.shown:,} images: Jensen-Shannon divergence {divergence:.4f} nats", fontsize=10)
-    handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
-    right.legend(handles=handles, loc="upper left", fontsize=8, framealpha=0.9)
+    front.legend(handles=handles, loc="upper left", fontsize=8, framealpha=0.9)
 
 
-def _plane(axes: Axes, game: SamplesAndDiscriminates, data: Data, points: Tensor) -> None:
+def _plane(axes: Axes, game: Samples, data: Data, points: Tensor) -> None:
     real = data.test.arrays["image"][:_SHOWN]
     reach = 1.25 * float(real.abs().max())
-    line = torch.linspace(-reach, reach, 100)
-    places = torch.cartesian_prod(line, line)
-    d = _judged(game, data, places).reshape(100, 100).T
-    levels = axes.contourf(line, line, d, np.linspace(0, 1, 11), cmap="RdBu", alpha=0.5)
-    assert axes.figure is not None
-    axes.figure.colorbar(levels, ax=axes, label="D(x)", ticks=[0, 0.5, 1])
+    if isinstance(game, SamplesAndDiscriminates):
+        line = torch.linspace(-reach, reach, 100)
+        places = torch.cartesian_prod(line, line)
+        d = _judged(game, data, places).reshape(100, 100).T
+        levels = axes.contourf(line, line, d, np.linspace(0, 1, 11), cmap="RdBu", alpha=0.5)
+        assert axes.figure is not None
+        axes.figure.colorbar(levels, ax=axes, label="D(x)", ticks=[0, 0.5, 1])
     axes.scatter(*real.T, s=4, color="0.3", linewidths=0, label="data")
     axes.scatter(*points[:_SHOWN].T, s=4, color="tab:green", linewidths=0, label="generator")
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")

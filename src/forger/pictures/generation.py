@@ -8,16 +8,18 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.pixels.ranges import BYTES, ValueRange
-from forger.games.abilities import Reconstructs, Samples, SamplesLatents
+from forger.games.abilities import Denoises, Reconstructs, Samples, SamplesLatents
 from forger.metrics.evaluations.autoencoding import chosen
 from forger.pictures.image_files import tiles
-from forger.pictures.latents import decoded, labelled_rows, places, samples
+from forger.pictures.latents import asked_labels, decoded, labelled_rows, places, samples
 from forger.pictures.layout import captioned, stacked
 from forger.pictures.planes import between, usual_plane
 from forger.pictures.request import Request
 
 #: Walks side by side in a frame, and frames from one station of a walk to the next.
 _WALKS, _STEPS = 10, 12
+#: Steps of a sampler that are shown.
+_STATES = 11
 #: Columns of a picture that pairs each image with another.
 _PAIRS = 10
 #: Values of the images that are compared with others at a time: sets may be larger than memory.
@@ -100,6 +102,16 @@ def neighbours(game: Samples, data: Data, request: Request) -> list[Image.Image]
         names = [f"{value:.0f}" for value in distance[part].tolist()]
         rows.append(captioned(tiles(pairs, len(names)), below=names))
     return [captioned(stacked(rows), title)]
+
+
+def denoising(game: Denoises, data: Data, request: Request) -> list[Image.Image]:
+    """``n`` samples, one a row, as they come out of noise; eleven of the sampler's steps, evenly spread, at most."""
+    labels = asked_labels(game, data, request, request.n)
+    states = game.trajectory(places(game, data, request.n, request), labels)
+    shown = torch.linspace(0, len(states) - 1, min(len(states), _STATES)).round().long().tolist()
+    images = torch.stack([data.values.drawn(data.values.to_pixels(states[step])) for step in shown], 1)
+    names = [f"{step} steps" if step else "noise" for step in shown]
+    return [captioned(tiles(images.flatten(0, 1), len(shown)), columns=names)]
 
 
 def nearest_images(images: Tensor, among: Tensor, values: ValueRange = BYTES) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,7 @@ def scores_of_samples(
     few, width = min(len(fake), len(real) or len(fake)), scores.reference.features.shape[1]
     if few <= width:
         notes.append(f"{few} images for {width} features: distances are far above their limit; compare at equal n only")
-    passport = scores.passport(len(fake), weights=source.weights, seed=seed).to_dict()
+    passport = scores.passport(len(fake), weights=source.weights, seed=seed, nfe=source.nfe).to_dict()
     return entries(found, higher_is_better, passport), notes
 
 

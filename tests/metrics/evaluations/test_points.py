@@ -1,7 +1,7 @@
 """Points against their known density, with generators and discriminators whose scores are known too."""
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ from forger.metrics.evaluations.known_density import (
 class Game:
     """Samples of a density, and a discriminator that is any function of the points."""
 
-    averaged = False
+    averaged, device, rank, world, shown, live_weights = False, torch.device("cpu"), 0, 1, 0, nullcontext
 
     def __init__(self, density, discriminator=lambda x: torch.full((len(x),), 0.5)):
         self.density, self.discriminate = density, discriminator
@@ -133,3 +133,14 @@ def test_unknown_densities_are_refused():
     data = grid25(n=10)
     with pytest.raises(ValueError, match="grid25 is 2-dimensional"):
         scores(Game(data.density), data)
+
+
+def test_a_game_without_a_discriminator_has_the_divergence_alone():
+    class Sampling(Game):
+        discriminate = property()  # none: AttributeError
+
+        def __init__(self, density):
+            self.density = density
+
+    data = gaussian_1d(n=10)
+    assert set(scores(Sampling(data.density), data)) == {"jsd"}

@@ -1,6 +1,6 @@
 """`forger evaluate`."""
 
-from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import SAMPLING, TRUST, Arguments, Command, Option, local
 
 
 def _run(given: Arguments) -> int:
@@ -19,7 +19,7 @@ Scores of a run folder, a checkpoint in one, a folder of images, a file of them 
 are as deep as they are; those of 16 bits or floats have the range that the other side, a run, a data set or an .npz,
 states, else all 65,536 levels or what the reference has.
 """,
-    places=("data.root=FOLDER",),
+    places=("data.root=FOLDER", *SAMPLING),
     options=(
         Option(
             "--reference R",

@@ -125,6 +125,7 @@ def _summary(passport: Mapping[str, Any]) -> str:
         return f"on {passport['split']}, seed {passport['seed']}"
     read = Passport.from_dict(dict(passport))
     kind = "" if read.weights == "none" else f", {read.weights} weights"
+    kind += "" if read.nfe is None else f", {read.nfe} evaluations of the network for each"
     return (
         f"{read.n_fake} images (seed {read.seed}{kind}) against {read.n_real} of {read.split} "
         f"({read.fingerprint[:8]}); "

@@ -1,6 +1,6 @@
 """`forger sample`."""
 
-from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import SAMPLING, TRUST, Arguments, Command, Option, local
 
 
 def _run(given: Arguments) -> int:
@@ -14,12 +14,12 @@ COMMAND = Command(
     arguments="RUN",
     summary="samples, interpolations, class grids: whatever the game can draw",
     about="Pictures and samples of a run, finished or still going; the path of what was written is printed.",
-    places=("data.root=FOLDER",),
+    places=("data.root=FOLDER", *SAMPLING),
     options=(
         Option(
             "--what PICTURE",
-            "grid, classes, walk, latent-map, density, neighbours, reconstructions, codes, translations, cycles, "
-            "enlargements, raw (default: the run's natural picture)",
+            "grid, classes, walk, latent-map, density, neighbours, denoising, reconstructions, codes, translations, "
+            "cycles, enlargements, raw (default: the run's natural picture)",
         ),
         Option("--n N", "how many samples, frames or tiles", kind=int, least=1),
         Option("--seed S", "of the latents (default: the run's own)", kind=int),

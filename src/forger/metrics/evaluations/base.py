@@ -12,7 +12,7 @@ from torch import Tensor
 from forger.data.conditions import in_turn
 from forger.data.dataset import Data, Split
 from forger.data.pixels.ranges import BYTES
-from forger.games.abilities import Answers, Told, told_by_data
+from forger.games.abilities import Answers, Denoises, Told, told_by_data
 from forger.metrics.functional.standard_errors import Estimate, estimates, spread
 from forger.metrics.passport import Weights, installed_versions
 from forger.randomness import generator
@@ -68,6 +68,7 @@ class Evaluation(ABC, Generic[G]):
     def passport(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         """What must agree before two of these scores may be compared."""
         depth = {} if data.values == BYTES else {"values": str(data.values)}
+        depth |= {} if (nfe := nfe_of(game)) is None else {"nfe": nfe}
         return depth | {
             "split": f"{data.name}/{split}",
             "fingerprint": data.splits[split].fingerprint,
@@ -120,6 +121,11 @@ def entries(
 def weights_of(game: Answers) -> Weights:
     """Which of a game's weights its samples are drawn with."""
     return "ema" if game.averaged else "only"
+
+
+def nfe_of(game: Answers) -> int | None:
+    """Evaluations of its network behind a sample, of a game that makes samples step by step."""
+    return game.nfe if isinstance(game, Denoises) else None
 
 
 def labels_to_ask(game: Told, real: Tensor | None, n: int, seed: int) -> Tensor | None:

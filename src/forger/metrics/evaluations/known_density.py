@@ -8,7 +8,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data
 from forger.data.mixture import Mixture
-from forger.games.abilities import Samples, SamplesAndDiscriminates
+from forger.games.abilities import Discriminates, Samples
 from forger.metrics.evaluations.base import Evaluation
 from forger.metrics.evaluations.classes import of_both_weights
 from forger.metrics.functional.modes import jensen_shannon, point_modes
@@ -18,10 +18,13 @@ from forger.randomness import generator
 _MARGIN = 5.0
 
 
-class DensityMatch(Evaluation[SamplesAndDiscriminates]):
+class DensityMatch(Evaluation[Samples]):
     """Goodfellow et al. 2014, figure 1 as numbers: generator against density, D against its optimum.
 
     - `jsd`: Jensen-Shannon divergence of `n` samples to the true density, in nats (0 to log 2);
+
+    and where there is a discriminator
+
     - `d_from_half`: largest |D(x) − 1/2| within `reach` σ of a mode, where equilibrium makes D 1/2;
     - `d_from_optimum`: mean |D(x) − p/(p + q)| (proposition 1) over data and samples alike, with q, the
       generator's density, as a histogram.
@@ -38,16 +41,22 @@ class DensityMatch(Evaluation[SamplesAndDiscriminates]):
         self.bins = bins
         self.reach = reach
 
-    def evaluate(self, game: SamplesAndDiscriminates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
+    def evaluate(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         density = known_density(data, dimension=1)
         low, high = interval(density)
         samples = game.sample(n, None, generator(seed, "scores")).cpu()
+        found = {"jsd": jensen_shannon(samples, density.pdf, low, high, self.bins)}
+        if isinstance(game, Discriminates):
+            found |= self._judgement(game, density, samples)
+        return found
+
+    def _judgement(self, game: Discriminates, density: Mixture, samples: Tensor) -> dict[str, float]:
+        low, high = interval(density)
         centres, p, q = densities(density, samples, self.bins)
         gap = (game.discriminate(centres.float()).cpu() - optimal_discriminator(p, q)).abs()
         places = torch.linspace(low, high, 10 * self.bins)[:, None]
         near = places[((places - density.means.T).abs() <= self.reach * density.std).any(1)]
         return {
-            "jsd": jensen_shannon(samples, density.pdf, low, high, self.bins),
             "d_from_half": float((game.discriminate(near) - 0.5).abs().max()),
             "d_from_optimum": float((gap * (p + q)).sum() / (p + q).sum()),
         }
@@ -55,7 +64,7 @@ class DensityMatch(Evaluation[SamplesAndDiscriminates]):
     def higher_is_better(self, name: str) -> bool:
         return False
 
-    def passport(self, game: SamplesAndDiscriminates, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
+    def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
         return super().passport(game, data, split, n=n, seed=seed) | {"bins": self.bins, "reach": self.reach}
 
 

@@ -12,7 +12,7 @@ from forger.data.imagesets import split_of
 from forger.data.loader import share
 from forger.data.pixels.ranges import BYTES, ValueRange
 from forger.games.abilities import Samples
-from forger.metrics.evaluations.base import Evaluation, labels_to_ask, weights_of
+from forger.metrics.evaluations.base import Evaluation, labels_to_ask, nfe_of, weights_of
 from forger.metrics.features import extractors
 from forger.metrics.features.base import as_pixels
 from forger.metrics.features.statistics import read_statistics
@@ -105,7 +105,7 @@ class SampleQuality(Evaluation[Samples]):
             self._prepared(data, "test")
 
     def passport(self, game: Samples, data: Data, split: str, *, n: int, seed: int) -> dict[str, Any]:
-        return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed).to_dict()
+        return self._prepared(data, split).passport(n, weights=weights_of(game), seed=seed, nfe=nfe_of(game)).to_dict()
 
     def _prepared(self, data: Data, split: str) -> Scores:
         split = "train" if self.reference == "train" else split

@@ -174,7 +174,9 @@ class Scores(nn.Module):
             errors[name] = values.pop(f"{name}_error")
         return estimates(self._public(values), self._public(errors))
 
-    def passport(self, n_fake: int, *, weights: Weights, seed: int, truncation: float = 1.0) -> Passport:
+    def passport(
+        self, n_fake: int, *, weights: Weights, seed: int, truncation: float = 1.0, nfe: int | None = None
+    ) -> Passport:
         """What to store beside the scores. `seed`: of the fakes' latents."""
         return Passport(
             extractor=self.extractor.name,
@@ -187,6 +189,7 @@ class Scores(nn.Module):
             weights=weights,
             seed=seed,
             truncation=truncation,
+            nfe=nfe,
         )
 
     def _public(self, values: dict[str, float]) -> dict[str, float]:
