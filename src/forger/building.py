@@ -4,7 +4,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import torch
 from hydra.utils import get_object
@@ -67,7 +67,11 @@ def _check_told(config: Config) -> None:
     told, adds = config.model.get("classes", 0), "add +model/conditional=projection, which tells all of its networks"
     if isinstance(config.data.classes, list) and told != config.data.classes:
         none = "takes no conditions: choose model=cgan or cdcgan"
-        line = f"is told no conditions: {adds}" if _takes_classes(config.model) else none
+        line = (
+            f"is told no conditions: {adds}"
+            if _takes_classes(config.model) and _takes_conditions(config.model)
+            else none
+        )
         raise ConfigError(f"data.label: the model {line}, or leave data.label out")
     for name, part in config.model.items():
         if not (isinstance(part, Mapping) and _takes_classes(part)):
@@ -86,6 +90,12 @@ def _learns_classes(model: Mapping[str, Any]) -> bool:
     """Whether an objective teaches them to the discriminator, which then need not be told them."""
     nodes = (model.get("objectives") or {}).values()
     return any(getattr(get_object(node["_target_"]), "teaches_labels", False) for node in nodes)
+
+
+def _takes_conditions(node: Mapping[str, Any]) -> bool:
+    """Whether its ``classes`` may be several labels, not only how many classes there are."""
+    kinds = get_args(inspect.signature(get_object(node["_target_"])).parameters["classes"].annotation)
+    return any(get_origin(kind) is list for kind in kinds)
 
 
 def load_data(config: DataConfig) -> Data:

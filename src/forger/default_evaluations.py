@@ -39,15 +39,17 @@ _AUTOENCODING, _POINTS, _TRANSLATION = (
 def with_evaluations(config: Config, data: Data) -> Config:
     """The config with the evaluations that `metrics.auto` stands for; those that it names itself win.
 
+    Where one of these asks for the extractor ``auto``, it gets that which suits the data.
+
     Which these are follows from what the game can do (`forger.games.abilities`), what is known of the data, and
     their extractor.
 
     Raises:
         ConfigError: the extractor can't be had, or does not take these images.
     """
-    metrics = config.metrics
+    metrics = replace(config.metrics, evaluations=_suited(config, data))
     if not metrics.auto:
-        return config
+        return replace(config, metrics=metrics)
     game = get_object(config.model["_target_"])
     found, best = (_of_points if data.kind == "points" else _of_images)(config, data, game)
     n = metrics.n if data.kind == "points" else min(metrics.n, max(len(data.test), 10))
@@ -66,6 +68,8 @@ def check_extractors(config: Config) -> None:
     """
     _check_own(config)
     for name, node in config.metrics.evaluations.items():
+        if node.get("extractor") == "auto":
+            continue
         where = f"metrics.evaluations.{name}"
         try:
             extractors.refuse_depth(str(node.get("extractor")), values_of(config.data))
@@ -107,6 +111,18 @@ def _check_own(config: Config) -> None:
 def _shape(data: DataConfig) -> tuple[Any, ...]:
     """Channels, height and width that the config declares; None for what it does not."""
     return data.channels, *((None, None) if data.size is None else sides(data.size))
+
+
+def _suited(config: Config, data: Data) -> dict[str, Node]:
+    """The evaluations that the config names, each with an extractor that is known."""
+    nodes = config.metrics.evaluations
+    if not any(node.get("extractor") == "auto" for node in nodes.values()):
+        return nodes
+    name = extractors.suited(data.name, data.test.arrays["image"][:1], "data.extractor=auto", data.values)
+    return {
+        key: Node(node | {"extractor": name}) if node.get("extractor") == "auto" else node
+        for key, node in nodes.items()
+    }
 
 
 def _of_points(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:

@@ -1,7 +1,7 @@
 """Sources of images that can be scored, and references to score them against."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Source:
         defaults: extractor, weights, preprocessing, scores and splits of the run's own evaluation of samples.
         values: of its pixels, where they are known before any is drawn.
         reference: the real images, unless the user names some.
+        sampling: how its samples are drawn, where that is not the usual way; part of the passport.
     """
 
     name: str
@@ -53,10 +54,11 @@ class Source:
     defaults: Mapping[str, Any] | None = None
     values: ValueRange | None = None
     reference: Callable[[], ImageSet] | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
-def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}) -> Source:
-    """What lies at a path.
+def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}, mixture: int | None = None) -> Source:
+    """What lies at a path; arguments as of `restored`.
 
     Raises:
         ConfigError: it can't be read, or needs `trust` or `places`, as in `restored`.
@@ -65,11 +67,14 @@ def source_at(path: Path, *, trust: bool = False, places: Mapping[str, str] = {}
     if path.is_file() and path.suffix == ".ckpt":
         if path.resolve().parent.name != "checkpoints":
             raise ConfigError(f"{path}: a checkpoint is scored in its run folder, as RUN/checkpoints/{path.name}")
-        return _of_run(restored(path.resolve().parent.parent, path.stem, trust=trust, places=places))
+        run, name = path.resolve().parent.parent, path.stem
+        return _of_run(restored(run, name, trust=trust, places=places, mixture=mixture), mixture)
+    if mixture is not None and not (path.is_dir() and _is_run(path)):
+        raise ConfigError(f"--mixture {mixture}: {path} is no run")
     if path.is_file() and path.suffix == ".pt2":
         return _of_generator(ExportedGenerator(path))
     if path.is_dir() and _is_run(path):
-        return _of_run(restored(path, trust=trust, places=places))
+        return _of_run(restored(path, trust=trust, places=places, mixture=mixture), mixture)
     return replace(source_of(image_set(path)), name=str(path))
 
 
@@ -116,7 +121,7 @@ def _of_generator(exported: ExportedGenerator) -> Source:
     )
 
 
-def _of_run(read: Restored) -> Source:
+def _of_run(read: Restored, mixture: int | None) -> Source:
     game, metrics = read.game, read.config.metrics
 
     def draw(n: int, seed: int, real: ImageSet | Statistics) -> ImageSet:
@@ -143,6 +148,7 @@ def _of_run(read: Restored) -> Source:
         defaults=quality[0] if quality else None,
         values=game.values,
         reference=lambda: split_of(read.data, "test"),
+        sampling={} if mixture is None else {"mixture": mixture},
     )
 
 

@@ -43,6 +43,7 @@ GAMES = {
     "sparse autoencoder": ("experiment=digits_sparse_ae",),
     "convolutional autoencoder": ("experiment=fashion_denoising_ae",),
     "vae": ("experiment=fashion_vae",),
+    "cvae": ("model=cvae", "data=digits"),
     "cyclegan": ("experiment=digits_cyclegan", "model.generator_ab.blocks=1"),
     "rearranging": ("experiment=digits_cyclegan_rotated",),
     "srgan": ("experiment=photos_srgan", THIN, SHALLOW),

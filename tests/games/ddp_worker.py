@@ -19,12 +19,16 @@ from forger.data.loader import Batches
 from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
 from forger.games.schedules import linear
+from forger.games.variational import VariationalGame
+from forger.games.wasserstein import WassersteinGame
 from forger.losses import adversarial as losses
 from forger.losses.constraints import clip_weights
 from forger.losses.objectives import AuxiliaryClassifier, ContrastiveClassifier, MutualInformation, Orthogonality
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
 from forger.losses.regularization import BalancedConsistency, LeCam
+from forger.losses.variational import importance_weighted, total_correlation
 from forger.networks import mlp
+from forger.networks.autoencoders import MLP
 from games.training import train
 
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
@@ -98,12 +102,25 @@ def with_codes():
     })  # fmt: skip
 
 
+def autoencoder(kind, **options):
+    torch.manual_seed(0)
+    network = MLP([1, 8, 8], 4, [16], variational=kind is VariationalGame, classes=options.get("classes", 0))
+    return kind(network, {"autoencoder": Player(partial(torch.optim.SGD, lr=1e-4))}, **options)
+
+
 def games():
     for loss in LOSSES:
         for name, penalty in PENALTIES.items():
             yield f"{loss}/{name}", game(loss, penalty), ROUNDS
     for name, (options, player) in TECHNIQUES.items():
         yield f"hinge/{name}", game("hinge", R1, options=options, player=player), ROUNDS
+    yield (
+        "autoencoder/conditional",
+        autoencoder(VariationalGame, bound=importance_weighted, draws=3, classes=10),
+        ROUNDS,
+    )
+    yield "autoencoder/total_correlation", autoencoder(VariationalGame, bound=total_correlation), ROUNDS
+    yield "autoencoder/wasserstein", autoencoder(WassersteinGame), ROUNDS
     yield "hinge/accumulate", game("hinge", R1), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS
     yield "hinge/codes", with_codes(), ROUNDS

@@ -52,6 +52,12 @@ def test_gradients_of_every_other_technique(played, technique):
         torch.testing.assert_close(two["buffers"][name], value, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["conditional", "total_correlation", "wasserstein"])
+def test_gradients_of_autoencoders(played, kind):
+    one, two = (found[f"autoencoder/{kind}"] for found in played)
+    assert difference(one["gradients"], two["gradients"], "autoencoder") <= 1e-5
+
+
 def test_weights_after_a_dozen_rounds_of_adam(played):
     one, two = (found["adam"] for found in played)
     for name, value in one["weights"].items():

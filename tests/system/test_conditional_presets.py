@@ -22,6 +22,8 @@ ADVERSARIAL = [
     if composed(f"model={preset}").model._target_ == "forger.games.adversarial.AdversarialGame"
 ]  # fmt: skip
 TOLD = ("cgan", "cdcgan", "biggan")
+#: Told a class, and no several labels.
+TOLD_CLASSES = ("cvae",)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def refusal(*overrides):
 ADDS = "add +model/conditional=projection, which tells all of its networks"
 
 
-@pytest.mark.parametrize("preset", [preset for preset in PRESETS if preset not in (*OF_POINTS, *TOLD)])
+@pytest.mark.parametrize("preset", [preset for preset in PRESETS if preset not in (*OF_POINTS, *TOLD, *TOLD_CLASSES)])
 def test_what_is_told_nothing_says_what_tells_it(preset, labelled):
     line = refusal(f"model={preset}", *labelled)
     if preset in ADVERSARIAL:
@@ -106,6 +108,11 @@ def test_what_is_told_nothing_says_what_tells_it(preset, labelled):
     else:
         assert line == "data.label: the model takes no conditions: choose model=cgan or cdcgan, or leave data.label out"
         assert "no such key of forger.games" in refusal(f"model={preset}", "+model/conditional=projection", *labelled)
+
+
+@pytest.mark.parametrize("preset", TOLD_CLASSES)
+def test_what_is_told_a_class_takes_no_several_labels(preset, labelled):
+    assert "must be a whole number" in refusal(f"model={preset}", *labelled)
 
 
 @pytest.mark.parametrize("data", [("data=digits",), None], ids=["class", "conditions"])

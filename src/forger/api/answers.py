@@ -44,11 +44,17 @@ OFFERED: dict[str, tuple[Any, str]] = {
 
 
 def answers(
-    path: Path, checkpoint: str | None, *, trust: bool, places: Mapping[str, str], raw_weights: bool
+    path: Path,
+    checkpoint: str | None,
+    *,
+    trust: bool,
+    places: Mapping[str, str],
+    raw_weights: bool,
+    mixture: int | None = None,
 ) -> "Answers":
     """The game of a run, as `forger.lifecycle.restore.restored` gives it."""
     with guarded():
-        return Answers(restored(path, checkpoint, trust=trust, places=places), raw_weights)
+        return Answers(restored(path, checkpoint, trust=trust, places=places, mixture=mixture), raw_weights)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,11 @@ def evaluate(
         names = [scores] if isinstance(scores, str) else scores
         asked = Asked(real, extractor, given, preprocess, names, n, seed)
         what = _place(source, "images")
-        found = source_of(what) if isinstance(what, ImageSet) else source_at(Path(what), trust=trust, places=places)
+        mixture = source._mixture if isinstance(source, Run) else None
+        if isinstance(what, ImageSet):
+            found = source_of(what)
+        else:
+            found = source_at(Path(what), trust=trust, places=places, mixture=mixture)
         result, notes = scored(found, asked, trust=trust, places=places)
         for note in notes:
             logger.warning(note)

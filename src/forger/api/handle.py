@@ -41,9 +41,11 @@ class Run:
         trust: bool = False,
         data_root: str | Path | None = None,
         raw_weights: bool = False,
+        mixture: int | None = None,
     ) -> None:
         self.path = Path(path)
         self._checkpoint, self._trust, self._raw = checkpoint, trust, raw_weights
+        self._mixture = mixture
         self._places = {} if data_root is None else {"data.root": str(data_root)}
 
     def __repr__(self) -> str:
@@ -213,7 +215,8 @@ class Run:
     def _answers(self) -> "Answers":
         from forger.api.answers import answers
 
-        return answers(self.path, self._checkpoint, trust=self._trust, places=self._places, raw_weights=self._raw)
+        trust, places, raw, mixture = self._trust, self._places, self._raw, self._mixture
+        return answers(self.path, self._checkpoint, trust=trust, places=places, raw_weights=raw, mixture=mixture)
 
 
 def load(
@@ -223,6 +226,7 @@ def load(
     trust: bool = False,
     data_root: str | Path | None = None,
     raw_weights: bool = False,
+    mixture: int | None = None,
 ) -> Run:
     """A run with its trained game, finished or still going.
 
@@ -232,6 +236,7 @@ def load(
         trust: build and read whatever the run's config names, as for a run of your own.
         data_root: where its data are here, for what the game takes from them.
         raw_weights: answer by the live weights, not by their moving average.
+        mixture: of an autoencoder: sample from a mixture of so many Gaussians, fitted on its codes of training images.
 
     Raises:
         ConfigError: no run there, or several; no such checkpoint (yet); a config that needs ``trust=True``; weights
@@ -243,7 +248,7 @@ def load(
 
     with guarded():
         path = run_at(run).path
-    found = Run(path, checkpoint, trust=trust, data_root=data_root, raw_weights=raw_weights)
+    found = Run(path, checkpoint, trust=trust, data_root=data_root, raw_weights=raw_weights, mixture=mixture)
     found._answers  # noqa: B018  (what is wrong with it is said now)
     return found
 

@@ -205,6 +205,12 @@ def local(path: str) -> str:
 SAMPLING = ("model.steps=N", "model.solver=euler|heun", "model.guidance=G")
 #: Options that several commands have.
 TRUST = Option("--trust", "build and read whatever the config names: for runs of your own with own classes or data")
+MIXTURE = Option(
+    "--mixture K",
+    "of an autoencoder: samples from a mixture of K Gaussians, fitted on its codes of training images",
+    kind=int,
+    least=1,
+)
 CONFIG_DIR = Option(
     "-cd, --config-dir FOLDER", "your own configs before the shipped ones (repeatable)", repeatable=True
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from forger.commands.declaring import SAMPLING, TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import MIXTURE, SAMPLING, TRUST, Arguments, Command, Option, local
 from forger.errors import ConfigError
 from forger.export.writing import Format, check_free, check_packages, write_file, write_folder
 
@@ -25,7 +25,8 @@ def _run(given: Arguments) -> int:
     from forger.lifecycle.restore import restored
 
     show_lines()
-    read = restored(run, options.get("checkpoint"), trust="trust" in options, places=given.places)
+    mixture = options.get("mixture")
+    read = restored(run, options.get("checkpoint"), trust="trust" in options, places=given.places, mixture=mixture)
     if place is None:
         read.folder.refuse_links_out()
         place = read.folder.path / "export" / form
@@ -102,6 +103,7 @@ passports, the weights' sha256. safetensors has the weights of a whole network (
             "a folder, new or empty, or, where one file will do, that file: -o faces.onnx (default: export/FORMAT in "
             "the run); nothing is overwritten",
         ),
+        MIXTURE,
         TRUST,
     ),
     run=_run,

@@ -24,6 +24,7 @@ _FUNCTIONS = {
         "losses.adversarial": "hinge least_squares minimax non_saturating relativistic wasserstein",
         "losses.constraints": "clip_weights",
         "losses.reconstruction": "bce l1 mse",
+        "losses.variational": "elbo importance_weighted total_correlation",
     }.items()
     for name in names.split()
 }

@@ -55,10 +55,10 @@ def about_part(part: Detached, game: Game) -> dict[str, Any]:
 
 
 def about_network(part: Detached, read: Restored) -> dict[str, Any]:
-    """The network of a part: its node in the run's config, and the hash of its weights."""
+    """The network of a part: its node in the run's config, if it is of there, and the hash of its weights."""
     name = part.part.network
     return {
-        "network": {"name": name, "config": read.config.model[name]},
+        "network": {"name": name, "config": read.config.model.get(name)},
         "weights_sha256": weights_sha256(tensors_of(part.network)),
     }
 

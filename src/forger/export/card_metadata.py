@@ -15,6 +15,8 @@ _KINDS = {
     "AdversarialGame": "GAN",
     "VariationalGame": "VAE",
     "AutoencoderGame": "autoencoder",
+    "MixtureGame": "autoencoder",
+    "WassersteinGame": "WAE",
     "CycleGame": "CycleGAN",
     "SuperResolutionGame": "SRGAN",
 }

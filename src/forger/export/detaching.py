@@ -144,6 +144,11 @@ class _OfImages(_Called):
         return self.how(self.network, images)
 
 
+class _OfLabelledImages(_Called):
+    def forward(self, images: Tensor, labels: Tensor) -> Any:
+        return self.how(self.network, images, labels)
+
+
 class _OfPoints(_Called):
     def forward(self, points: Tensor) -> Any:
         return self.how(self.network, points)
@@ -154,5 +159,6 @@ _FORWARD: dict[tuple[str, ...], type[_Called]] = {
     ("z", "labels"): _OfLabels,
     ("z", "conditions"): _OfConditions,
     ("images",): _OfImages,
+    ("images", "labels"): _OfLabelledImages,
     ("points",): _OfPoints,
 }

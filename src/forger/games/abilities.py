@@ -144,8 +144,8 @@ class Reconstructs(Decodes, Protocol):
     #: Standard deviation, on the scale [0, 1], of the noise on its input in training.
     input_noise: float
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Codes (n, latent)."""
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (n, latent), of images of these labels (n,) if the game is told any and they are known."""
         ...
 
     def reconstruct(self, images: Tensor) -> Tensor:
@@ -157,8 +157,8 @@ class Reconstructs(Decodes, Protocol):
 class InfersPosteriors(Reconstructs, Protocol):
     """Codes are distributions."""
 
-    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and log-variances, each (n, latent), of q(z|x)."""
+    def posterior(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Means and log-variances, each (n, latent), of q(z|x); labels as of `encode`."""
         ...
 
 

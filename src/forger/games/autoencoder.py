@@ -111,24 +111,24 @@ class AutoencoderGame(Game):
             "decoder": Part("autoencoder", ("z",), ("images",), how=decoded),
         }
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Codes (n, latent) of images in [-1, 1]."""
-        return self.infer("autoencoder", images, how=encoded)
+        return self.infer("autoencoder", images, labels, how=encoded)
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images in [-1, 1] of codes (n, latent); there are no labels."""
-        return self.infer("autoencoder", z, how=decoded)
+        """Images in [-1, 1] of codes (n, latent) and, where the game is told any, their labels (n,)."""
+        return self.infer("autoencoder", z, labels, how=decoded)
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Reconstructions by encoder and decoder of images in [-1, 1] (noisy ones may exceed the range)."""
         return self.decode(self.encode(images))
 
 
-def encoded(network: Any, images: Tensor) -> Any:
+def encoded(network: Any, images: Tensor, labels: Tensor | None = None) -> Any:
     """What a network of `forger.networks.autoencoders` makes of images."""
-    return network.encode(images)
+    return network.encode(images) if labels is None else network.encode(images, labels=labels)
 
 
-def decoded(network: Any, z: Tensor) -> Tensor:
+def decoded(network: Any, z: Tensor, labels: Tensor | None = None) -> Tensor:
     """What such a network makes of codes."""
-    return network.decode(z)
+    return network.decode(z) if labels is None else network.decode(z, labels=labels)

@@ -1,7 +1,7 @@
 """A trained game, built again from its run folder."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from forger.data.conditions import conditions_of
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
+from forger.games.mixture import with_mixture
 from forger.lifecycle.finding import checkpoint_of, config_of, run_at
 from forger.lifecycle.ownership import check_data
 from forger.run_folder import RunFolder
@@ -81,7 +82,12 @@ def data_of(folder: RunFolder, about: DataConfig, given: Mapping[str, str] | Non
 
 
 def restored(
-    path: str | Path, checkpoint: str | None = None, *, trust: bool = False, places: Mapping[str, str] = {}
+    path: str | Path,
+    checkpoint: str | None = None,
+    *,
+    trust: bool = False,
+    places: Mapping[str, str] = {},
+    mixture: int | None = None,
 ) -> Restored:
     """The game of a run, finished or still going.
 
@@ -90,10 +96,11 @@ def restored(
         checkpoint: ``final``, ``last`` or ``best``; the final one by default, or the last of an unfinished run.
         trust: build whatever the config names, as for a run of your own.
         places: of the reader's, by key: ``data.root``.
+        mixture: let the game, an autoencoder's, sample from a mixture of so many Gaussians over its codes.
 
     Raises:
         ConfigError: no run there, or several; no such checkpoint (yet); a config that needs ``trust``; weights that
-            do not fit it.
+            do not fit it; codes that no such mixture fits.
         BadCheckpoint: the file is damaged.
     """
     folder = run_at(path)
@@ -110,7 +117,8 @@ def restored(
     game.on_load_checkpoint(state)
     wants_gpu = config.trainer.accelerator not in ("cpu", "mps") and torch.cuda.is_available()
     game = game.to("cuda" if wants_gpu else "cpu").eval()
-    return Restored(folder, config, game, file, None if trust else places)
+    read = Restored(folder, config, game, file, None if trust else places)
+    return read if mixture is None else replace(read, game=with_mixture(game, read.data, mixture))
 
 
 class _Deferred:

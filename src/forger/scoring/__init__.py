@@ -47,13 +47,14 @@ def scored(
     of_samples = [name for name in chosen if name not in mine]
     if mine and compared and ("reference" in compared or not of_samples):
         raise ConfigError(f"--{compared[0]}: {mine[0]} is of the run's own data and classifiers; leave it out")
-    if source.read is not None and source.defaults is None and not chosen and not compared and not evaluations:
+    usual = source.defaults is not None or source.read is None or bool(source.sampling)
+    if source.read is not None and not (usual or chosen or compared or evaluations):
         raise ConfigError(
             f"{source.read.folder}: its config names no scores (metrics=none); add --extractor and --scores"
         )
     scores, notes = {}, []
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        if of_samples or compared or (not chosen and (source.defaults is not None or source.read is None)):
+        if of_samples or compared or (not chosen and usual):
             scores, notes = scores_of_samples(source, asked, of_samples, n, seed, reference, watched)
         if mine or (evaluations and not chosen):
             scores |= own_scores(source, evaluations, mine, n, seed)

@@ -26,9 +26,19 @@ def others(source: Source, asked: Asked) -> list[Evaluation[Any]]:
     nodes = [node for node in source.read.config.metrics.evaluations.values() if node is not source.defaults]
     n = {} if asked.n is None else {"n": asked.n}
     found = [instantiate(node | n if "n" in node else node) for node in nodes]
+    if source.sampling:
+        found = [each for each in found if _fits(each, source.read.game)]
     if by_name and source.read.game.conditions and not any(isinstance(each, ConditionsMet) for each in found):
         found.append(ConditionsMet(**n))
     return found
+
+
+def _fits(evaluation: Evaluation[Any], game: object) -> bool:
+    try:
+        evaluation.fits(game)
+    except ValueError:
+        return False
+    return True
 
 
 def named(names: Sequence[str], source: Source, evaluations: Sequence[Evaluation[Any]]) -> list[str]:

@@ -68,6 +68,7 @@ def scores_of_samples(
     if few <= width:
         notes.append(f"{few} images for {width} features: distances are far above their limit; compare at equal n only")
     passport = scores.passport(len(fake), weights=source.weights, seed=seed, nfe=source.nfe).to_dict()
+    passport |= source.sampling
     return entries(found, higher_is_better, passport), notes
 
 

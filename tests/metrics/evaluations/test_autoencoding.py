@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
-from torch.distributions import Normal
+from torch.distributions import LowRankMultivariateNormal, Normal
 
 from forger.data.dataset import Data, Split
 from forger.data.images import digits
@@ -149,6 +149,47 @@ def test_divergence_active_units_and_bound_by_hand():
     assert scores["active_units"] == 1
     assert scores["elbo"] == pytest.approx(-32 * math.log(2 * math.pi) - scores["kl"], rel=1e-5)
     assert (torch.stack(zs) - mean).std() == pytest.approx(1, abs=0.05)
+
+
+def test_the_bound_by_importance_sampling_reaches_the_exact_likelihood_of_a_linear_gaussian_model():
+    """Of factor analysis on three orthogonal loadings, from posteriors that are 1.4 times too wide."""
+    rows = training_pixels(digits()).float()
+    mean, variance = rows.mean(0), 64 / 400  # D / 2r
+    loadings = torch.linalg.svd(rows - mean, full_matrices=False).Vh[:3].T * torch.tensor([0.9, 0.7, 0.5])
+    precision = 1 + loadings.square().sum(0) / variance
+    x = (to_float(digits().test.arrays["image"]).flatten(1) + 1) / 2
+    exact = LowRankMultivariateNormal(mean, loadings, torch.full((64,), variance)).log_prob(x).mean()
+
+    def posterior(images):
+        means = ((images.flatten(1) + 1) / 2 - mean) @ loadings / variance / precision
+        return means, (1.4 / precision.sqrt()).square().log().expand(len(images), 3)
+
+    decode = lambda z: (2 * (mean + z @ loadings.T) - 1).view(-1, 1, 8, 8)  # noqa: E731
+    game = SimpleNamespace(posterior=posterior, decode=decode, latent=3)
+    scores = Variational(200, draws=64).estimate(game, digits(), "test", **ALL)
+    # KL of N(μ, 1.4² s²) from N(μ, s²), in three dimensions
+    gap = 3 * (0.5 * (1.4**2 - 1) - math.log(1.4))
+    assert scores["elbo"].value == pytest.approx(float(exact) - gap, abs=0.05)
+    assert scores["iwae_64"].value == pytest.approx(float(exact), abs=0.05)
+    assert scores["iwae_64"].error == pytest.approx(scores["elbo"].error, rel=0.3)
+    kl = scores["mutual_information"].value + scores["total_correlation"].value
+    assert 0 < kl < scores["kl"].value
+    assert "iwae_64" not in Variational(200).evaluate(game, digits(), "validation", **ALL)
+
+
+def test_the_likelihood_is_that_under_the_label_where_the_game_is_told_any():
+    labels = digits().test.arrays["label"]
+    seen = []
+
+    def told(x, given):
+        seen.append(given)
+        return torch.zeros(len(given), 2), torch.zeros(len(given), 2)
+
+    grey = torch.zeros(497, 1, 8, 8)
+    game = SimpleNamespace(posterior=told, decode=lambda z, given: (seen.append(given), grey)[1], latent=2, classes=10)
+    Variational(200, draws=1).evaluate(game, digits(), "test", **ALL)
+    assert len(seen) == 2 + 64
+    assert all(torch.equal(each, labels) for each in seen)
 
 
 def test_factors_are_what_they_are_called():

@@ -1,6 +1,6 @@
 """`forger evaluate`."""
 
-from forger.commands.declaring import SAMPLING, TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import MIXTURE, SAMPLING, TRUST, Arguments, Command, Option, local
 
 
 def _run(given: Arguments) -> int:
@@ -49,6 +49,7 @@ states, else all 65,536 levels or what the reference has.
         Option("--n N", "how many images (default: the run's metrics.n; all of a folder)", kind=int, least=10),
         Option("--seed S", "of the latents, or of the subset (default: the run's metrics.seed, 0)", kind=int),
         Option("--json", "scores with their whole passports"),
+        MIXTURE,
         TRUST,
     ),
     run=_run,

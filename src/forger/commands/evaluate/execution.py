@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def evaluate(path: str, options: Mapping[str, Any], places: Mapping[str, str]) -
         options.get("n"),
         options.get("seed"),
     )
-    source = source_at(Path(path), trust=trust, places=places)
+    source = source_at(Path(path), trust=trust, places=places, mixture=options.get("mixture"))
     scores, notes = scored(source, asked, trust=trust, places=places, watched=_bar)
     if "json" in options:
         print(json.dumps({"source": source.name, "scores": scores, "notes": notes}, indent=2, allow_nan=False))
@@ -123,9 +124,11 @@ def _summary(passport: Mapping[str, Any]) -> str:
     """A passport in one line; the whole of it is in the JSON."""
     if "preprocessing" not in passport:
         return f"on {passport['split']}, seed {passport['seed']}"
-    read = Passport.from_dict(dict(passport))
+    known = {field.name for field in fields(Passport)}
+    read = Passport.from_dict({name: value for name, value in passport.items() if name in known})
     kind = "" if read.weights == "none" else f", {read.weights} weights"
     kind += "" if read.nfe is None else f", {read.nfe} evaluations of the network for each"
+    kind += f", codes of {passport['mixture']} Gaussians" if "mixture" in passport else ""
     return (
         f"{read.n_fake} images (seed {read.seed}{kind}) against {read.n_real} of {read.split} "
         f"({read.fingerprint[:8]}); "

@@ -1,6 +1,6 @@
 """`forger sample`."""
 
-from forger.commands.declaring import SAMPLING, TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import MIXTURE, SAMPLING, TRUST, Arguments, Command, Option, local
 
 
 def _run(given: Arguments) -> int:
@@ -40,6 +40,7 @@ COMMAND = Command(
         ),
         Option("--checkpoint C", "final, last or best (default: final, else last)", choices=("final", "last", "best")),
         Option("--raw-weights", "the live weights instead of their moving average"),
+        MIXTURE,
         TRUST,
     ),
     run=_run,

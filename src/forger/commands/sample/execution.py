@@ -48,7 +48,8 @@ def sample(run: str, options: Mapping[str, Any], places: Mapping[str, str]) -> i
         ConfigError: an option that makes no sense for this run.
     """
     show_lines()
-    read = restored(run, options.get("checkpoint"), trust="trust" in options, places=places)
+    trust, mixture = "trust" in options, options.get("mixture")
+    read = restored(run, options.get("checkpoint"), trust=trust, places=places, mixture=mixture)
     name = _picture_name(read.game, read.data, options)
     live = read.game.live_weights() if "raw-weights" in options else nullcontext()
     if "input" in options:

@@ -90,10 +90,16 @@ class OfRealImages(Evaluation[G]):
 
     def estimate(self, game: G, data: Data, split: str, *, n: int, seed: int) -> dict[str, Estimate]:
         values = self.evaluate(game, data, split, n=n, seed=seed)
+        return estimates(
+            values, self.errors(lambda half: self.evaluate(game, half, split, n=n, seed=seed), data, split, seed)
+        )
+
+    @staticmethod
+    def errors(scores: Callable[[Data], dict[str, float]], data: Data, split: str, seed: int) -> dict[str, float]:
+        """Standard errors of scores of data, from halves of them; none where there are too few images."""
         if len(data.splits[split]) < 4:
-            return estimates(values)
-        halves = [halved(data, split, seed=seed + i) for i in range(DRAWS)]
-        return estimates(values, spread([self.evaluate(game, half, split, n=n, seed=seed) for half in halves]))
+            return {}
+        return spread([scores(halved(data, split, seed=seed + i)) for i in range(DRAWS)])
 
 
 def scores_of(
