@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from forger.errors import ConfigError
-from forger.games.abilities import Reconstructs, Samples, SamplesLatents
+from forger.games.abilities import Reconstructs, Samples, SamplesLatents, Styles
 from forger.games.inference import evaluating
+from forger.games.styles import repeated
 from forger.metrics.features.untrained import UntrainedNetwork
 from forger.randomness import generator
 
@@ -23,11 +24,15 @@ _FEATURES = 0.1
 _AT_ONCE = 512
 
 
+#: Where latents are looked for: in z, or in what a mapping makes of it, one w for all layers.
+Space = Literal["z", "w"]
+
+
 class Inverted(NamedTuple):
     """What was found for n pictures.
 
     Args:
-        z: latents (n, latent).
+        z: latents (n, latent), or w (n, style).
         labels: the classes (n,) or conditions (n, k) that go with them, where the game has any.
         images: what the game makes of these, float (n, c, h, w) in [-1, 1].
         errors: mean squared error of each over pixels and channels (n,), on the scale [-1, 1].
@@ -51,18 +56,21 @@ class Inversion:
         starts: starting points for each picture.
         steps: of Adam.
         seed: of the draws.
+        space: w in a game that has styles; the steps are then as large beside the spread of w.
 
     Raises:
-        ConfigError: the game has no latents, or makes points.
+        ConfigError: the game has no latents, or no w, or makes points.
     """
 
-    def __init__(self, game: Any, *, starts: int = 4, steps: int = 300, seed: int = 0) -> None:
+    def __init__(self, game: Any, *, starts: int = 4, steps: int = 300, seed: int = 0, space: Space = "z") -> None:
         part = next((part for part in game.parts().values() if part.takes[0] == "z"), None)
         if part is None:
             raise ConfigError(f"its {type(game).__name__} makes nothing from latents; GANs, autoencoders and VAEs do")
         self._game, self._how, self._network = game, part.how, game.answering(part.network)
         self._features = UntrainedNetwork().to(game.device)
-        self.starts, self.steps, self.seed = starts, steps, seed
+        self.starts, self.steps, self.seed, self._space = starts, steps, seed, space
+        if space == "w" and not (isinstance(game, Styles) and game.style_shape):
+            raise ConfigError(f"--space w: its {type(game).__name__} has no styles; take z")
 
     def found(self, images: Tensor, labels: Tensor | None, progress: Callable[[int, float], None]) -> Inverted:
         """The latents of pictures.
@@ -79,8 +87,12 @@ class Inversion:
         n, starts = len(images), self.starts
         z, asked = self._starting_points(images, labels)
         truth, wanted = images.repeat_interleave(starts, 0), self._features(images).repeat_interleave(starts, 0)
+        rate = _RATE
+        if self._space == "w":
+            z = self._game.styles(z, asked)[:, 0].clone()
+            rate *= float(z.std(0).mean())
         z.requires_grad_(True)
-        optimizer = torch.optim.Adam([z], lr=_RATE)
+        optimizer = torch.optim.Adam([z], lr=rate)
         best, errors = z.detach().clone(), torch.full((len(z),), torch.inf, device=z.device)
         for step in range(self.steps + 1):
             optimizer.zero_grad()
@@ -94,7 +106,7 @@ class Inversion:
                 (distance + _FEATURES * _apart(self._features(made), wanted[part])).sum().backward(inputs=[z])
             if step and (step % max(1, self.steps // 10) == 0 or step == self.steps):
                 progress(step, float(errors.view(n, starts).min(1).values.median()))
-            optimizer.param_groups[0]["lr"] = _RATE * _share(step / max(1, self.steps))
+            optimizer.param_groups[0]["lr"] = rate * _share(step / max(1, self.steps))
             optimizer.step()
         chosen = errors.view(n, starts).argmin(1) + starts * torch.arange(n, device=errors.device)
         z, asked = best[chosen], None if asked is None else asked[chosen]
@@ -136,6 +148,8 @@ class Inversion:
         return None
 
     def _made(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        if self._space == "w":
+            z = repeated(self._network, z)
         return self._how(self._network, z) if labels is None else self._how(self._network, z, labels)
 
 

@@ -15,7 +15,7 @@ ROWS = re.findall(r"^\| (.+?) \| `(.+?)` \| .*\|$", PAGE, re.MULTILINE)
 SMALL = ("data.batch_size=32", "metrics=none", "samples.every_images=null")
 MODELS = (
     "gan", "gan_r1", "rpgan", "cgan", "dcgan", "dcgan_r1", "cdcgan",
-    "r3gan", "wgan", "wgan_gp", "sngan", "lsgan", "hinge", "biggan",
+    "r3gan", "stylegan2", "wgan", "wgan_gp", "sngan", "lsgan", "hinge", "biggan",
 )  # fmt: skip
 
 

@@ -36,6 +36,11 @@ GAMES = {
     "sngan": ("model=sngan", "data=digits", "+model.generator.attention=8", THIN),
     "biggan": ("model=biggan", "data=digits", "+model.generator.attention=8", THIN),
     "r3gan": ("experiment=fashion_r3gan", THIN, SHALLOW),
+    "stylegan2": ("model=stylegan2", "data=digits", "data.size=[12,20]", THIN, "model.latent=8"),
+    "stylegan2 of classes": (
+        *("model=stylegan2", "data=digits", THIN, "model.latent=8", "+model/conditional=projection"),
+        "+model.generator.architecture=residual",
+    ),
     "published r3gan": (
         *("experiment=cifar10_r3gan", "model.generator.width=8", "model.generator.max_width=16", f"+{SHALLOW}"),
         *("model.discriminator.width=8", "model.discriminator.max_width=8"),

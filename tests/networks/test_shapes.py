@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from forger.networks import autoencoders, biggan, dcgan, mlp, r3gan, rearranging, resnet, super_resolution, translation
+from forger.networks import (
+    autoencoders,
+    biggan,
+    dcgan,
+    mlp,
+    r3gan,
+    rearranging,
+    resnet,
+    stylegan2,
+    super_resolution,
+    translation,
+)
 
 SIZES = [([12, 20], 1), ([16, 24], 7), ([40, 16], 16), ([8, 256], 2)]
 PAIRS = {
@@ -30,6 +41,16 @@ PAIRS = {
     "biggan": (
         lambda size, c: biggan.Generator(5, size, c, width=2, max_width=4, attention=size[0]),
         lambda size, c: biggan.Discriminator(size, c, width=2, max_width=4, attention=size[0] // 2),
+    ),
+    "stylegan2": (
+        lambda size, c: stylegan2.Generator(5, size, c, width=2, style=4, depth=1, max_width=4),
+        lambda size, c: stylegan2.Discriminator(size, c, width=2, max_width=4),
+    ),
+    "deep stylegan2, the other way round": (
+        lambda size, c: stylegan2.Generator(
+            5, size, c, width=2, style=4, depth=1, max_width=4, smallest=2, architecture="residual"
+        ),
+        lambda size, c: stylegan2.Discriminator(size, c, width=2, max_width=4, smallest=2, architecture="skip"),
     ),
     "mlp": (
         lambda size, c: mlp.Generator(5, [c, *size], width=4),
@@ -78,6 +99,7 @@ def test_a_size_that_does_not_fit_names_what_is_near():
         lambda: dcgan.Generator(5, [12, 21], 1),
         lambda: resnet.Discriminator([12, 21], 1),
         lambda: r3gan.Generator(5, [12, 21], 1),
+        lambda: stylegan2.Generator(5, [12, 21], 1),
         lambda: autoencoders.Convolutional([12, 21], 1, 4),
     ):
         with pytest.raises(ValueError, match=r"resize to \[12, 20\] or \[12, 22\]"):

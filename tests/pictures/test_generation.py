@@ -60,7 +60,7 @@ def grey(z):
 
 def test_games_draw_what_makes_sense_for_their_data():
     images, points = DIGITS, gaussian_1d(n=10)
-    assert drawable(game(), images) == ("grid", "walk", "latent-map", "neighbours")
+    assert drawable(game(), images) == ("grid", "walk", "latent-map", "neighbours", "directions")
     assert drawable(game(classes=10), images)[:2] == ("classes", "grid")
     assert drawable(game(), points) == ("density",)
     with pytest.raises(ValueError, match="can't draw 'classes': it draws grid, walk"):

@@ -20,7 +20,7 @@ DATA = ("digits", "fashion_mnist", "cifar10", "celeba", "image_folder", "hugging
 FEW = ("digits", "image_folder")
 MODELS = (
     *("gan", "gan_r1", "rpgan", "dcgan", "dcgan_r1", "lsgan", "hinge", "wgan", "wgan_gp", "sngan", "r3gan", "srgan"),
-    *("vae", "autoencoder", "denoising_autoencoder", "sparse_autoencoder", "stacked_autoencoder"),
+    *("stylegan2", "vae", "autoencoder", "denoising_autoencoder", "sparse_autoencoder", "stacked_autoencoder"),
 )
 CONDITIONAL = ("cgan", "cdcgan", "biggan")
 #: A module of the user's that takes grey 8x8 images, in three channels.

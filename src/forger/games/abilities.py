@@ -115,6 +115,23 @@ class Denoises(SamplesLatents, Protocol):
 
 
 @runtime_checkable
+class Styles(SamplesLatents, Protocol):
+    """A mapping makes a style of latents, which each layer may have of other ones; `decode` takes styles too."""
+
+    @property
+    def style_shape(self) -> tuple[int, int] | None:
+        """(layers, style) of a sample's styles; None in a game that has none."""
+        ...
+
+    def styles(self, z: Tensor, labels: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """Styles (n, layers, style) of z (n, latent) and labels, or of styles.
+
+        They are ``truncation`` times as far from the mean of all.
+        """
+        ...
+
+
+@runtime_checkable
 class Discriminates(Answers, Protocol):
     """Probabilities that samples are real."""
 

@@ -19,12 +19,13 @@ from forger.games.inference import Ema, Input, Part
 from forger.games.judging import Judging
 from forger.games.latents import LatentGame
 from forger.games.schedules import Share
+from forger.games.styles import Styling
 from forger.losses.adversarial import is_paired
 from forger.losses.objective import Classifier, Objective, Setting, Turn, prepare
 from forger.losses.penalty import Penalty, PenaltyInputs
 
 
-class AdversarialGame(Judging, LatentGame):
+class AdversarialGame(Styling, Judging, LatentGame):
     """min_G max_D V(D, G) and its relatives (Goodfellow et al., 2014, eq. 1): the loss says which.
 
     GAN, DCGAN, conditional, least squares, hinge, Wasserstein and relativistic games differ in their networks,
@@ -168,7 +169,9 @@ class AdversarialGame(Judging, LatentGame):
             about = (player, batch["image"], batch["fake"], batch.get("label"), batch.get("fake_label"), batch["z"])
             networks, noise = (self.generator, self.discriminator), self.noise(f"objectives/{name}/{player}")
             everyones = partial(gathered, world=self.world)
-            terms[name] = objective(Turn(*about, real_features, fake_features, *networks, noise, self.shown, everyones))
+            turn = Turn(*about, real_features, fake_features, *networks, noise, self.shown, everyones)
+            with self.uncompiled():  # as penalties, it may differentiate twice
+                terms[name] = objective(turn)
         return terms
 
     def remembering(self, name: str) -> list[nn.Module]:
@@ -181,7 +184,7 @@ class AdversarialGame(Judging, LatentGame):
         return {"generator": Part("generator", ("z", *asked), ("images",), how=_generated)}
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Fakes of given latents (n, latent)."""
+        """Fakes of given latents (n, latent), or of styles (n, layers, style) where the generator has any."""
         return self.infer("generator", z, labels)
 
     def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:

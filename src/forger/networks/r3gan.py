@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from forger.networks.blocks import Classes, Count, Projection, Size, Smallest, label_embedding, widths, with_label
+from forger.networks.resampling import Enlarge, Shrink
 from forger.sizes import halvings, sides
 
 
@@ -146,38 +147,6 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.reduce(F.leaky_relu(self.mix(F.leaky_relu(self.expand(x), 0.2)), 0.2))
-
-
-class Filter(nn.Module):
-    """The filter [1, 3, 3, 1] both ways, of sum 1, for each channel by itself."""
-
-    kernel: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("kernel", (line[:, None] * line)[None, None], persistent=False)
-
-
-class Shrink(Filter):
-    """Half the height and width, rounded down; zeros beyond the edges."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = self.kernel.expand(x.shape[1], -1, -1, -1)
-        return F.conv2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
-
-
-class Enlarge(Filter):
-    """To a height and width twice as large, or one more than that; zeros beyond the edges."""
-
-    def __init__(self, size: tuple[int, int]):
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = 4 * self.kernel.expand(x.shape[1], -1, -1, -1)
-        odd = [side - 2 * before for side, before in zip(self.size, x.shape[2:], strict=True)]
-        return F.conv_transpose2d(x, kernel, stride=2, padding=1, output_padding=odd, groups=x.shape[1])
 
 
 def _changed(inputs: int, outputs: int, published: bool) -> list[nn.Module]:

@@ -14,8 +14,10 @@ from forger.games.abilities import (
     Reconstructs,
     Samples,
     SamplesLatents,
+    Styles,
     Translates,
 )
+from forger.pictures.latents import has_styles
 from forger.pictures.request import Request
 
 Picture = Callable[[Any, Data, Request], list[Image.Image]]
@@ -35,6 +37,8 @@ PICTURES = {
     "latent-map": ((SamplesLatents, Reconstructs), "generation"),
     "neighbours": (Samples, "generation"),
     "denoising": (Denoises, "generation"),
+    "mixing": (Styles, "styles"),
+    "directions": ((SamplesLatents, Reconstructs), "styles"),
 }
 
 
@@ -52,11 +56,12 @@ def picture(name: str) -> Picture:
 def drawable(game: Answers, data: Data) -> tuple[str, ...]:
     """Names of the pictures that the game can draw of these data, its natural one first."""
     labelled = isinstance(game, Samples) and bool(game.classes or game.conditions)
+    has = {"classes": labelled, "mixing": has_styles(game), "directions": not isinstance(game, Denoises)}
     return tuple(
         name
         for name, (needed, _) in PICTURES.items()
         if isinstance(game, needed) and (name == "density") == (data.kind == "points")
-        if labelled or name != "classes"
+        if has.get(name, True)
     )
 
 

@@ -37,7 +37,8 @@ def classes(game: SamplesLatents, data: Data, request: Request) -> list[Image.Im
     columns = max(1, request.n // len(rows))
     z = places(game, data, columns, request)
     rows = labelled_rows(game, data, request, columns)
-    images = decoded(game, z.repeat(len(rows), 1), torch.cat([labels for _, labels in rows]))
+    told = torch.cat([labels for _, labels in rows])
+    images = decoded(game, z.repeat(len(rows), 1), told, truncation=request.truncation)
     return [captioned(tiles(images, columns), rows=[name for name, _ in rows])]
 
 
@@ -56,7 +57,8 @@ def walk(game: SamplesLatents | Reconstructs, data: Data, request: Request) -> l
         station, share = divmod(step * stations / request.n, 1)
         here, there = z[int(station)], z[(int(station) + 1) % stations]
         at = between(game, here, there, share)
-        images = decoded(game, at if labels is None else at.expand(len(labels), -1), labels)
+        at = at if labels is None else at.expand(len(labels), -1)
+        images = decoded(game, at, labels, truncation=request.truncation)
         frames.append(tiles(images, len(images)))
     return frames
 
@@ -73,7 +75,8 @@ def latent_map(game: SamplesLatents | Reconstructs, data: Data, request: Request
     down, across = torch.cartesian_prod(torch.linspace(0, 1, side), torch.linspace(0, 1, side)).T
     z = usual_plane(game, data, request)(across, down)
     title = "the latent plane, by quantiles" if game.latent == 2 else "a plane through three latents"
-    images = decoded(game, z, labels[0][1].repeat_interleave(len(z), 0) if labels else None)
+    told = labels[0][1].repeat_interleave(len(z), 0) if labels else None
+    images = decoded(game, z, told, truncation=request.truncation)
     if labels:
         title += f", {labels[0][0]}" if request.conditions else f", class {labels[0][0]}"
     return [captioned(tiles(images, side), title)]

@@ -1,6 +1,7 @@
 """Latents, labels and samples of any game that has them, as pictures ask for them."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from forger.data.conditions import Value, asked, filled, in_words, typical
 from forger.data.dataset import Data
 from forger.data.pixels.ranges import BYTES, ValueRange
-from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents
+from forger.games.abilities import Answers, Decodes, Reconstructs, Samples, SamplesLatents, Styles
 from forger.pictures.request import Request
 from forger.randomness import generator
 
@@ -95,26 +96,44 @@ def samples(game: Samples | Decodes, data: Data, request: Request, values: Value
     labels = asked_labels(game, data, request, request.n)
     if request.given is not None:
         assert isinstance(game, Decodes)
-        return decoded(game, request.truncation * request.given[0], labels, values)
+        return decoded(game, request.given[0], labels, values, request.truncation)
     if isinstance(game, SamplesLatents):
-        return decoded(game, request.truncation * game.latents(request.n, request.stream()), labels, values)
+        return decoded(game, game.latents(request.n, request.stream()), labels, values, request.truncation)
     assert isinstance(game, Samples)  # the others have given latents only
     return _stored(game.sample(request.n, labels, request.stream()), values)
 
 
-def decoded(game: Decodes, z: Tensor, labels: Tensor | None, values: ValueRange = BYTES) -> Tensor:
-    """What a game makes of latents (n, latent) and labels (n,) or (n, k), as `samples` gives it."""
+def decoded(
+    game: Decodes, z: Tensor, labels: Tensor | None, values: ValueRange = BYTES, truncation: float = 1.0
+) -> Tensor:
+    """What a game makes of latents (n, latent), `truncated`, and labels (n,) or (n, k), as `samples` gives it."""
     parts = []
     for start in range(0, len(z), _CHUNK):
         part = slice(start, start + _CHUNK)
-        parts.append(_stored(game.decode(z[part], None if labels is None else labels[part]), values))
+        told = None if labels is None else labels[part]
+        parts.append(_stored(game.decode(truncated(game, z[part], told, truncation), told), values))
     return torch.cat(parts)
+
+
+def truncated(game: Decodes, z: Tensor, labels: Tensor | None, factor: float) -> Tensor:
+    """Latents (n, latent) times a factor or, where a game has them, their styles, as much nearer to the mean.
+
+    Codes of a game without a prior stay as they are.
+    """
+    if factor == 1 or not isinstance(game, SamplesLatents):
+        return z
+    return game.styles(z, labels, factor) if has_styles(game) else factor * z
+
+
+def has_styles(game: Answers) -> TypeGuard[Styles]:
+    """Whether a mapping makes styles of latents."""
+    return isinstance(game, Styles) and game.style_shape is not None
 
 
 def places(game: SamplesLatents | Reconstructs, data: Data, n: int, request: Request) -> Tensor:
     """``n`` places of the latent space (n, latent): from the prior, or else codes of test images."""
     if isinstance(game, SamplesLatents):
-        return request.truncation * game.latents(n, request.stream())
+        return game.latents(n, request.stream())
     images = data.test.arrays["image"]
     chosen = torch.randint(len(images), (n,), generator=request.stream())
     return game.encode(data.values.to_float(images[chosen])).cpu()

@@ -63,7 +63,7 @@ def quantile_plane(game: SamplesLatents | Reconstructs, data: Data, request: Req
         share = _TAIL + (1 - 2 * _TAIL) * share
         if codes is not None:
             return torch.quantile(codes[:, coordinate], share)
-        return request.truncation * (torch.special.ndtri(share) if is_normal(game) else 2 * share - 1)
+        return torch.special.ndtri(share) if is_normal(game) else 2 * share - 1
 
     return lambda across, down: torch.stack([quantile(across, 0), quantile(1 - down, 1)], 1)
 

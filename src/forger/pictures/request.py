@@ -9,7 +9,7 @@ from torch import Tensor
 from forger.randomness import generator
 
 #: How many samples are in a picture where that is not the run's ``samples.n``.
-COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20}
+COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20, "mixing": 36, "directions": 56}
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Request:
         seed: of the latents.
         labels: classes to ask for; None for all in turn.
         conditions: numbers by name, as `forger.data.conditions.asked` reads them; what is missing is drawn.
-        truncation: factor on the latents, 1 for none.
+        truncation: factor on the latents, or on what their styles are from the mean; 1 for none.
         given: latents (n, latent) and the labels (n,) or (n, k) that go with them, instead of drawn ones.
     """
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents
-from forger.pictures.latents import decoded, labelled_rows
+from forger.pictures.latents import decoded, labelled_rows, truncated
 from forger.pictures.planes import Plane, between, plane_through, principal_plane, usual_plane
 from forger.pictures.request import Request
 from forger.play.playing import Playing, as_png, data_url
@@ -77,8 +77,13 @@ def _plane(playing: Playing, asked: Asked, request: Request) -> Plane:
     key = f"{kind} {request.seed} {request.truncation}"
     if key not in playing.planes:
         playing.planes.clear()
-        playing.planes[key] = usual_plane(game, playing.data, request) if kind == "usual" else _principal(playing)
+        playing.planes[key] = _usual(playing, request) if kind == "usual" else _principal(playing)
     return playing.planes[key]
+
+
+def _usual(playing: Playing, request: Request) -> Plane:
+    plane = usual_plane(playing.game, playing.data, request)
+    return lambda across, down: truncated(playing.game, plane(across, down), None, request.truncation)
 
 
 def _principal(playing: Playing) -> Plane:

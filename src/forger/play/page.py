@@ -7,6 +7,7 @@ from forger.data.pixels.ranges import BYTES
 from forger.games.abilities import Discriminates, Enlarges, Reconstructs, SamplesLatents, Translates
 from forger.pages.rendering import rendered
 from forger.pictures import drawable
+from forger.pictures.latents import has_styles
 from forger.pictures.planes import is_normal
 from forger.pictures.request import COUNTS
 from forger.play.answering import offered
@@ -69,7 +70,8 @@ def _shown(playing: Playing) -> dict[str, Any]:
         "averaged": game.averaged and "--raw-weights" not in playing.options,
         "labelled": bool(playing.classes or playing.conditions),
         "conditions": playing.conditions,
-        "truncates": isinstance(game, SamplesLatents),
+        # A place of the page is one of z, and styles are truncated in W.
+        "truncates": isinstance(game, SamplesLatents) and not has_styles(game),
         "judges": isinstance(game, Discriminates),
         "most": MOST,
         "latent": game.latent if there else None,

@@ -61,12 +61,14 @@ def invert(run: str, options: Mapping[str, Any], places: Mapping[str, str]) -> i
         say(f"step {step}: {decibels(error, 2):.1f} dB (median), {time.monotonic() - begun:.0f} s")
 
     with read.game.live_weights() if "raw-weights" in options else nullcontext():
-        seed = options.get("seed", read.config.seed)
-        search = Inversion(read.game, starts=options.get("starts", 4), steps=options.get("steps", 300), seed=seed)
+        space, seed = options.get("space", "z"), options.get("seed", read.config.seed)
+        starts, steps = options.get("starts", 4), options.get("steps", 300)
+        search = Inversion(read.game, starts=starts, steps=steps, seed=seed, space=space)
         names, pixels = _pictures(read, given, options.get("n"))
         found = search.found(values.to_float(pixels), _labels(read, options, len(pixels)), progress)
     decibel = np.array([decibels(error, 2) for error in found.errors.tolist()])
-    latent_files.write(out / "latents.npz", found.z, found.labels, psnr=decibel, names=np.array(names))
+    about = {"psnr": decibel, "names": np.array(names)}
+    latent_files.write(out / "latents.npz", found.z, found.labels, space, **about)
     save_picture([_sheet(values.drawn(pixels), values.drawn(values.to_pixels(found.images)))], out / "inverted.png")
     print(printable(str(out)) if sys.stdout.isatty() else out)
     return 0

@@ -19,7 +19,7 @@ COMMAND = Command(
         Option(
             "--what PICTURE",
             "grid, classes, walk, latent-map, density, neighbours, denoising, reconstructions, codes, translations, "
-            "cycles, enlargements, raw (default: the run's natural picture)",
+            "cycles, enlargements, mixing, directions, raw (default: the run's natural picture)",
         ),
         Option("--n N", "how many samples, frames or tiles", kind=int, least=1),
         Option("--seed S", "of the latents (default: the run's own)", kind=int),
@@ -30,7 +30,9 @@ COMMAND = Command(
             "training images that fit those",
             repeatable=True,
         ),
-        Option("--truncation PSI", "factor on the latents: below 1, nearer to the average (default: 1)", kind=float),
+        Option(
+            "--truncation PSI", "factor on the latents, or in W: below 1, nearer to the mean (default: 1)", kind=float
+        ),
         Option("--latents FILE.npz", "of `forger invert`, or arrays z (n, latent) and labels: a grid of these, or raw"),
         Option("--input PATH", "enlarge, translate or reconstruct a picture, or each of a folder, into a file each"),
         Option(
