@@ -53,7 +53,8 @@ def check_declared(config: Config) -> None:
     if one_domain and hasattr(get_object(config.model["_target_"]), "translate"):
         raise ConfigError(
             f"model: it translates between two domains, and data={config.data.name} has one; take "
-            "data=unpaired_folders, paired_folder, digits_inverted, digits_rotated or fashion_inverted"
+            "data=unpaired_folders, paired_folder, side_by_side, digits_inverted, digits_rotated, digits_averaged, "
+            "fashion_inverted or fashion_outlines"
         )
     _check_told(config)
 

@@ -26,8 +26,8 @@ from forger.sizes import sides
 _LARGE = ("inception", "dinov2")
 #: Values of training images (pixels × channels) up to which their features, which memorisation needs, cost seconds.
 _NEIGHBOURS = 50_000_000
-#: Pixels up to which PCA, which a reconstruction is compared with, costs seconds.
-_PCA_PIXELS = 1024
+#: Pixels up to which PCA or ridge regression, which a game is compared with, costs seconds.
+_LINEAR_PIXELS = 1024
 #: Fakes whose class is asked for.
 _ASKED = 1000
 
@@ -133,13 +133,16 @@ def _of_points(config: Config, data: Data, game: type) -> tuple[dict[str, Node],
     return {"modes": _node(f"{_POINTS}.ModeCoverage")}, "modes"
 
 
-def _of_images(config: Config, data: Data, game: type) -> tuple[dict[str, Node], str | None]:
+def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], str | None]:
     found: dict[str, Node] = {}
     best = None
     if hasattr(game, "translate"):
         if "truth" in data.test.arrays:
             found["truth"], best = _node(f"{_TRANSLATION}.HiddenTruth"), "psnr"
-        found["cycle"] = _node(f"{_TRANSLATION}.Cycle")
+        if "ba" in game.directions:
+            found["cycle"] = _node(f"{_TRANSLATION}.Cycle")
+        if "truth" in data.train.arrays and prod(data.shape) <= _LINEAR_PIXELS:
+            found["pairs"] = _node("forger.metrics.evaluations.pairs.LearnedFromPairs")
     if hasattr(game, "enlarge"):
         found["enlargement"] = _node("forger.metrics.evaluations.enlargement.Enlargement")
     if hasattr(game, "posterior"):
@@ -147,7 +150,7 @@ def _of_images(config: Config, data: Data, game: type) -> tuple[dict[str, Node],
         best = "elbo"
     if hasattr(game, "reconstruct"):
         pixels, latent = prod(data.shape), config.model.get("autoencoder", {}).get("latent", 0)
-        pca = latent < min(pixels, len(data.train)) and pixels <= _PCA_PIXELS
+        pca = latent < min(pixels, len(data.train)) and pixels <= _LINEAR_PIXELS
         found["reconstruction"] = _node(f"{_AUTOENCODING}.Reconstruction", pca=pca)
         best = best or "mse"
         if noise := config.model.get("noise"):

@@ -160,6 +160,7 @@ def test_the_games_that_are_named_are_those_that_offer_it():
     from forger.games.adversarial import AdversarialGame
     from forger.games.autoencoder import AutoencoderGame
     from forger.games.cycle import CycleGame
+    from forger.games.paired import PairedGame
     from forger.games.super_resolution import SuperResolutionGame
     from forger.games.variational import VariationalGame
 
@@ -168,6 +169,7 @@ def test_the_games_that_are_named_are_those_that_offer_it():
         AutoencoderGame: "autoencoders",
         VariationalGame: "VAEs",
         CycleGame: "CycleGANs",
+        PairedGame: "pix2pix",
         SuperResolutionGame: "SRGANs",
     }
     for method, (_, named) in OFFERED.items():

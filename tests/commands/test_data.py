@@ -155,8 +155,8 @@ def translated(tmp_path, capsys, place, *typed):
     """What is told of a folder, and the record of the first line that is printed, typed."""
     document = surveyed(capsys, place, *typed)
     line = shlex.split(document["commands"][0])
-    small = ("++model.generator_ab.width=4", "++model.generator_ab.blocks=1", "++model.discriminator_a.width=4",
-             "budget.images=8", "logger=none", "metrics=none")  # fmt: skip
+    networks = ("generator_ab", "discriminator_a") if line[2] == "model=cyclegan" else ("generator", "discriminator")
+    small = (*(f"++model.{name}.width=4" for name in networks), "budget.images=8", "logger=none", "metrics=none")
     record = trained(tmp_path / "runs", *line[2:], *small).read()
     return document, line, record
 
@@ -190,12 +190,14 @@ def test_folders_a_and_b_may_be_pairs_or_classes(tmp_path, capsys):
     for i in range(60):
         write(tmp_path / "x" / "AB"[i % 2] / f"{i // 2}.png", size=(24, 24), mode="L", seed=i)
     document, line, record = translated(tmp_path, capsys, tmp_path / "x", "data.size=28")
-    assert line[2:4] == ["model=cyclegan", "data=paired_folder"]
+    assert line[2:4] == ["model=pix2pix", "data=paired_folder"]
+    assert "model=cyclegan data=paired_folder" in document["commands"][1]
     assert "data.channels=1" in line
     assert "data.size=28" in line
-    assert record.data["counts"] == document["domains"][0]["splits"]
+    hidden = document["domains"][0]["splits"]["train"] + document["domains"][1]["splits"]["train"]
+    assert record.data["counts"] == document["domains"][0]["splits"] | {"train": hidden}
     assert [each["name"] for each in document["classes"]] == ["A", "B"]
-    assert "model=cdcgan" in shlex.split(document["commands"][1])
+    assert "model=cdcgan" in shlex.split(document["commands"][2])
     (tmp_path / "x" / "B" / "0.png").unlink()
     document, line, record = translated(tmp_path, capsys, tmp_path / "x")
     assert line[3] == "data=unpaired_folders"

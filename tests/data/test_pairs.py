@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from data import deep
@@ -8,12 +9,16 @@ from data.pictures import write
 from forger.data.downloads import fashion_mnist
 from forger.data.images import digits
 from forger.data.pairs import (
+    digits_averaged,
     digits_inverted,
     digits_rotated,
     fashion_inverted,
+    fashion_outlines,
+    outlines,
     paired_folder,
     patches_of_folder,
     photos,
+    side_by_side,
     unpaired_folders,
 )
 from system import small_data
@@ -56,6 +61,39 @@ def test_garments_are_inverted_too(tmp_path, monkeypatch):
     plain = fashion_mnist(str(tmp_path), validation=24)
     assert (data.shape, data.classes, len(data.train)) == ((1, 28, 28), 10, 68)
     assert torch.equal(data.test.arrays["truth"], 255 - plain.test.arrays["image"])
+
+
+def test_shown_pairs_are_all_of_the_training_pictures_beside_their_truth():
+    data, hidden, plain = digits_averaged(paired=True), digits_averaged(), digits()
+    for name in ("train", "validation", "test"):
+        split, original = data.splits[name].arrays, plain.splits[name].arrays
+        assert torch.equal(split["truth"], original["image"])
+        blocks = split["truth"].double().unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+        for row in (0, 1):
+            for column in (0, 1):
+                assert (split["image"][:, :, row::2, column::2] - blocks).abs().max() <= 0.5
+        assert torch.equal(split["label"], original["label"])
+    assert not data.train.independent
+    assert data.test.fingerprint == hidden.test.fingerprint
+    assert (len(hidden.train), "truth" in hidden.train.arrays) == (550, False)
+    assert rows(hidden.train.independent["target"]) < rows(data.train.arrays["truth"])
+
+
+def test_outlines_are_where_grey_changes():
+    image = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
+    image[..., 1:3, 1:3] = 200
+    image[..., 3, 3] = 40
+    drawn = [[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]
+    assert torch.equal(outlines(image)[0, 0], 255 * torch.tensor(drawn, dtype=torch.uint8))
+
+
+def test_garments_are_drawn_as_outlines(tmp_path, monkeypatch):
+    small_data.fashion(tmp_path, monkeypatch)
+    data = fashion_outlines(str(tmp_path), validation=24, paired=True)
+    plain = fashion_mnist(str(tmp_path), validation=24)
+    assert (data.shape, data.classes, len(data.train)) == ((1, 28, 28), 10, 136)
+    assert torch.equal(data.train.arrays["truth"], plain.train.arrays["image"])
+    assert torch.equal(data.test.arrays["image"], outlines(plain.test.arrays["image"]))
 
 
 def test_rotation_is_counter_clockwise():
@@ -117,6 +155,44 @@ def test_a_paired_folder_hides_its_pairs_in_training(tmp_path):
     write(tmp_path / "B" / "x.png")
     with pytest.raises(ValueError, match=r"B/x.png has no partner"):
         paired_folder(str(tmp_path), size=8)
+
+
+@pytest.mark.parametrize("source", [paired_folder, side_by_side])
+@pytest.mark.parametrize("direction", ["ab", "ba"])
+def test_pairs_that_are_shown_stay_together(source, direction, tmp_path):
+    pairs = {}
+    for i in range(20):
+        both = np.random.default_rng(i).integers(256, size=(8, 16, 3), dtype=np.uint8)
+        a, b = np.split(both, 2, axis=1)
+        halves = {"A": a, "B": b} if source is paired_folder else {".": both}
+        for folder, pixels in halves.items():
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{i:02}.png")
+        a, b = (torch.from_numpy(side).permute(2, 0, 1).contiguous().numpy().tobytes() for side in (a, b))
+        pairs |= {a: b} if direction == "ab" else {b: a}
+    data = source(str(tmp_path), size=8, paired=True, direction=direction)
+    assert not data.train.independent
+    found = {
+        image.numpy().tobytes(): truth.numpy().tobytes()
+        for split in data.splits.values()
+        for image, truth in zip(split.arrays["image"], split.arrays["truth"], strict=True)
+    }
+    assert found == pairs
+    hidden = source(str(tmp_path), size=8, direction=direction)
+    assert rows(hidden.train.arrays["image"]) | rows(hidden.train.independent["target"]) <= {*pairs, *pairs.values()}
+    assert not {pairs[a] for a in rows(hidden.train.arrays["image"])} & rows(hidden.train.independent["target"])
+    assert hidden.test.fingerprint == data.test.fingerprint
+
+
+def test_side_by_side_takes_the_splits_of_its_authors_and_refuses_odd_widths(tmp_path):
+    for split, n in {"train": 3, "val": 2, "test": 1}.items():
+        folder(tmp_path / split, n, offset=10 * n, size=(24, 9))
+    data = side_by_side(str(tmp_path), size=8, channels=1, paired=True)
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 3, "validation": 2, "test": 1}
+    assert data.shape == (1, 8, 8)
+    write(tmp_path / "train" / "odd.png", size=(25, 9))
+    with pytest.raises(ValueError, match=r"train/odd.png: 25x9, and two pictures side by side have an even width"):
+        side_by_side(str(tmp_path), size=8, paired=True)
 
 
 def test_photos_are_split_by_region():

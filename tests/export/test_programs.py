@@ -51,6 +51,7 @@ GAMES = {
     "cvae": ("model=cvae", "data=digits"),
     "cyclegan": ("experiment=digits_cyclegan", "model.generator_ab.blocks=1"),
     "rearranging": ("experiment=digits_cyclegan_rotated",),
+    "pix2pix": ("model=pix2pix", "data=digits_averaged", "model.noise=false", THIN),
     "srgan": ("experiment=photos_srgan", THIN, SHALLOW),
     "srgan x4": ("experiment=photos_srgan_x4", THIN, SHALLOW),
     "flow": ("model=flow", "data=digits", "model.steps=2", "model.guidance=2", "model.denoiser.depth=1"),

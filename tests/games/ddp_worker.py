@@ -16,8 +16,10 @@ from forger.augmentation.noise import InstanceNoise
 from forger.data.dataset import Split
 from forger.data.images import digits
 from forger.data.loader import Batches
+from forger.data.pairs import digits_averaged
 from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
+from forger.games.paired import PairedGame
 from forger.games.schedules import linear
 from forger.games.variational import VariationalGame
 from forger.games.wasserstein import WassersteinGame
@@ -27,7 +29,7 @@ from forger.losses.objectives import AuxiliaryClassifier, ContrastiveClassifier,
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
 from forger.losses.regularization import BalancedConsistency, LeCam
 from forger.losses.variational import importance_weighted, total_correlation
-from forger.networks import mlp
+from forger.networks import mlp, pix2pix, translation
 from forger.networks.autoencoders import MLP
 from games.training import train
 
@@ -108,6 +110,13 @@ def autoencoder(kind, **options):
     return kind(network, {"autoencoder": Player(partial(torch.optim.SGD, lr=1e-4))}, **options)
 
 
+def paired():
+    torch.manual_seed(0)
+    G, D = pix2pix.Generator(1, 8, 8, dropout=0.0, norm="none"), translation.Discriminator(2, 8, 1, "none")
+    optimizer = partial(torch.optim.SGD, lr=0.01)
+    return PairedGame(G, D, losses.hinge, {"discriminator": Player(optimizer), "generator": Player(optimizer)})
+
+
 def games():
     for loss in LOSSES:
         for name, penalty in PENALTIES.items():
@@ -122,6 +131,7 @@ def games():
     yield "autoencoder/total_correlation", autoencoder(VariationalGame, bound=total_correlation), ROUNDS
     yield "autoencoder/wasserstein", autoencoder(WassersteinGame), ROUNDS
     yield "hinge/accumulate", game("hinge", R1), ROUNDS
+    yield "hinge/pairs", paired(), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS
     yield "hinge/codes", with_codes(), ROUNDS
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
@@ -137,12 +147,13 @@ def work(rank: int, path: Path, world: int, port: int) -> None:
     split = digits().train
     digit = split.arrays["label"]
     conditional = Split({**split.arrays, "label": torch.stack([(digit % 2 == 0).float(), digit.float()], 1)})
+    splits = {"conditions": conditional, "pairs": digits_averaged(paired=True).train}
     found = {}
     for name, played, rounds in games():
         if name.endswith("accumulate") and world > 1:
             played.accumulate = 4  # which together with the processes are to do what one does at once
         batches = Ranked(
-            conditional if name.endswith("conditions") else split,
+            splits.get(name.partition("/")[2], split),
             batch_size=64 * played.batches_a_round,
             seed=0,
             position=lambda: 0,

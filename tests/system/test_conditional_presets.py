@@ -103,7 +103,7 @@ def test_what_is_told_nothing_says_what_tells_it(preset, labelled):
     line = refusal(f"model={preset}", *labelled)
     if preset in ADVERSARIAL:
         assert line == f"data.label: the model is told no conditions: {ADDS}, or leave data.label out"
-    elif preset == "cyclegan":
+    elif preset in ("cyclegan", "pix2pix"):
         assert "it translates between two domains, and data=files has one" in line
     else:
         assert line == "data.label: the model takes no conditions: choose model=cgan or cdcgan, or leave data.label out"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ OFFERED: dict[str, tuple[Any, str]] = {
     "decode": (Decodes, "GANs, autoencoders and VAEs"),
     "reconstruct": (Reconstructs, "autoencoders and VAEs"),
     "discriminate": (Discriminates, "GANs"),
-    "translate": (Translates, "CycleGANs"),
+    "translate": (Translates, "CycleGANs and pix2pix"),
     "enlarge": (Enlarges, "SRGANs"),
 }
 
@@ -109,8 +109,9 @@ class Answers:
 
     def translate(self, images: ArrayLike, direction: Direction) -> NDArray[Any]:
         with self._asked("translate") as game:
-            if direction not in get_args(Direction):
-                raise ConfigError(f"translate: direction={direction!r}: 'ab' or 'ba'")
+            if direction not in game.directions:
+                known = " or ".join(map(repr, game.directions))
+                raise ConfigError(f"translate: direction={direction!r}: {known}")
             return translated(game, self._pixels("translate", images), direction).numpy()
 
     def enlarge(self, images: ArrayLike) -> NDArray[Any]:

@@ -78,7 +78,8 @@ COMMAND = Command(
     summary="what the run's game makes as ONNX, .pt2 or safetensors, for use without forger",
     about="""\
 Writes the networks of a run that are of use without it: generator (a GAN's), encoder and decoder (of an autoencoder),
-translator_ab and translator_ba (CycleGAN), enlarger (SRGAN, any height and width): a file for each, as generator.onnx.
+translator_ab and translator_ba (CycleGAN; pix2pix has the first, without its noise), enlarger (SRGAN, any height and
+width): a file for each, as generator.onnx.
 They take any number of samples at a time, in float32: z (n, latent), with labels (n) or conditions (n, k) where the
 game has some, or images in [-1, 1]; the encoder of a VAE gives mean and log_variance. Each file has a JSON document
 under the key `forger`: names, shapes and ranges of inputs and outputs, the unit of pixels, the run's id, scores with

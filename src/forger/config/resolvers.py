@@ -76,6 +76,11 @@ def held(label: Any) -> Any:
     return OmegaConf.create([{"name": str(name), "values": ["-1", "1"]} for name in label])
 
 
+def takes_pairs(*, _root_: DictConfig) -> bool:
+    """``${takes_pairs:}``: whether the model is one that is trained on pairs of pictures."""
+    return str(OmegaConf.select(_root_, "model._target_")).startswith("forger.games.paired.")
+
+
 def value_range(depth: str, root: str, *division: Any) -> Any:
     """``${value_range:${data.depth},${data.root},…}``: of floats the extremes of what is trained on, else null.
 
@@ -94,6 +99,7 @@ def value_range(depth: str, root: str, *division: Any) -> Any:
 
 OmegaConf.register_new_resolver("seen", seen, replace=True)
 OmegaConf.register_new_resolver("held", held, replace=True)
+OmegaConf.register_new_resolver("takes_pairs", takes_pairs, replace=True)
 OmegaConf.register_new_resolver("value_range", value_range, replace=True)
 OmegaConf.register_new_resolver("product", product, replace=True)
 OmegaConf.register_new_resolver("shape", shape, replace=True)

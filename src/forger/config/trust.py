@@ -16,8 +16,8 @@ _FUNCTIONS = {
         "data.files": "files",
         "data.folders": "celeba huggingface image_folder",
         "data.images": "digits stacked_digits",
-        "data.pairs": "digits_inverted digits_rotated fashion_inverted paired_folder patches_of_folder photos "
-        "unpaired_folders",
+        "data.pairs": "digits_averaged digits_inverted digits_rotated fashion_inverted fashion_outlines paired_folder "
+        "patches_of_folder photos side_by_side unpaired_folders",
         "data.points": "gaussian_1d grid25 ring8",
         "games.schedules": "constant cosine exponential linear piecewise",
         "games.super_resolution": "two_stages",

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from forger.data.pairs import halves, parts_of_domain
+from forger.data.pairs import parts_of_domain
 from forger.data.splits.splitting import SPLIT_NAMES, partition
+from forger.data.translations import halves
 
 
 @dataclass(frozen=True)

@@ -1,81 +1,81 @@
-"""Two domains for translation, paired or not, and patches of photographs for super-resolution."""
+"""Two domains for translation, whose pairs training sees or does not, and patches for super-resolution."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Le, MaxLen, MinLen
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from forger.data.collection import Files
 from forger.data.dataset import Data, Split
 from forger.data.downloads import fashion_mnist
-from forger.data.images import digits, permutation, stratified
+from forger.data.images import digits
 from forger.data.pixels.decoding import decode, listing
 from forger.data.pixels.layout import Channels, Fit, Layout, Pixels, Size
 from forger.data.splits.splitting import SPLIT_NAMES, partition
 from forger.data.store import decoded, kept
+from forger.data.translations import Half, of_pairs, with_translations
 from forger.randomness import generator
 from forger.sizes import sides
 
 #: Height and width of a patch alike, or both.
 PatchSide = Annotated[int, Ge(16)]
 Patch = PatchSide | Annotated[list[PatchSide], MinLen(2), MaxLen(2)]
+#: Which of the pictures of a pair is translated into the other.
+Direction = Literal["ab", "ba"]
+#: Change of grey from a pixel to the next, of 255, that is an outline.
+_EDGE = 48
 
 
-def digits_inverted() -> Data:
-    """Unpaired translation with a hidden truth: digits ↔ inverted digits (255 - x)."""
-    return _and_inverted(digits())
+def digits_inverted(paired: bool = False) -> Data:
+    """Digits ↔ inverted digits (255 - x); `paired`: `with_translations`."""
+    return with_translations(digits(), "inverted", paired, b=_inverted)
 
 
-def digits_rotated() -> Data:
-    """Unpaired translation with a hidden truth: digits ↔ digits turned by 90° counter-clockwise."""
-    return _and_translated(digits(), "rotated", lambda images: images.rot90(1, (2, 3)).contiguous())
+def digits_rotated(paired: bool = False) -> Data:
+    """Digits ↔ digits turned by 90° counter-clockwise; `paired`: `with_translations`."""
+    return with_translations(digits(), "rotated", paired, b=lambda images: images.rot90(1, (2, 3)).contiguous())
+
+
+def digits_averaged(paired: bool = False) -> Data:
+    """Digits of which each 2×2 block is its mean (4×4 values on 8×8 pixels) → digits; `paired`: `with_translations`."""
+    return with_translations(digits(), "averaged", paired, a=_averaged)
 
 
 def fashion_inverted(
-    root: str,
-    size: Size = 28,
-    download: bool = True,
-    validation: Annotated[int, Ge(1)] = 5000,
+    root: str, size: Size = 28, download: bool = True, validation: Annotated[int, Ge(1)] = 5000, paired: bool = False
 ) -> Data:
     """As `digits_inverted`, of Fashion-MNIST, whose parameters these are (`forger.data.downloads.fashion_mnist`)."""
-    return _and_inverted(fashion_mnist(root, size, download, validation))
+    return with_translations(fashion_mnist(root, size, download, validation), "inverted", paired, b=_inverted)
 
 
-def _and_inverted(source: Data) -> Data:
-    return _and_translated(source, "inverted", lambda images: 255 - images)
+def fashion_outlines(
+    root: str, size: Size = 28, download: bool = True, validation: Annotated[int, Ge(1)] = 5000, paired: bool = False
+) -> Data:
+    """Outlines of Fashion-MNIST's garments, white on black → garments; parameters as of `fashion_inverted`."""
+    return with_translations(fashion_mnist(root, size, download, validation), "outlines", paired, a=outlines)
 
 
-def _and_translated(source: Data, how: str, translate: Callable[[Tensor], Tensor]) -> Data:
-    """Domain A is one half of the training pictures, domain B the translated other half: no picture is in both.
+def _inverted(images: Tensor) -> Tensor:
+    return 255 - images
 
-    In validation and test "truth" is the right translation of each "image"; "target" are the same
-    translations in another order.
-    """
-    name = f"{source.name}_{how}"
-    images, labels = source.train.arrays["image"], source.train.arrays["label"]
-    a, b = (half.sort().values for half in stratified(labels, name).chunk(2))
 
-    def with_truth(split: Split) -> Split:
-        truth, order = translate(split.arrays["image"]), permutation(len(split), name)
-        return Split(
-            {**split.arrays, "truth": truth},
-            {"target": truth[order], "target_label": split.arrays["label"][order]},
-        )
+def _averaged(images: Tensor) -> Tensor:
+    means = avg_pool2d(images.float(), 2).round().to(torch.uint8)
+    return means.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
-    return Data(
-        name,
-        train=Split(
-            {"image": images[a], "label": labels[a]},
-            {"target": translate(images[b]), "target_label": labels[b]},
-        ),
-        validation=with_truth(source.validation),
-        test=with_truth(source.test),
-        classes=source.classes,
-    )
+
+def outlines(images: Tensor) -> Tensor:
+    """Where uint8 images (n, c, h, w) change, to the right or downwards, by 48 or more: 255, elsewhere 0."""
+    x = images.short()
+    across = torch.zeros_like(x)
+    across[..., :-1] = (x[..., 1:] - x[..., :-1]).abs()
+    down = torch.zeros_like(x)
+    down[..., :-1, :] = (x[..., 1:, :] - x[..., :-1, :]).abs()
+    return 255 * (torch.maximum(across, down) >= _EDGE).to(torch.uint8)
 
 
 def unpaired_folders(
@@ -123,44 +123,50 @@ def parts_of_domain(root: Path, test: Path | None = None) -> dict[str, list[tupl
     return parts
 
 
-def halves(n: int) -> tuple[Tensor, ...]:
-    """Of n pairs to train on, those of which A is shown, and those of which B is."""
-    return permutation(n, "paired_folder").tensor_split(2)
-
-
-def paired_folder(root: str, size: Size, channels: Channels = 3, fit: Fit = "crop") -> Data:
-    """`root`/A and `root`/B with the same file names: an unpaired task with a hidden truth; `size`, `fit`: `Layout`.
-
-    As in `digits_inverted`, training uses A of one half of the pairs and B of the other half; only validation and
-    test have pairs ("image" and "truth").
+def paired_folder(
+    root: str,
+    size: Size,
+    channels: Channels = 3,
+    fit: Fit = "crop",
+    paired: bool = False,
+    direction: Direction = "ab",
+) -> Data:
+    """`root`/A and `root`/B with the same file names are pairs (`of_pairs`); `size`, `fit`: `Layout`.
 
     Raises:
         ValueError: a picture, named by its path, has no partner.
     """
-    folder, layout = Path(root), Layout.of(channels, size, fit)
-    names_a, names_b = listing(folder / "A"), listing(folder / "B")
-    for here, there, alone in (
-        ("A", "B", set(names_a) - set(names_b)),
-        ("B", "A", set(names_b) - set(names_a)),
-    ):
-        if alone:
+    folder = Path(root)
+    names = {side: listing(folder / side) for side in "AB"}
+    for here, there in ("AB", "BA"):
+        if alone := set(names[here]) - set(names[there]):
             first = min(alone)
             raise ValueError(f"{folder / here / first} has no partner {folder / there / first} ({len(alone)} such)")
+    parts = partition(folder / "A", names["A"])
+    a, b = (folder / side for side in direction.upper())
+    domains = (lambda paths: Files(a, paths), lambda paths: Files(b, paths))
+    return of_pairs(folder, parts, domains, Layout.of(channels, size, fit), paired)
 
-    def split(paths: list[Path], hidden: bool) -> Split:
-        order = permutation(len(paths), "paired_folder")
-        of_a, of_b = halves(len(paths)) if hidden else (torch.arange(len(paths)), order)
-        a = decoded(Files(folder / "A", [paths[i] for i in of_a]), layout)
-        b = decoded(Files(folder / "B", [paths[i] for i in of_b]), layout)
-        if hidden:
-            return Split({"image": a}, {"target": b})
-        return Split({"image": a, "truth": b[order.argsort()]}, {"target": b})
 
-    parts = partition(folder / "A", names_a)
-    if len(parts["train"]) < 2:
-        raise ValueError(f"{folder} has {len(names_a)} pairs; it needs two to train on, and one each to measure")
-    train, validation, test = (split(parts[name], hidden=name == "train") for name in SPLIT_NAMES)
-    return Data(folder.resolve().name, train, validation, test)
+def side_by_side(
+    root: str,
+    size: Size,
+    channels: Channels = 3,
+    fit: Fit = "crop",
+    paired: bool = False,
+    direction: Direction = "ab",
+) -> Data:
+    """Picture files below `root` that hold A on the left and B on the right are pairs (`of_pairs`).
+
+    Split as an `image_folder`; `size` (of each half), `fit`: `Layout`.
+
+    Raises:
+        ValueError: a picture of an odd width.
+    """
+    folder = Path(root)
+    left, right = (0, 1) if direction == "ab" else (1, 0)
+    domains = (lambda paths: Half(folder, paths, left), lambda paths: Half(folder, paths, right))
+    return of_pairs(folder, partition(folder), domains, Layout.of(channels, size, fit), paired)
 
 
 def photos(

@@ -18,6 +18,7 @@ _KINDS = {
     "MixtureGame": "autoencoder",
     "WassersteinGame": "WAE",
     "CycleGame": "CycleGAN",
+    "PairedGame": "pix2pix",
     "SuperResolutionGame": "SRGAN",
 }
 #: With what files of each format are read.

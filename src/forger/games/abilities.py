@@ -5,7 +5,7 @@ gradients, and by the moving average of the weights where the game keeps one.
 """
 
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -181,7 +181,9 @@ class InfersPosteriors(Reconstructs, Protocol):
 
 @runtime_checkable
 class Translates(Answers, Protocol):
-    """Images of one domain as images of another."""
+    """Images of one domain as images of another, in one direction or both."""
+
+    directions: ClassVar[tuple[Direction, ...]]
 
     def translate(self, images: Tensor, direction: Direction = "ab") -> Tensor:
         """The images, translated."""

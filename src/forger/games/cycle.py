@@ -49,6 +49,7 @@ class CycleGame(Game):
 
     #: Pools and distances go through a batch in its order, or by pairs.
     takes_whole_batches: ClassVar[bool] = True
+    directions: ClassVar[tuple[Direction, ...]] = ("ab", "ba")
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ def drawable(game: Answers, data: Data) -> tuple[str, ...]:
     """Names of the pictures that the game can draw of these data, its natural one first."""
     labelled = isinstance(game, Samples) and bool(game.classes or game.conditions)
     has = {"classes": labelled, "mixing": has_styles(game), "directions": not isinstance(game, Denoises)}
+    has["cycles"] = isinstance(game, Translates) and len(game.directions) > 1
     return tuple(
         name
         for name, (needed, _) in PICTURES.items()

@@ -17,15 +17,19 @@ _COLUMNS = 20
 
 
 def translations(game: Translates, data: Data, request: Request) -> list[Image.Image]:
-    """``n`` images of either domain above their translations, and above the truth where the data know it."""
+    """``n`` images of each domain that is translated above their translations, and the truth where it is known."""
     a, b, truth = _unseen(data, request)
-    there, back = translated(game, a, "ab"), translated(game, b, "ba")
-    title = "translations of test images, learned without pairs"
-    rows = {"A": a, "A to B": there}
+    there = translated(game, a, "ab")
+    shown = "truth" in data.train.arrays
+    title = f"translations of test images, learned {'from' if shown else 'without'} pairs"
+    rows = {"input": a, "output": there} if shown else {"A": a, "A to B": there}
     if truth is not None:
         rows["truth"] = truth
-        title += f": {psnr(there, truth):.1f} dB to the hidden truth"
-    return [captioned(stacked([_rows(rows), _rows({"B": b, "B to A": back})]), title)]
+        title += f": {psnr(there, truth):.1f} dB to the {'' if shown else 'hidden '}truth"
+    blocks = [_rows(rows)]
+    if "ba" in game.directions:
+        blocks.append(_rows({"B": b, "B to A": translated(game, b, "ba")}))
+    return [captioned(stacked(blocks), title)]
 
 
 def cycles(game: Translates, data: Data, request: Request) -> list[Image.Image]:

@@ -22,7 +22,6 @@ from forger.play.requests import Asked
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP")
 #: Pixels of a picture that is read, and of one that is enlarged: a minute of one thread, for everybody.
 MOST_PIXELS, MOST_ENLARGED = 2**24, 2**18
-_DIRECTIONS: dict[str, Direction] = {"ab": "ab", "ba": "ba"}
 _FITTED: dict[Fit, str] = {
     "crop": "its middle cut out and resized",
     "pad": "all of it resized, within a border",
@@ -44,7 +43,8 @@ def handed(playing: Playing, asked: Asked) -> dict[str, Any]:
     if isinstance(game, Enlarges):
         made = enlarged(game, pixels, playing.values)[None]
     elif isinstance(game, Translates):
-        direction = _DIRECTIONS[asked.choice("direction", _DIRECTIONS, "ab")]
+        directions: dict[str, Direction] = {each: each for each in game.directions}
+        direction = directions[asked.choice("direction", directions, "ab")]
         made = translated(game, pixels[None], direction)
     elif isinstance(game, Reconstructs):
         answer["z"] = game.encode(playing.values.to_float(pixels[None]))[0].tolist()

@@ -80,7 +80,7 @@ def _shown(playing: Playing) -> dict[str, Any]:
         # The latent plane of a prior is one and the same, whatever the seed.
         "seeded": bool(there) and (game.latent != 2 or not isinstance(game, SamplesLatents)),
         "does": next((words for ability, words in _DOES if isinstance(game, ability)), ""),
-        "translates": isinstance(game, Translates),
+        "both_ways": isinstance(game, Translates) and len(game.directions) > 1,
         # A pad's picture is grey or RGB, of 8 bits.
         "paintable": isinstance(game, Reconstructs | Discriminates)
         and playing.values == BYTES

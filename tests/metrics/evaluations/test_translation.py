@@ -17,7 +17,8 @@ ALL = {"n": 10, "seed": 0}
 
 
 def game(there, back=None):
-    return SimpleNamespace(translate=lambda x, way="ab": (there if way == "ab" else back or there)(x))
+    both = {"directions": ("ab", "ba")}
+    return SimpleNamespace(translate=lambda x, way="ab": (there if way == "ab" else back or there)(x), **both)
 
 
 def inverting(x):
@@ -41,7 +42,7 @@ def exchanging(data):
             y[classes == k] = sign * examples[k]
         return y
 
-    return SimpleNamespace(translate=lambda x, way="ab": translate(x))
+    return game(translate)
 
 
 def test_the_truth_itself_has_infinite_psnr_and_keeps_its_classes():

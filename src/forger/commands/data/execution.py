@@ -139,8 +139,9 @@ def _lines(found: Survey) -> Iterator[str]:
         counts = ", ".join(f"{name} {count:,}" for name, count in domain["splits"].items())
         yield f"  domain {domain['name']}  {' and '.join(domain['folders'])}: {counts}"
     if found.translation:
-        pairs = "pairs by the names of files" if found.translation == "paired_folder" else "without pairs"
-        yield f"            two domains for translation, {pairs}: model=cyclegan data={found.translation}"
+        paired = found.translation == "paired_folder"
+        pairs, model = ("pairs by the names of files", "pix2pix") if paired else ("without pairs", "cyclegan")
+        yield f"            two domains for translation, {pairs}: model={model} data={found.translation}"
     copies = some([" = ".join(names[:3]) + (" = …" if len(names) > 3 else "") for names in found.copies], "; ")
     yield f"  copies    {found.repeated:,}: {copies}" if found.copies else "  copies    none"
     if found.shared:

@@ -66,7 +66,7 @@ def fitting(
 def translating(
     compose: Callable[..., DictConfig], found: Survey, overrides: Sequence[str], options: Sequence[str]
 ) -> list[str]:
-    """The line of `forger train` that translates between the two domains of a place; none where it has one.
+    """Lines of `forger train` that translate between the two domains of a place; none where it has one.
 
     Args:
         compose: Hydra's.
@@ -89,7 +89,8 @@ def translating(
         own.insert(0, f"data.size={values_of(size)}")
     own.insert(0, f"data.channels={channels}")
     typed += {text.partition("=")[0]: text for text in own}.values()
-    return fitting(compose, typed, found.splits["train"], 0, options, ("cyclegan",))
+    presets = ("pix2pix", "cyclegan") if found.translation == "paired_folder" else ("cyclegan",)
+    return fitting(compose, typed, found.splits["train"], 0, options, presets)
 
 
 def _fits(composed: DictConfig) -> bool:

@@ -1,8 +1,9 @@
-"""Linear methods on the same images, which an autoencoder is compared with."""
+"""Linear methods on the same images, which an autoencoder or a translation is compared with."""
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from forger.data.dataset import Data
@@ -13,9 +14,12 @@ from forger.randomness import generator
 MOST = 20_000
 
 
-def training_pixels(data: Data) -> Tensor:
-    """The training images (at most 20,000, drawn at random) as rows of pixels in [0, 1], float64 (n, D)."""
-    images = data.train.arrays["image"]
+def training_pixels(data: Data, of: str = "image") -> Tensor:
+    """The training images (at most 20,000, drawn at random) as rows of pixels in [0, 1], float64 (n, D).
+
+    With `of="truth"` they are the right translations of those, in the same order.
+    """
+    images = data.train.arrays[of]
     some = len(images) > MOST
     images = images[torch.randperm(len(images), generator=generator(0, "linear"))[:MOST] if some else slice(None)]
     return data.values.unit(images.flatten(1))
@@ -74,6 +78,26 @@ class WienerFilter:
 def wiener_filter(data: Data, noise: float) -> WienerFilter:
     """That of `training_pixels`, made once for each training split."""
     return once_for(data.train, ("wiener", noise), lambda: WienerFilter(training_pixels(data), noise))
+
+
+class RidgeRegression:
+    """From rows of pixels in [0, 1] (n, D) to those of other images, for uint8 images; its output is clipped.
+
+    Its penalty is that of 10⁻³, 10⁻²·⁵, … 10³ with the lowest leave-one-out error.
+    """
+
+    def __init__(self, rows: Tensor, others: Tensor) -> None:
+        self._ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(rows.numpy(), others.numpy())
+
+    def __call__(self, images: Tensor) -> Tensor:
+        rows = torch.from_numpy(self._ridge.predict(images.flatten(1).double().numpy() / 255))
+        return (255 * rows).round().clamp(0, 255).to(torch.uint8).reshape(images.shape)
+
+
+def ridge_regression(data: Data) -> RidgeRegression:
+    """That of the pairs of the training split, made once for it."""
+    both = (training_pixels(data, of) for of in ("image", "truth"))
+    return once_for(data.train, ("ridge",), lambda: RidgeRegression(*both))
 
 
 def _pixels(images: Tensor) -> Tensor:

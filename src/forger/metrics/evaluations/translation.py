@@ -41,6 +41,11 @@ class Cycle(OfTranslations):
     Needs no right translations, and does not show whether they are right: a cycle with permuted classes closes too.
     """
 
+    def fits(self, game: object) -> None:
+        super().fits(game)
+        if isinstance(game, Translates) and "ba" not in game.directions:
+            raise ValueError(f"it needs a game that translates back, and {type(game).__name__} does not")
+
     def evaluate(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         part = data.splits[split]
         a, b = part.arrays["image"], part.independent["target"]
@@ -51,7 +56,7 @@ class Cycle(OfTranslations):
 
 
 class HiddenTruth(OfTranslations):
-    """Distance from right translations that were not shown in training: A→B and, with names in `_back`, B→A.
+    """Distance from right translations that were not shown in training: A→B and, with names in `_back`, maybe B→A.
 
     - `psnr` in dB, of the squared error over all pixels of all images; `ssim`, of images of 11 pixels or more;
     - the `distance`, where one is given, under its name (`lpips_alex`, `distance_digits`); lower is better.
@@ -68,7 +73,9 @@ class HiddenTruth(OfTranslations):
 
     def evaluate(self, game: Translates, data: Data, split: str, *, n: int, seed: int) -> dict[str, float]:
         image, truth = (data.splits[split].arrays[name] for name in ("image", "truth"))
-        pairs = {"": (translated(game, image, "ab"), truth), "_back": (translated(game, truth, "ba"), image)}
+        pairs = {"": (translated(game, image, "ab"), truth)}
+        if "ba" in game.directions:
+            pairs["_back"] = translated(game, truth, "ba"), image
         scores = {}
         for way, (made, right) in pairs.items():
             metrics: dict[str, Paired] = {"psnr": PeakSignalNoiseRatio()}
@@ -100,7 +107,7 @@ class ClassPreserved(OfTranslations):
     """Whether images keep their class when translated, by an extractor's logits.
 
     - `class_preserved`: share of the A→B translations that still are of their image's class;
-      `class_preserved_back`: the same for B→A; `class_after_cycle`: for A→B→A;
+      `class_preserved_back`: the same for B→A; `class_after_cycle`: for A→B→A, if the game translates back;
     - `class_renamed`: the share under the best one-to-one renaming of the classes. If it is far above
       `class_preserved` and the cycle closes, the game has exchanged classes. `classes_fixed`: how many classes that
       renaming leaves unchanged.
@@ -132,13 +139,11 @@ class ClassPreserved(OfTranslations):
         there = translated(game, image, "ab")
         seen = self._classes(undone(there, self.undo))
         renamed, fixed = best_renaming(label, seen, data.classes)
-        return {
-            "class_preserved": _share(seen == label),
-            "class_preserved_back": _share(self._classes(translated(game, target, "ba")) == target_label),
-            "class_after_cycle": _share(self._classes(translated(game, there, "ba")) == label),
-            "class_renamed": renamed,
-            "classes_fixed": fixed,
-        }
+        scores = {"class_preserved": _share(seen == label)}
+        if "ba" in game.directions:
+            scores["class_preserved_back"] = _share(self._classes(translated(game, target, "ba")) == target_label)
+            scores["class_after_cycle"] = _share(self._classes(translated(game, there, "ba")) == label)
+        return {**scores, "class_renamed": renamed, "classes_fixed": fixed}
 
     def check(self, data: Data) -> None:
         super().check(data)
