@@ -16,6 +16,7 @@ from forger.games.diffusion import DiffusionGame
 from forger.games.processes import Karras, Straight
 from forger.games.sampler import Sampler
 from forger.networks.denoisers import MLP, UNet
+from forger.randomness import Noise, generator
 from games.test_autoencoder import equal, play
 from games.training import train
 from reference import diffusion as reference
@@ -104,6 +105,20 @@ def test_the_loss_is_known_by_how_much_noise_there_is():
     losses = [float(played.observed[f"watch/loss_{name}_noise"]) for name in ("low", "medium", "high")]
     assert losses[0] == pytest.approx(1, rel=0.1)
     assert losses[2] > 1.2  # σ_data is 0.5, and the digits' deviation about 0.7
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_the_error_on_given_images_is_that_of_training_with_the_same_noise(process):
+    played = moved(game(process=process, ema=0.9, label_dropout=0.0))
+    batch = played.prepared(next(iter(batches())))
+    found = played.denoising_error(batch["image"], batch["label"])
+    assert found == played.denoising_error(batch["image"], batch["label"])
+    noise = Noise(generator(0, "denoising_error"))
+    with torch.no_grad():
+        wanted = PROCESSES[process]().errors(played.average.network.eval(), *batch.values(), None, noise)[0].mean()
+    assert found == pytest.approx(float(wanted))
+    with played.live_weights():
+        assert played.denoising_error(batch["image"], batch["label"]) != found
 
 
 # Samples --------------------------------------------------------------------------------------------------------

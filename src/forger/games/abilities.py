@@ -113,6 +113,10 @@ class Denoises(SamplesLatents, Protocol):
         """What latents (n, latent) are at each step, as samples (n, …), the noise first."""
         ...
 
+    def denoising_error(self, images: Tensor, labels: Tensor | None = None) -> float:
+        """The mean of what is minimised on images or points, with the same noise each time it is asked."""
+        ...
+
 
 @runtime_checkable
 class Styles(SamplesLatents, Protocol):

@@ -13,6 +13,7 @@ from forger.games.latents import LatentGame
 from forger.games.processes import Process
 from forger.games.sampler import Guidance, Sampler, Solver, Steps
 from forger.games.schedules import Share
+from forger.randomness import Noise, generator
 
 
 class DiffusionGame(LatentGame):
@@ -97,3 +98,11 @@ class DiffusionGame(LatentGame):
         with evaluating(network):
             states = list(self._sampler.states(network, z, labels))
         return [state.float() / self.process.scale(time) for state, time in zip(states, times, strict=True)]
+
+    @torch.no_grad()
+    def denoising_error(self, images: Tensor, labels: Tensor | None = None) -> float:
+        """The mean of what is minimised on images in [-1, 1] or points, with the same noise each time it is asked."""
+        network, noise = self.answering("denoiser"), Noise(generator(self.seed, "denoising_error", device=self.device))
+        labels = None if labels is None else labels.to(self.device)
+        with evaluating(network):
+            return float(self.process.errors(network, images.to(self.device), labels, None, noise)[0].mean())

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from forger.data.dataset import Data, Split
 from forger.data.pixels.ranges import ValueRange
-from forger.games.abilities import Answers, Discriminates, InfersPosteriors, Samples, told_by_data
+from forger.games.abilities import Answers, Denoises, Discriminates, InfersPosteriors, Samples, told_by_data
 from forger.metrics.features.base import Extractor
 from forger.randomness import generator
 from forger.watch.signals import (
@@ -66,6 +66,8 @@ class GameSignals:
             values |= self.diversity(fakes, real)
             if isinstance(game, Discriminates):
                 values |= self._separation(game, fakes, labels, real)
+            if isinstance(game, Denoises):
+                values["watch/held_out_error_ratio"] = _error_ratio(game, real)
         if isinstance(game, InfersPosteriors):
             values["watch/active_units"] = active_units(*(x.cpu() for x in game.posterior(real.held_out)))
         return values
@@ -146,6 +148,13 @@ class _Reals:
 
     def vendi_score(self, features: Tensor) -> float:
         return vendi_of_points(features, self.bandwidth) if self.points else vendi(features)
+
+
+def _error_ratio(game: Denoises, real: _Reals) -> float:
+    """Error on unseen images over that on training images: how much of its answers is memory."""
+    told = told_by_data(game)
+    train = game.denoising_error(real.train, real.labels if told else None)
+    return game.denoising_error(real.held_out, real.held_out_labels if told else None) / train
 
 
 def histogram(logits: Tensor) -> Tensor:
