@@ -17,6 +17,7 @@ from forger.games.processes import Karras, Straight
 from forger.games.sampler import Sampler
 from forger.networks.denoisers import MLP, UNet
 from forger.randomness import Noise, generator
+from games.ddp_worker import CONDITIONS
 from games.test_autoencoder import equal, play
 from games.training import train
 from reference import diffusion as reference
@@ -119,6 +120,20 @@ def test_the_error_on_given_images_is_that_of_training_with_the_same_noise(proce
     assert found == pytest.approx(float(wanted))
     with played.live_weights():
         assert played.denoising_error(batch["image"], batch["label"]) != found
+
+
+def test_they_are_told_several_labels():
+    """Even or odd, and which digit: what each row of labels asks for is another picture."""
+    played = moved(game(MLP([1, 8, 8], 16, 2, CONDITIONS), classes=CONDITIONS, steps=3))
+    batch = next(iter(batches()))
+    digit = batch["label"]
+    batch["label"] = torch.stack([(digit % 2 == 0).float(), digit.float()], 1)
+    played.objective("denoiser", played.prepared(batch))["error"].backward()
+    assert played.denoiser.condition.embedding.weight.grad.abs().sum(1).min() > 0
+    asked = torch.tensor([[0.0, 3], [1, 3], [0, 5]])
+    made = played.decode(torch.randn(1, 64).expand(3, -1), asked)
+    assert played.classes == 0
+    assert min((made[0] - made[1]).abs().max(), (made[0] - made[2]).abs().max()) > 1e-3
 
 
 # Samples --------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ ADVERSARIAL = [
     preset for preset in PRESETS
     if composed(f"model={preset}").model._target_ == "forger.games.adversarial.AdversarialGame"
 ]  # fmt: skip
-TOLD = ("cgan", "cdcgan", "biggan")
+TOLD = ("cgan", "cdcgan", "biggan", "flow", "diffusion")
 #: Told a class, and no several labels.
 TOLD_CLASSES = ("cvae",)
 

@@ -196,7 +196,7 @@ def _check_classes(config: DictConfig) -> None:
     if model.get("classes") == "${data.classes}":
         raise ConfigError(
             "data.classes=0: the model is conditional and would have no classes to be told; set data.classes to "
-            "their number, or choose a model without them, like model=gan"
+            "their number, or do without them: model=gan, or model.classes=0 with flow and diffusion"
         )
 
 
