@@ -149,14 +149,16 @@ def _of_images(config: Config, data: Data, game: Any) -> tuple[dict[str, Node], 
         found["variational"] = _node(f"{_AUTOENCODING}.Variational", r_loss_factor=config.model["r_loss_factor"])
         best = "elbo"
     if hasattr(game, "reconstruct"):
-        pixels, latent = prod(data.shape), config.model.get("autoencoder", {}).get("latent", 0)
-        pca = latent < min(pixels, len(data.train)) and pixels <= _LINEAR_PIXELS
+        pixels, latent = prod(data.shape), config.model.get("autoencoder", {}).get("latent")
+        pca = latent is not None and latent < min(pixels, len(data.train)) and pixels <= _LINEAR_PIXELS
         found["reconstruction"] = _node(f"{_AUTOENCODING}.Reconstruction", pca=pca)
         best = best or "mse"
         if noise := config.model.get("noise"):
             found["denoising"] = _node(f"{_AUTOENCODING}.Denoising", noise=noise)
         if config.model.get("sparsity"):
             found["sparsity"] = _node(f"{_AUTOENCODING}.Sparsity")
+    if hasattr(game, "indices"):
+        found["codes"] = _node("forger.metrics.evaluations.quantisation.CodeUse")
     if hasattr(game, "sample"):
         image, name = data.test.arrays["image"][:1], config.data.extractor
         if name == "auto":

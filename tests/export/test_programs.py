@@ -49,6 +49,7 @@ GAMES = {
     "convolutional autoencoder": ("experiment=fashion_denoising_ae",),
     "vae": ("experiment=fashion_vae",),
     "cvae": ("model=cvae", "data=digits"),
+    "vqvae": ("model=vqvae", "data=digits", "model.autoencoder.width=8"),
     "cyclegan": ("experiment=digits_cyclegan", "model.generator_ab.blocks=1"),
     "rearranging": ("experiment=digits_cyclegan_rotated",),
     "pix2pix": ("model=pix2pix", "data=digits_averaged", "model.noise=false", THIN),

@@ -18,10 +18,12 @@ from forger.data.images import digits
 from forger.data.loader import Batches
 from forger.data.pairs import digits_averaged
 from forger.games.adversarial import AdversarialGame
+from forger.games.adversarial_autoencoder import AdversarialAutoencoderGame
 from forger.games.base import Player
 from forger.games.paired import PairedGame
 from forger.games.schedules import linear
 from forger.games.variational import VariationalGame
+from forger.games.variational_adversarial import VariationalAdversarialGame
 from forger.games.wasserstein import WassersteinGame
 from forger.losses import adversarial as losses
 from forger.losses.constraints import clip_weights
@@ -104,10 +106,23 @@ def with_codes():
     })  # fmt: skip
 
 
-def autoencoder(kind, **options):
+def autoencoder(kind, *discriminator, players=None, **options):
     torch.manual_seed(0)
-    network = MLP([1, 8, 8], 4, [16], variational=kind is VariationalGame, classes=options.get("classes", 0))
-    return kind(network, {"autoencoder": Player(partial(torch.optim.SGD, lr=1e-4))}, **options)
+    network = MLP([1, 8, 8], 4, [16], variational=issubclass(kind, VariationalGame), classes=options.get("classes", 0))
+    moving = {"autoencoder": Player(partial(torch.optim.SGD, lr=1e-4)), **(players or {})}
+    return kind(network, *discriminator, moving, **options)
+
+
+def against_a_discriminator():
+    """Of codes, and of images."""
+    players = {name: Player(partial(torch.optim.SGD, lr=1e-3), networks) for name, networks in
+               (("discriminator", []), ("encoder", ["autoencoder.encoder"]))}  # fmt: skip
+    torch.manual_seed(1)
+    of_codes, of_images = (mlp.Discriminator(shape, 16) for shape in ([4], [1, 8, 8]))
+    options = {"adversarial": losses.relativistic}
+    yield "adversarial", autoencoder(AdversarialAutoencoderGame, of_codes, players=players, **options)
+    players.pop("encoder")
+    yield "vae_gan", autoencoder(VariationalAdversarialGame, of_images, players=players, **options)
 
 
 def paired():
@@ -130,6 +145,8 @@ def games():
     )
     yield "autoencoder/total_correlation", autoencoder(VariationalGame, bound=total_correlation), ROUNDS
     yield "autoencoder/wasserstein", autoencoder(WassersteinGame), ROUNDS
+    for name, played in against_a_discriminator():
+        yield f"autoencoder/{name}", played, ROUNDS
     yield "hinge/accumulate", game("hinge", R1), ROUNDS
     yield "hinge/pairs", paired(), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS

@@ -184,6 +184,18 @@ class InfersPosteriors(Reconstructs, Protocol):
 
 
 @runtime_checkable
+class Quantises(Answers, Protocol):
+    """Codes of images are rows of a codebook."""
+
+    #: How many rows there are.
+    codes: int
+
+    def indices(self, images: Tensor) -> Tensor:
+        """Which of them images have, int64 (n, places)."""
+        ...
+
+
+@runtime_checkable
 class Translates(Answers, Protocol):
     """Images of one domain as images of another, in one direction or both."""
 
