@@ -24,6 +24,7 @@ RESULTS, PAGES = REPOSITORY / "scripts" / "benchmarks" / "results", REPOSITORY /
 FORMS: dict[str, Callable[[Any], str]] = {
     "faults": faults.page,
     "modes": systems.modes,
+    "path_length": systems.path_length,
     "performance": speed.performance,
     "pruning": speed.pruning,
     "scores": systems.scores,

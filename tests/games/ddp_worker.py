@@ -28,10 +28,11 @@ from forger.games.wasserstein import WassersteinGame
 from forger.losses import adversarial as losses
 from forger.losses.constraints import clip_weights
 from forger.losses.objectives import AuxiliaryClassifier, ContrastiveClassifier, MutualInformation, Orthogonality
+from forger.losses.path_length import PathLength
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
 from forger.losses.regularization import BalancedConsistency, LeCam
 from forger.losses.variational import importance_weighted, total_correlation
-from forger.networks import mlp, pix2pix, translation
+from forger.networks import mlp, pix2pix, stylegan2, translation
 from forger.networks.autoencoders import MLP
 from games.training import train
 
@@ -106,6 +107,16 @@ def with_codes():
     })  # fmt: skip
 
 
+def with_styles():
+    """A mean of w and a path length, each an average over the ranks; nothing that the layers themselves draw."""
+    torch.manual_seed(0)
+    G = stylegan2.Generator(8, 8, 1, 4, style=6, depth=1, classes=10, mixing=0.0, max_width=8)
+    players = {"discriminator": Player(partial(torch.optim.SGD, lr=0.05))}
+    players["generator"] = Player(partial(torch.optim.SGD, lr=1e-3), freeze=["generator.*strength"])
+    D, objectives = mlp.Discriminator([1, 8, 8], 32, classes=10), {"path_length": PathLength(every=1)}
+    return AdversarialGame(G, D, losses.hinge, players, 8, objectives=objectives, classes=10)
+
+
 def autoencoder(kind, *discriminator, players=None, **options):
     torch.manual_seed(0)
     network = MLP([1, 8, 8], 4, [16], variational=issubclass(kind, VariationalGame), classes=options.get("classes", 0))
@@ -151,6 +162,7 @@ def games():
     yield "hinge/pairs", paired(), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS
     yield "hinge/codes", with_codes(), ROUNDS
+    yield "hinge/styles", with_styles(), ROUNDS
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
 
 

@@ -43,7 +43,7 @@ def test_gradients_of_every_loss_and_penalty(played, loss, penalty):
         torch.testing.assert_close(two["buffers"][name], value, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("technique", [*TECHNIQUES, "conditions", "codes", "accumulate", "pairs"])
+@pytest.mark.parametrize("technique", [*TECHNIQUES, "conditions", "codes", "styles", "accumulate", "pairs"])
 def test_gradients_of_every_other_technique(played, technique):
     one, two = (found[f"hinge/{technique}"] for found in played)
     for part in {name.partition(".")[0] for name in one["gradients"]}:  # players, and heads of objectives

@@ -160,6 +160,28 @@ def transfer(results: dict[str, Any]) -> str:
 {table(("weights", "fd_digits", "mean", "of scratch"), rows)}"""
 
 
+def path_length(results: dict[str, Any]) -> str:
+    """Perceptual path length with its regularisation and without."""
+    mean = {way: statistics.mean(results[way]["path_length"]) for way in ("without", "with")}
+    rows = [
+        (
+            way,
+            ", ".join(f"{value:.3g}" for value in results[way]["path_length"]),
+            f"{mean[way]:.3g}",
+            f"{mean[way] / mean['without']:.2f}",
+            ", ".join(f"{value:.3g}" for value in results[way]["fd_digits"]),
+        )
+        for way in mean
+    ]
+    return f"""# Path length regularisation
+
+`model=stylegan2`, narrow, {results["images"]:,} digits shown (`scripts/benchmarks/systems/path_length.py`). By seed:
+the perceptual path length in W (Karras et al. 2019, section 4.1), by features of the `digits` extractor, of 5,000 pairs
+of latents; and `fd_digits`.
+
+{table(("regularisation", "path length", "mean", "of that without", "fd_digits"), rows)}"""
+
+
 #: fd_digits of a test set with one class left out (docs/scores.md): what is worse has lost at least that much.
 ONE_CLASS_LEFT_OUT = 23.2
 #: A healthy run ends within this factor of its own best, and 1 for chance.
