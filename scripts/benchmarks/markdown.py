@@ -12,8 +12,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def median_and_spread(values: Sequence[float]) -> str:
-    """Median ± standard deviation over seeds; nothing without values."""
-    if not values:
-        return ""
-    spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-    return f"{statistics.median(values):.4g} ± {spread:.2g}"
+    """Median ± standard deviation over seeds; the value of a single one; nothing without values."""
+    if len(values) < 2:
+        return "".join(f"{value:.4g}" for value in values)
+    return f"{statistics.median(values):.4g} ± {statistics.stdev(values):.2g}"

@@ -72,6 +72,10 @@ def summary(system: System, root: Path, pictures: str) -> dict[str, Any]:
     }
     minutes = statistics.median(record.seconds / 60 for _, record in runs) if runs else None
     drawn = sorted((runs[0][0] / "samples").glob("[0-9]*")) if runs else []  # by images shown
+    if runs and system.sample:
+        drawn = [runs[0][0] / "samples" / "picture.png"]
+        asked = [str(runs[0][0]), *system.sample.split(), "--out", str(drawn[0])]
+        subprocess.run([sys.executable, "-m", "forger", "sample", *asked], check=True, capture_output=True)
     picture = None
     if drawn:
         picture = f"{pictures}/{system.name}{drawn[-1].suffix}"
