@@ -123,7 +123,8 @@ class MutualInformation(Classifier):
     """Chen et al. 2016 (InfoGAN), eq. 5: −L_I, the negated bound on the mutual information of codes and fakes, in nats.
 
     Q reads the codes from the discriminator's features, and moves with it; both players minimise the term, as in the
-    authors' code. Codes are the game's own labels (``codes``) and the first coordinates of z, for which Q has normals.
+    authors' code. Codes are the game's own labels (``codes``) and the first coordinates of z, for which Q gives
+    the means of Gaussians with variance 1.
 
     Args:
         weight: λ.
@@ -151,7 +152,7 @@ class MutualInformation(Classifier):
             raise ValueError("needs codes: set model.codes and model.generator.classes, or coordinates of z")
         if self.coordinates > setting.latent:
             raise ValueError(f"coordinates={self.coordinates}: z has {setting.latent}")
-        features, outputs = width(setting.discriminator), self.codes + 2 * self.coordinates
+        features, outputs = width(setting.discriminator), self.codes + self.coordinates
         hidden = self.hidden
         below = [nn.Linear(features, hidden), nn.LeakyReLU(0.2)] if hidden else []
         self.head = nn.Sequential(*below, nn.Linear(hidden or features, outputs))
@@ -164,11 +165,9 @@ class MutualInformation(Classifier):
             assert turn.fake_labels is not None, "a game with codes tells them"
             total = total + F.cross_entropy(found[:, : self.codes], turn.fake_labels) - math.log(self.codes)
         if self.coordinates:
-            mean, log_variance = found[:, self.codes :].chunk(2, dim=1)
-            drawn = turn.z[:, : self.coordinates]
-            # Both with log 2π / 2; the entropy is that of N(0, 1), which a uniform prior only shifts.
-            surprise = (log_variance + (drawn - mean).square() * torch.exp(-log_variance)).sum(1).mean()
-            total = total + (surprise - self.coordinates) / 2
+            off = (turn.z[:, : self.coordinates] - found[:, self.codes :]).square().sum(1).mean()
+            # Less the entropy of N(0, 1), which has log 2π / 2 as the surprise has; a uniform prior's only shifts it.
+            total = total + (off - self.coordinates) / 2
         return total
 
     def classify(self, features: Tensor) -> Tensor:
