@@ -1,26 +1,8 @@
 """What is trained for docs/results/systems.md and docs/results/modes.md, and which scores are shown of it."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class System:
-    """A row of the table: a run by its overrides, and the scores that are shown with what they must reach."""
-
-    name: str
-    title: str
-    overrides: tuple[str, ...]
-    scores: dict[str, str]
-    #: Options of `forger sample` for its picture, where the last one of training does not show what it is about.
-    sample: str = ""
-
-
-def experiment(
-    name: str, title: str, *more: str, as_name: str | None = None, sample: str = "", **scores: str
-) -> System:
-    name, experiment = as_name or name, f"experiment={name}"
-    return System(name, title, (experiment, *more, f"run.name={name}"), scores, sample)
-
+from scripts.benchmarks.systems.system import System as System
+from scripts.benchmarks.systems.system import experiment
+from scripts.benchmarks.systems.translations import TRANSLATIONS
 
 #: Scores of samples by a mixture of Gaussians over an autoencoder's codes.
 MIXTURE = "+metrics/evaluations=mixture"
@@ -316,26 +298,7 @@ SYSTEMS = [
         mse_over_pca="",
         fd_fashion_mixture="",
     ),
-    experiment("digits_cyclegan", "CycleGAN, digits ↔ inverted", psnr="≥ 25 dB", class_preserved="≥ 0.97"),
-    experiment(
-        "fashion_cyclegan", "CycleGAN, Fashion-MNIST ↔ inverted, 28×28", psnr="≥ 25 dB", class_preserved="≥ 0.85"
-    ),
-    experiment(
-        "digits_cyclegan_rotated",
-        "CycleGAN, digits ↔ turned by 90°",
-        class_preserved="≥ 0.80",
-        class_after_cycle="",
-        psnr="",
-    ),
-    experiment(
-        "digits_cyclegan_rotated",
-        "The same without the geometry term",
-        "model.geometry=0",
-        as_name="digits_cyclegan_rotated_plain",
-        class_preserved="",
-        class_after_cycle="",
-        psnr="",
-    ),
+    *TRANSLATIONS,
     experiment(
         "photos_srgan",
         "SRGAN ×2, china.jpg's held-out strip",
