@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.benchmarks.faults import tables as faults
 from scripts.benchmarks.speed import tables as speed
+from scripts.benchmarks.systems import sampling_page
 from scripts.benchmarks.systems import tables as systems
 from scripts.benchmarks.watch import tables as watch
 
@@ -27,6 +28,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "path_length": systems.path_length,
     "performance": speed.performance,
     "pruning": speed.pruning,
+    "sampling": sampling_page.page,
     "scores": systems.scores,
     "stability": systems.stability,
     "systems": systems.systems,

@@ -54,9 +54,15 @@ def moved(played):
 # Training -------------------------------------------------------------------------------------------------------
 
 
+def small_u_net():
+    torch.manual_seed(1)
+    return UNet(8, 1, width=8, levels=2, classes=10, dropout=0.1)
+
+
+@pytest.mark.parametrize("build", [network, small_u_net])
 @pytest.mark.parametrize("process", PROCESSES)
-def test_rounds_equal_a_plain_loop(process):
-    net = network()
+def test_rounds_equal_a_plain_loop(process, build):
+    net = build()
     other = copy.deepcopy(net)
     train(game(net, process), batches(), 5)
     LOOPS[process](other, ADAM, itertools.islice(batches(), 5))

@@ -113,7 +113,7 @@ def denoising(game: Denoises, data: Data, request: Request) -> list[Image.Image]
     states = game.trajectory(places(game, data, request.n, request), labels)
     shown = torch.linspace(0, len(states) - 1, min(len(states), _STATES)).round().long().tolist()
     images = torch.stack([data.values.drawn(data.values.to_pixels(states[step])) for step in shown], 1)
-    names = [f"{step} steps" if step else "noise" for step in shown]
+    names = [f"step {step}" if step else "noise" for step in shown]
     return [captioned(tiles(images.flatten(0, 1), len(shown)), columns=names)]
 
 

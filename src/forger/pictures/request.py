@@ -9,7 +9,7 @@ from torch import Tensor
 from forger.randomness import generator
 
 #: How many samples are in a picture where that is not the run's ``samples.n``.
-COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20, "mixing": 36, "directions": 56}
+COUNTS = {"walk": 60, "latent-map": 400, "neighbours": 20, "denoising": 10, "mixing": 36, "directions": 56}
 
 
 @dataclass(frozen=True)
