@@ -27,7 +27,7 @@ def test_configs_fit_the_signature_of_their_source(path, monkeypatch, tmp_path):
     assert config["name"] == path.stem
     assert isinstance(config["classes"], int)
     assert ("dimension" in config) != ("size" in config and "channels" in config)
-    files = {"fashion_inverted": "fashion_mnist"}.get(path.stem, path.stem)
+    files = "fashion_mnist" if path.stem.startswith("fashion_") else path.stem
     assert config.get("root", str(tmp_path / files)) == str(tmp_path / files)
     source = config["source"]
     target = get_method(source.pop("_target_"))

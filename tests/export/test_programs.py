@@ -127,7 +127,7 @@ def test_what_the_files_give_without_forger_is_what_the_game_gives(title, differ
 
 
 def test_every_network_of_the_presets_is_among_them():
-    pattern = r"_target_: forger\.networks\.(\w+\.Generator|(?:autoencoders|denoisers)\.\w+)"
+    pattern = r"_target_: forger\.networks\.(\w+\.(?:Generator|Autoencoder)|(?:autoencoders|denoisers)\.\w+)"
     shipped = {name for file in conf_folder().glob("model/**/*.yaml") for name in re.findall(pattern, file.read_text())}
     covered = set()
     for overrides in GAMES.values():

@@ -80,7 +80,7 @@ def test_it_is_the_same_run(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "pattern", "said"),
     [
-        (R3GAN, "generator.stage", "recompute=generator.stage: no block of this name; there are generator, "),
+        (R3GAN, "generator.stage", "recompute=generator.stage: no block of this name; there are discriminator, "),
         (("data=cifar10", "model=dcgan"), "generator.*", r"\(BatchNorm2d\) changes with each forward pass"),
         (("data=cifar10", "model=sngan"), "discriminator", r"\(_?SpectralNorm\) changes with each forward pass"),
     ],

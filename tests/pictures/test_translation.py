@@ -16,7 +16,7 @@ from forger.pictures.translation import cycles, translations
 
 TILE, GAP = 48, 2
 STEP = TILE + GAP
-GAME = SimpleNamespace(translate=lambda x, way="ab": -x)
+GAME = SimpleNamespace(translate=lambda x, way="ab": -x, directions=("ab", "ba"))
 
 
 def rows(picture, count, columns):
@@ -57,7 +57,7 @@ def test_cycles_come_back():
 
 def test_only_the_labels_asked_for():
     seen = []
-    game = SimpleNamespace(translate=lambda x, way="ab": seen.append((x, way)) or x)
+    game = SimpleNamespace(translate=lambda x, way="ab": seen.append((x, way)) or x, directions=("ab", "ba"))
     data = digits_inverted()
     translations(game, data, Request(n=5, labels=(3,)))
     images = data.test.arrays["image"][data.test.arrays["label"] == 3].float() / 127.5 - 1

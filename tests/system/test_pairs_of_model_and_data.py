@@ -31,6 +31,7 @@ def Network():
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
 """
 NEIGHBOURS = {"memorisation", "neighbour_ratio"}
+DENSITY = ("kl", "elbo", "iwae_64", "mutual_information", "total_correlation")
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def scores(run, extractor, *plain):
     [
         (fashion, ("model=dcgan", "data.size=32", *THIN), "random", ()),
         (cifar, ("model=dcgan", *THIN), "random", ()),
-        (cifar, ("model=vae",), "random", ("kl", "elbo", "active_units", "mse", "psnr", "mse_pca", "mse_over_pca")),
+        (cifar, ("model=vae",), "random", (*DENSITY, "active_units", "mse", "psnr", "mse_pca", "mse_over_pca")),
         (folder, ("model=r3gan", *THIN), "random", ()),
     ],
 )

@@ -56,6 +56,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
             medians = [statistics.median(seed["fd"] for seed in row) for row in rows]
             axes.plot(nfe, medians, _STYLES[solver], marker=".", color=SYSTEMS[name], label=f"{name}, {solver}")
     axes.set(xscale="log", yscale="log", xlabel="evaluations of the network for a sample", ylabel="fd_digits")
+    for axis, ticks in ((axes.xaxis, (3, 5, 10, 20, 35)), (axes.yaxis, (2, 3, 5, 10, 20, 50))):
+        axis.set_ticks(ticks, [str(tick) for tick in ticks])
+        axis.set_ticks([], minor=True)
     axes.legend(fontsize=8)
     FigureCanvasAgg(figure).print_png(str(path))
 
