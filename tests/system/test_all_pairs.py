@@ -30,7 +30,7 @@ DATA = {
 UNNAMED = ("image_folder", "huggingface")
 POINTS = ("gan_1d", "gan_2d")
 MODELS = sorted({path.stem for path in (conf_folder() / "model").glob("*.yaml")} - {*POINTS})
-CONDITIONAL = ("cgan", "cdcgan", "biggan", "flow", "diffusion")
+CONDITIONAL = ("cgan", "cdcgan", "biggan", "cvae", "flow", "diffusion")
 
 
 @pytest.fixture(scope="module", params=DATA)
