@@ -113,10 +113,10 @@ class AdversarialGame(Styling, Judging, LatentGame):
 
     def _fakes(self, batch: Batch, purpose: str, graph: bool) -> Batch:
         """As many fakes as reals, of the same labels or of codes."""
-        n, labels = len(batch["image"]) * self.accumulate * self.world, batch.get("label")
-        z = self.rank_share(self.latents(n, self.stream(purpose)))
+        labels = batch.get("label")
+        z = self.latents_of_round(len(batch["image"]), purpose)
         if self.codes:
-            stream = self.stream(f"{purpose}/codes")
+            n, stream = len(z) * self.accumulate * self.world, self.stream(f"{purpose}/codes")
             labels = self.rank_share(torch.randint(self.codes, (n,), generator=stream, device=stream.device))
         with torch.set_grad_enabled(graph):
             made = {"z": z, "fake": self.generator(z, labels)}

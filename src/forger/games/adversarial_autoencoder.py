@@ -54,7 +54,7 @@ class AdversarialAutoencoderGame(AutoencoderGame, LatentGame):
         if player == "autoencoder":
             return super().objective(player, batch)
         code = self.autoencoder.encode(batch["input"])
-        drawn = self.rank_share(self.latents(len(code) * self.accumulate * self.world, self.stream("prior")))
+        drawn = self.latents_of_round(len(code), "prior")
         if player == "discriminator":
             return self.adversarial("discriminator", self._judge(drawn), self._judge(code.detach()))
         real = self._judge(drawn) if is_paired(self.adversarial) else None

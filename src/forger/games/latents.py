@@ -31,6 +31,10 @@ class LatentGame(Game):
             return torch.randn(shape, generator=stream, device=stream.device)
         return torch.rand(shape, generator=stream, device=stream.device).mul_(2).sub_(1)
 
+    def latents_of_round(self, mine: int, purpose: str) -> Tensor:
+        """This round's draws for a purpose, of which every rank and part gets its own ``mine``."""
+        return self.rank_share(self.latents(mine * self.accumulate * self.world, self.stream(purpose)))
+
     def sample(
         self,
         n: int,

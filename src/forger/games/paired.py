@@ -13,6 +13,7 @@ from forger.games.base import Batch, Game, Player, Terms
 from forger.games.inference import Ema, Part
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import l1
+from forger.partials import plain
 from forger.randomness import derived_seed, seed_layers
 
 Weight = Annotated[float, Ge(0)]
@@ -55,7 +56,7 @@ class PairedGame(Game):
         self.generator = generator
         self.discriminator = discriminator
         self.keep_averages(ema, "generator")
-        self.loss = loss
+        self.loss = plain(loss)
         self.l1 = number("l1", l1, Weight)
         self.adversarial = number("adversarial", adversarial, Weight)
         self.noisy = noise

@@ -62,7 +62,7 @@ class VariationalAdversarialGame(VariationalGame):
     def objective(self, player: str, batch: Batch) -> Terms:
         mean, log_variance = encoded(self.autoencoder, batch["input"])
         z = mean + (log_variance / 2).exp() * self.noise("posterior").normal(mean.shape)
-        drawn = self.rank_share(self.latents(len(z) * self.accumulate * self.world, self.stream("prior")))
+        drawn = self.latents_of_round(len(z), "prior")
         if player == "discriminator":
             with torch.no_grad():
                 fake = decoded(self.autoencoder, torch.cat([z, drawn]))
