@@ -1,12 +1,78 @@
 """Batches in parts: each player's share passes its networks bit by bit, which takes less memory."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from forger.errors import ConfigError
+from forger.games.tensor_checks import copied
+from forger.randomness import derived_seed, seed_layers
+
+Batch = dict[str, Tensor]
 
 
-def parted(batch: dict[str, torch.Tensor], batches: int, parts: int, part: int) -> dict[str, torch.Tensor]:
+class _Played(Protocol):
+    seed: int
+    iteration: int
+    rank: int
+    batches_a_round: int
+    accumulate: int
+    part: int
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def prepared(self, batch: Batch) -> Batch: ...
+
+
+class Parts:
+    """A round's batch in parts, prepared anew on each player's turn, as one pass of the whole leaves the networks.
+
+    Forward passes change what some layers keep, such as the vectors of spectral norm: each part finds it as the whole
+    would, and leaves its mean over the parts, as ranks do. What layers draw is drawn for each part by itself, but the
+    same on each player's turn where the batch is prepared.
+
+    Args:
+        game: whose round it is.
+        batch: of the loader.
+        kept: what the layers of its networks keep (`forger.games.all_reduce.statistics`).
+    """
+
+    def __init__(self, game: _Played, batch: Batch, kept: Sequence[Tensor]) -> None:
+        self._game, self._batch, self._kept = game, batch, kept
+        self._first, self._versions = copied(kept), [tensor._version for tensor in kept]
+        self._turns = 0
+
+    def turn(self, player: str) -> Iterator[Batch]:
+        """The prepared parts, between which the player's objective is computed."""
+        game, before, after = self._game, copied(self._kept), list[list[Tensor]]()
+        for part in range(game.accumulate):
+            game.part = part
+            self._restore(self._first)
+            self._seed_layers()
+            mine = game.prepared(parted(self._batch, game.batches_a_round, game.accumulate, game.part))
+            if self._turns:  # on the first one the whole goes on from what its preparation leaves
+                self._restore(before)
+            self._seed_layers(player)
+            yield mine
+            after.append(copied(self._kept))
+        self._restore([torch.stack(values).mean(0) for values in zip(*after, strict=True)])
+        self._turns += 1
+        game.part = 0
+
+    def _restore(self, values: Iterable[Tensor]) -> None:
+        for tensor, value, version in zip(self._kept, values, self._versions, strict=True):
+            if tensor._version != version:  # a backward pass may wait for what forward passes leave alone
+                tensor.copy_(value)
+
+    def _seed_layers(self, *purpose: str) -> None:
+        game = self._game
+        seed_layers(derived_seed(game.seed, "layers", game.iteration, game.rank, game.part, *purpose), game.device)
+
+
+def parted(batch: Batch, batches: int, parts: int, part: int) -> Batch:
     """One of ``parts`` equal parts, in order, of each of the ``batches`` that were joined into one."""
     return {
         name: torch.cat([each.chunk(parts)[part] for each in value.chunk(batches)]) for name, value in batch.items()

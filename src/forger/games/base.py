@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from forger.annealing import Schedule, followed
 from forger.data.conditions import Conditions
 from forger.data.pixels.ranges import BYTES, ValueRange
-from forger.games.accumulation import parted
+from forger.games.accumulation import Parts
 from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
 from forger.games.descent import Descent, prepare_optimizer
 from forger.games.inference import Inference
@@ -135,24 +135,30 @@ class Game(Moving, Descent, Inference):
         seed_layers(derived_seed(self.seed, "layers", self.iteration, self.rank), self.device)
         self._freeze_all_but(*self.players)
         self.playing = len(batch["image"]) // self.batches_a_round * self.world
-        whole = self.prepared(batch) if self.accumulate == 1 else None
+        turn = self._turns(batch)
         optimizers = dict(zip(self.players, self._optimizers(), strict=True))
         for name in self.round():
             self._freeze_all_but(name)
             self._look_at(self.players[name])
             terms: Terms = {}
-            for part in range(self.accumulate):
-                self.part = part
-                mine = whole or self.prepared(parted(batch, self.batches_a_round, self.accumulate, part))
+            for mine in turn(name):
                 terms = self._descend(name, optimizers[name], self.objective(name, mine), terms)
-            self.part = 0
             self._move(name, optimizers[name], terms)
         if self.world > 1:
             # A player's images pass the others' networks, too; a checkpoint holds one state, that of all ranks.
-            moved = (network for player in self.players for network in self.networks_of(player))
-            average_over_ranks(statistics(moved), self.world)
+            average_over_ranks(self._statistics(), self.world)
         self.iteration += 1
         self.shown_before, self.shown = self.shown, self.shown + self.playing
+
+    def _turns(self, batch: Batch) -> Callable[[str], Iterable[Batch]]:
+        """What each player meets on its turn: the batch prepared as a whole, once for all, or in parts."""
+        if self.accumulate > 1:
+            return Parts(self, batch, self._statistics()).turn
+        whole = [self.prepared(batch)]
+        return lambda player: whole
+
+    def _statistics(self) -> list[Tensor]:
+        return statistics(network for player in self.players for network in self.networks_of(player))
 
     def _descend(self, name: str, optimizer: Any, terms: Terms, before: Terms) -> Terms:
         """Give the player the gradient of its terms, or add that of a part; the values, with those of parts before."""

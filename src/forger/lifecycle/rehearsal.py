@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from forger.config.schema import Config, TrainerConfig
+from forger.console import say
 from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
@@ -42,27 +43,37 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
     _check_batch_norm(game, batch_size)
     few, last = min(_FEW, batch_size), config.budget.images or 0
     try:
-        _play(game, data, few, last)
+        draws = _play(game, data, few, last)
     except _MISFITS:
         try:
-            _play(game, data, batch_size, last)
+            draws = _play(game, data, batch_size, last)
         except _MISFITS as error:
             if _out_of_memory(error):
                 raise
             raise ConfigError(
                 f"model: does not fit data={data.name} ({_facts(data, batch_size)}): {_reason(error)}"
             ) from error
+    if draws and game.accumulate > 1:
+        say(
+            f"trainer.accumulate={game.accumulate}: what layers draw (dropout, noise) is drawn for each part by itself: "
+            "distributed as without parts, but not the same numbers"
+        )
 
 
-def _play(game: Game, data: Data, n: int, last: int) -> None:
+def _play(game: Game, data: Data, n: int, last: int) -> bool:
+    """Whether layers draw random numbers."""
     rehearsal = copy.deepcopy(game)
     n *= game.batches_a_round
     drawn = next(iter(Batches(data.train, batch_size=n, seed=0, position=int)))
+    draws = False
     for rehearsal.shown in dict.fromkeys((game.shown, last)):
         with torch.random.fork_rng(devices=[]):
+            before = torch.get_rng_state()
             batch = rehearsal.prepared(dict(drawn))
             for name in rehearsal.players:
                 torch.stack(list(rehearsal.objective(name, batch).values()))
+            draws |= not torch.equal(before, torch.get_rng_state())
+    return draws
 
 
 def _check_players(game: Game) -> None:
