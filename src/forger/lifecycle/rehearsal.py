@@ -55,7 +55,7 @@ def rehearse(game: Game, data: Data, config: Config) -> None:
             ) from error
     if draws and game.accumulate > 1:
         say(
-            f"trainer.accumulate={game.accumulate}: what layers draw (dropout, noise) is drawn for each part by itself: "
+            f"trainer.accumulate={game.accumulate}: what layers draw (dropout, noise) is drawn for each part: "
             "distributed as without parts, but not the same numbers"
         )
 
