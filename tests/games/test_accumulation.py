@@ -151,7 +151,7 @@ def test_players_meet_the_same_fakes_though_layers_draw():
 def test_a_run_says_that_layers_draw_for_each_part(model, draws, tmp_path):
     data = ("data=digits_averaged",) if model == "pix2pix" else ()
     run = trained(tmp_path, f"model={model}", *data, "budget.images=128", "metrics=none", "trainer.accumulate=4")
-    said = "accumulate=4: what layers draw (dropout, noise) is drawn for each part by itself"
+    said = "accumulate=4: what layers draw (dropout, noise) is drawn for each part"
     assert (said in run.log_file.read_text()) is draws
 
 
