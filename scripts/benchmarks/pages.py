@@ -24,6 +24,7 @@ RESULTS, PAGES = REPOSITORY / "scripts" / "benchmarks" / "results", REPOSITORY /
 #: Name of a JSON file and its page: the page's text from the file's content.
 FORMS: dict[str, Callable[[Any], str]] = {
     "faults": faults.page,
+    "inversion": systems.inversion,
     "modes": systems.modes,
     "path_length": systems.path_length,
     "performance": speed.performance,

@@ -182,6 +182,21 @@ of latents; and `fd_digits`.
 {table(("regularisation", "path length", "mean", "of that without", "fd_digits"), rows)}"""
 
 
+def inversion(results: dict[str, Any]) -> str:
+    """Latents of the games' own pictures, and of test digits."""
+    rows = [
+        (f"`{name}`", *(", ".join(f"{seed[what]:.1f}" for seed in seeds) for what in ("own", "test", "pca")))
+        for name, seeds in results["systems"].items()
+    ]
+    return f"""# Inversion
+
+Latents found by `forger invert` in {results["steps"]} steps, from which a game makes given pictures, by seed: median
+PSNR in dB over {results["own"]} pictures of the game's own (an autoencoder's of digits that it was not trained on) and
+over the first {results["test"]} test digits, beside PCA of the latent's width, fitted on the training digits.
+
+{table(("experiment", "its own", "test digits", "PCA"), rows)}"""
+
+
 #: fd_digits of a test set with one class left out (docs/scores.md): what is worse has lost at least that much.
 ONE_CLASS_LEFT_OUT = 23.2
 #: A healthy run ends within this factor of its own best, and 1 for chance.
