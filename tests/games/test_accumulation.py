@@ -117,7 +117,7 @@ def gradients(parts, precision):
 
 
 def test_half_precision_in_parts_is_no_farther_from_float32_than_the_whole():
-    """Both are some 1% off, and nearer to each other: what is different between them is rounding to 8 bits alone."""
+    """Whole and parts are equally far from the float32 gradient, and nearer to each other: they differ by rounding."""
     exact, whole, parts = gradients(1, "32-true"), gradients(1, "bf16-mixed"), gradients(4, "bf16-mixed")
     for name, gradient in exact.items():
         off = (whole[name] - gradient).norm()

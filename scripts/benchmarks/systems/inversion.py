@@ -32,7 +32,7 @@ def inverted(path: Path) -> dict[str, Any]:
     game: Any = read.game
     test = read.data.test.arrays["image"]
     # an autoencoder's own are what it makes of other digits
-    own = run.sample(OWN) if isinstance(game, Samples) else run.reconstruct(test[TEST : TEST + OWN].numpy())
+    own = run.sample(OWN) if isinstance(read.game, Samples) else run.reconstruct(test[TEST : TEST + OWN].numpy())
     search = Inversion(game, steps=STEPS, seed=read.config.seed)
 
     def found(pixels: Tensor) -> float:
