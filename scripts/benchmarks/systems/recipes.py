@@ -79,6 +79,13 @@ SYSTEMS = [
         fd_digits="",
     ),
     experiment(
+        "digits_stylegan2",
+        "StyleGAN2, told the class",
+        fd_digits="≤ 6.6, digits_dcgan",
+        agreement_digits="",
+        memorisation_digits="",
+    ),
+    experiment(
         "digits_infogan",
         "InfoGAN, ten codes, no labels",
         code_accuracy="≥ 0.80",
