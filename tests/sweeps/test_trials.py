@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from forger.run_folder import RunFolder
 from forger.sweeps import worker
@@ -82,6 +82,22 @@ def test_what_is_drawn_depends_on_the_sweeps_seed_and_not_on_the_worker(tmp_path
     assert [row.params for row in first] == [row.params for row in again]
     assert [row.params for row in first] != [row.params for row in other]
     assert len({row.params[LR] for row in first}) == 2
+
+
+def test_a_trial_that_is_taken_for_dead_while_it_is_drawn_is_drawn_again(tmp_path, at_once, monkeypatch):
+    """Its worker waits for others to draw, without a heartbeat."""
+    draw, late = TrialQueue._with_candidate, []
+
+    def drawn_late(queue: TrialQueue, row: FrozenTrial, number: int) -> Trial:
+        if not late:
+            late.append(row.number)
+            queue._storage.set_trial_state_values(row._trial_id, TrialState.FAIL)
+        return draw(queue, row, number)
+
+    monkeypatch.setattr(TrialQueue, "_with_candidate", drawn_late)
+    _, rows = swept(tmp_path, "sweep.trials=1")
+    assert [row.state for row in rows] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert [row.number for row in rows][:1] == late
 
 
 @pytest.mark.long

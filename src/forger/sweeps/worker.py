@@ -46,11 +46,11 @@ def work(definition: Definition) -> int:
                 return 1
             reap_adopted(starter.pids)
             starter.prepare()  # before there is a trial whose heart must beat
-            trial = queue.claim()
-            if trial is None:
-                _wait(_POLL, stopping)
-                continue
             try:
+                trial = queue.claim()
+                if trial is None:
+                    _wait(_POLL, stopping)
+                    continue
                 TrialRunner(queue, trial, starter, stopping).run()
             except WorkerStopping:
                 break
