@@ -1,14 +1,16 @@
 """Killed, damaged and starved runs end as undisturbed ones: `scripts/benchmarks/faults/runs.py`, small."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forger.config.shipped import config_groups
+from forger.config.shipped import conf_folder, config_groups
 from forger.data.downloads import DEBIAN_FASHION_MNIST
 from running import Begun, without
+from scripts.benchmarks.faults.recipes import OTHERS, small
 
 REPOSITORY = Path(__file__).parents[2]
 #: The cheapest come first: what is damaged and starved.
@@ -19,7 +21,7 @@ LONG = [
     name for name in config_groups()["experiment"]
     if name.startswith(("fashion", "emoji", "cifar10", "celeba64", "ffhq64")) and name != "fashion_cgan"
 ]  # fmt: skip
-EXPERIMENTS = CHEAP + [name for name in config_groups()["experiment"] if name not in CHEAP + LONG]
+EXPERIMENTS = CHEAP + [name for name in config_groups()["experiment"] if name not in CHEAP + LONG] + list(OTHERS)
 
 
 def lacking(experiment: str) -> bool:
@@ -34,6 +36,16 @@ def findings() -> dict[str, Any]:
     done = Begun(*options, cwd=REPOSITORY, module="scripts.benchmarks.faults.runs").ended(timeout=900)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.mark.long
+def test_every_game_and_objective_is_among_them():
+    shipped = re.findall(
+        r"_target_: forger\.(?:games\.\w+\.\w+Game|games\.processes\.\w+|losses\.(?:objectives|path_length)\.\w+)",
+        "".join(file.read_text() for file in conf_folder().glob("model/**/*.yaml")),
+    )
+    played = str([small(name).model for name in EXPERIMENTS])
+    assert not [target for target in shipped if f"'{target.removeprefix('_target_: ')}'" not in played]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -10,8 +10,6 @@ random number of rows is there, or at the moment at which a checkpoint's tempora
 """
 
 import argparse
-import copy
-import functools
 import importlib
 import json
 import os
@@ -33,12 +31,10 @@ from PIL import Image
 
 from forger import augmentation, data, games, losses, metrics, networks, pictures
 from forger.callbacks.checkpoint_files import BadCheckpoint, VerifiedCheckpointIO
-from forger.config.shipped import config_groups
 from forger.files import read_rows
 from forger.lifecycle.restore import restored
 from forger.run_folder import RunFolder
 from scripts.benchmarks import pages
-from scripts.benchmarks.composing import composed
 from scripts.benchmarks.faults.disturbing import (
     different,
     evidence,
@@ -54,43 +50,8 @@ from scripts.benchmarks.faults.disturbing import (
     wait_for_folder,
     while_saving,
 )
+from scripts.benchmarks.faults.recipes import MEASURED, OTHERS, small_in
 
-#: Batches between two of each thing that a run does, in no ratio to each other, and in all.
-CHECKPOINTS, SCORES, WATCH, PICTURES, ROUNDS = 3, 7, 4, 10, 12
-#: Published recipes need data and hours that are not here.
-MEASURED = [name for name in config_groups()["experiment"] if not name.startswith(("cifar10", "celeba64", "ffhq64"))]
-_SRGAN = [
-    "data.batch_size=4",
-    "data.source.turns=1",
-    "data.source.stride=24",
-    "model.generator.width=4",
-    "model.generator.blocks=1",
-    "model.discriminator.width=4",
-]
-#: What else is small in the experiments whose networks or scores would take most of the time.
-SMALL = {
-    "digits_cgan": ["metrics.evaluations.conditional.n=100"],
-    "digits_cyclegan": [
-        "data.batch_size=4",
-        "model.generator_ab.width=4",
-        "model.generator_ab.blocks=1",
-        "model.discriminator_a.width=4",
-    ],
-    "digits_cyclegan_rotated": ["data.batch_size=4", "model.generator_ab.width=4"],
-    "digits_dcgan": ["model.generator.width=4", "model.discriminator.width=4"],
-    # What is left out digits_cgan and stacked_digits do too, on fewer images.
-    "fashion_cgan": [
-        "model.generator.width=4",
-        "model.discriminator.width=4",
-        "data.batch_size=4",
-        "~metrics.evaluations.conditional",
-        "metrics.evaluations.quality.scores=[fd,is]",
-        "samples.closing=[]",
-    ],
-    "photos_srgan": _SRGAN,
-    "photos_srgan_x4": _SRGAN,
-    "stacked_digits": ["data.batch_size=32"],
-}
 #: Of forger, what a run imports once its config asks for it.
 PARTS = (augmentation, data, games, losses, metrics, networks, pictures)
 
@@ -102,24 +63,6 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     importlib.import_module("sklearn.datasets")  # holds the digits
     Image.init()
-
-
-@functools.cache
-def small(experiment: str) -> Any:
-    """The experiment with everything that it does, in a few rounds."""
-    chosen = [f"experiment={experiment}", *SMALL.get(experiment, [])]
-    batch = composed(*chosen).data.batch_size
-    every = {"checkpoint": CHECKPOINTS, "metrics": SCORES, "watch": WATCH, "samples": PICTURES}
-    intervals = [f"{name}.every_images={batches * batch}" for name, batches in every.items()]
-    length = [f"budget.images={ROUNDS * batch}", "metrics.n=64", "samples.n=9", "log.every=2"]
-    return composed(*chosen, *intervals, *length, "trainer.threads=1", "logger=none")
-
-
-def small_in(experiment: str, root: Path) -> Any:
-    """The same in a folder of runs."""
-    config = copy.deepcopy(small(experiment))
-    config.run.root = str(root)
-    return config
 
 
 class Trial:
@@ -294,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=8, help="per experiment")
     parser.add_argument("--damages", type=int, default=20)
-    parser.add_argument("--only", default=",".join(MEASURED))
+    parser.add_argument("--only", default=",".join([*MEASURED, *OTHERS]))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the findings, write nothing")
     parser.add_argument("--no-ranks", action="store_true", help="leave out the dead rank")
