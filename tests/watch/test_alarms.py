@@ -3,6 +3,7 @@
 import pytest
 
 from forger.watch.alarms import PATTERNS, Alarms, Pattern, Sign
+from forger.watch.history import SignalHistory
 
 #: A check where all is well, as a small run of digits gives it.
 HEALTHY = {
@@ -96,6 +97,17 @@ def test_samples_without_fine_detail_are_blurred_and_not_collapsed():
     without = {**HEALTHY, **points}
     del without["watch/sharpness_ratio"]  # points have none
     assert [alarm.name for _ in range(3) for alarm in alarms.check(without)] == ["mode_collapse"]
+
+
+#: `vendi_ratio` of experiment=grid25_flow with seed 1, at its first checks.
+LEARNING = (3.521, 3.894, 3.752, 3.696, 3.781, 3.474, 3.537, 3.226, 3.398, 3.216, 3.08, 3.013, 2.928, 2.843)
+
+
+@pytest.mark.parametrize(("ratios", "alarm"), [(LEARNING, []), ((*LEARNING, *[2.9] * 7), ["scattered_samples"])])
+def test_samples_that_draw_nearer_to_the_modes_are_not_scattered_until_they_stay_where_they_are(ratios, alarm):
+    history, alarms = SignalHistory(), Alarms()
+    checks = [{"watch/vendi_ratio": ratio} for ratio in ratios]
+    assert rung(alarms, *[{**check, "watch/vendi_rise": 0.98, **history.derived(check)} for check in checks]) == alarm
 
 
 def test_confidence_goes_from_a_half_to_one_and_evidence_says_why():

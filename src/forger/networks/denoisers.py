@@ -10,30 +10,44 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from forger.networks.blocks import Classes, Count, Size, label_embedding, widths
+from forger.networks.mlp import FourierFeatures
 from forger.sizes import sides
 
 Dropout = Annotated[float, Ge(0), Lt(1)]
 
 
 class MLP(nn.Module):
-    """Fully connected, for points (shape [d]) and small pictures: `depth` residual blocks of `width`."""
+    """Fully connected, for points (shape [d]) and small pictures: `depth` residual blocks of `width`.
+
+    `fourier` > 0 appends that many random Fourier features of x, of `fourier_scale` cycles per unit, as in
+    `forger.networks.mlp.Discriminator`.
+    """
 
     def __init__(
-        self, shape: list[Count], width: Count = 256, depth: Count = 3, classes: Classes = 0, dropout: Dropout = 0.0
+        self,
+        shape: list[Count],
+        width: Count = 256,
+        depth: Count = 3,
+        classes: Classes = 0,
+        dropout: Dropout = 0.0,
+        fourier: Annotated[int, Ge(0)] = 0,
+        fourier_scale: Annotated[float, Gt(0)] = 1.0,
     ):
         super().__init__()
         self.shape = tuple(shape)
         self.condition = NoiseAndLabel(width, classes)
-        self.input = nn.Linear(math.prod(shape), width)
+        inputs = math.prod(shape)
+        self.fourier = FourierFeatures(inputs, fourier, fourier_scale) if fourier else nn.Identity()
+        self.input = nn.Linear(inputs + 2 * fourier, width)
         self.blocks = nn.ModuleList([DenseBlock(width, dropout) for _ in range(depth)])
         self.output = nn.Sequential(nn.LayerNorm(width), _zero(nn.Linear(width, math.prod(shape))))
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None, told: Tensor | None = None) -> Tensor:
-        condition, hidden = self.condition(noise, labels, told), self.input(x.flatten(1))
+        condition, hidden = self.condition(noise, labels, told), self.input(self.fourier(x.flatten(1)))
         for block in self.blocks:
             hidden = block(hidden, condition)
         return self.output(hidden).unflatten(1, self.shape)

@@ -71,6 +71,8 @@ class Pattern:
 
 #: Samples that become more varied from check to check are no collapse.
 _NOT_RISING = Sign("vendi_rise", True, 1.15, 1.0)
+#: Nor is it a fault of samples between modes that they lie closer to them from check to check, as a flow's do.
+_NOT_FALLING = Sign("vendi_rise", False, 0.95, 1.0)
 #: Samples without fine detail that differ from each other all the same.
 _BLURRED = (Sign("sharpness_ratio", True, 0.5, 0.25), Sign("distance_ratio", False, 0.55, 0.7))
 #: The discriminator tells fakes from unseen reals nearly without exception.
@@ -89,7 +91,7 @@ PATTERNS: dict[str, Pattern] = {
         unless=_BLURRED,
     ),
     "blurred_samples": Pattern((_BLURRED,), warm_up=8),
-    "scattered_samples": Pattern(((Sign("vendi_ratio", False, 2.0, 4.0),),), warm_up=8),
+    "scattered_samples": Pattern(((Sign("vendi_ratio", False, 2.0, 4.0), _NOT_FALLING),), warm_up=8),
     "oscillation": Pattern(((Sign("spectral_peak", False, 0.75, 0.95),),)),
     "discriminator_wins": Pattern(((Sign("held_out_separation", False, 6.0, 12.0), _TOLD_APART),), warm_up=4),
     "discriminator_memorises": Pattern(
