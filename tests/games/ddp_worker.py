@@ -21,6 +21,7 @@ from forger.games.adversarial import AdversarialGame
 from forger.games.adversarial_autoencoder import AdversarialAutoencoderGame
 from forger.games.base import Player
 from forger.games.paired import PairedGame
+from forger.games.quantised import QuantisedGame
 from forger.games.schedules import linear
 from forger.games.variational import VariationalGame
 from forger.games.variational_adversarial import VariationalAdversarialGame
@@ -32,7 +33,7 @@ from forger.losses.path_length import PathLength
 from forger.losses.penalties import DRAGAN, R1, R2, GradientPenalty, ZeroCentered
 from forger.losses.regularization import BalancedConsistency, LeCam
 from forger.losses.variational import importance_weighted, total_correlation
-from forger.networks import mlp, pix2pix, stylegan2, translation
+from forger.networks import mlp, pix2pix, quantised, stylegan2, translation
 from forger.networks.autoencoders import MLP
 from games.training import train
 
@@ -136,6 +137,16 @@ def against_a_discriminator():
     yield "vae_gan", autoencoder(VariationalAdversarialGame, of_images, players=players, **options)
 
 
+def with_codebook():
+    """Codes that no place has, moved after the second round; without batch norm, which sees each rank's share alone."""
+    torch.manual_seed(0)
+    network, prior = quantised.Autoencoder(8, 1, codes=16, dimension=3, width=8), quantised.Prior(16, 8)
+    network.norm = torch.nn.Identity()
+    network.codebook.data[4:] = 100.0
+    players = {name: Player(partial(torch.optim.SGD, lr=0.05)) for name in ("autoencoder", "prior")}
+    return QuantisedGame(network, prior, players, revive=2)
+
+
 def paired():
     torch.manual_seed(0)
     G, D = pix2pix.Generator(1, 8, 8, dropout=0.0, norm="none"), translation.Discriminator(2, 8, 1, "none")
@@ -158,6 +169,7 @@ def games():
     yield "autoencoder/wasserstein", autoencoder(WassersteinGame), ROUNDS
     for name, played in against_a_discriminator():
         yield f"autoencoder/{name}", played, ROUNDS
+    yield "autoencoder/codebook", with_codebook(), ROUNDS
     yield "hinge/accumulate", game("hinge", R1), ROUNDS
     yield "hinge/pairs", paired(), ROUNDS
     yield "hinge/conditions", game("hinge", R1, classes=CONDITIONS), ROUNDS

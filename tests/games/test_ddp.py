@@ -52,11 +52,15 @@ def test_gradients_of_every_other_technique(played, technique):
         torch.testing.assert_close(two["buffers"][name], value, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("kind", ["conditional", "total_correlation", "wasserstein", "adversarial", "vae_gan"])
+@pytest.mark.parametrize(
+    "kind", ["conditional", "total_correlation", "wasserstein", "adversarial", "vae_gan", "codebook"]
+)
 def test_gradients_of_autoencoders(played, kind):
     one, two = (found[f"autoencoder/{kind}"] for found in played)
     for part in {name.partition(".")[0] for name in one["gradients"]}:
         assert difference(one["gradients"], two["gradients"], part) <= 1e-5, part
+    for name, value in one["buffers"].items():
+        assert torch.equal(two["buffers"][name], value), name
 
 
 def test_weights_after_a_dozen_rounds_of_adam(played):

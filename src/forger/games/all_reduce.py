@@ -36,7 +36,8 @@ def silence_reducer(wrapper: Any) -> None:
 
 
 def gathered(samples: Tensor, world: int) -> Tensor:
-    """The samples (n, …) of all ``world`` ranks, in the order of the ranks; gradients find their way back."""
+    """The samples (n, …) of all ``world`` ranks, in the order of the global batch; gradients find their way back."""
     if world == 1:
         return samples
-    return torch.cat(torch.distributed.nn.functional.all_gather(samples))  # pyright: ignore[reportAttributeAccessIssue]
+    parts = torch.distributed.nn.functional.all_gather(samples)  # pyright: ignore[reportAttributeAccessIssue]
+    return torch.stack(parts, 1).flatten(0, 1)  # the ranks take turns

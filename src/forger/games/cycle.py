@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
-import torch.distributed
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
 from forger.games.abilities import Direction
+from forger.games.all_reduce import gathered
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.image_pool import ImagePool
 from forger.games.inference import Ema, Part
@@ -91,7 +91,8 @@ class CycleGame(Game):
         terms = {}
         for domain, real, judge in self._judges(batch):
             stream = generator(self.seed, "pool", domain, self.iteration)
-            fake = self.rank_share(self.pools[domain].exchange(self._gathered(batch[f"fake_{domain}"]), stream))
+            everyones = gathered(batch[f"fake_{domain}"].detach(), self.world)  # every rank keeps the same pool
+            fake = self.rank_share(self.pools[domain].exchange(everyones, stream))
             for name, term in self.loss("discriminator", judge(real).float(), judge(fake).float()).items():
                 terms[f"{name}_{domain}"] = term
         return terms
@@ -121,14 +122,6 @@ class CycleGame(Game):
 
     def _judges(self, batch: Batch) -> list[tuple[str, Tensor, nn.Module]]:
         return [("a", batch["image"], self.discriminator_a), ("b", batch["target"], self.discriminator_b)]
-
-    def _gathered(self, fakes: Tensor) -> Tensor:
-        """The global batch's fakes in the loader's order, so that every rank keeps the same pool."""
-        if self.world == 1:
-            return fakes
-        parts = [torch.empty_like(fakes) for _ in range(self.world)]
-        torch.distributed.all_gather(parts, fakes.detach().contiguous())
-        return torch.stack(parts, 1).flatten(0, 1)
 
     def translate(self, images: Tensor, direction: Direction = "ab") -> Tensor:
         """Images (n, c, h, w) in [-1, 1] of one domain as images of the other."""

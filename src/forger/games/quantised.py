@@ -56,7 +56,7 @@ class QuantisedGame(Game):
         self.latent: int = network.latent
         #: How many different codes there are.
         self.codes = len(network.codebook)
-        #: This round's vectors of the encoder, (places, dimension).
+        #: This round's vectors of the encoder, (n, places, dimension).
         self._vectors = torch.empty(0)
 
     def objective(self, player: str, batch: Batch) -> Terms:
@@ -69,8 +69,8 @@ class QuantisedGame(Game):
         nearest = self.autoencoder.embed(indices)
         made = self.autoencoder.decode(vectors + (nearest - vectors).detach())
         used = torch.bincount(indices.flatten(), minlength=self.codes).float()
-        self.autoencoder.used += used
-        self._vectors = vectors.detach().flatten(2).transpose(1, 2).flatten(0, 1)
+        self.autoencoder.used += self.world * used  # what each rank has is averaged
+        self._vectors = vectors.detach().flatten(2).transpose(1, 2)
         if self.observing:
             self.observe("watch/code_perplexity", torch.special.entr(used / used.sum()).sum().exp())
         return {
@@ -88,7 +88,7 @@ class QuantisedGame(Game):
     def _revive(self) -> None:
         """Move the codes that no place of any rank has had to vectors of the batch, drawn without putting any back."""
         unused = self.autoencoder.used == 0
-        vectors = gathered(self._vectors, self.world)
+        vectors = gathered(self._vectors, self.world).flatten(0, 1)
         order = torch.randperm(len(vectors), generator=self.stream("revive"), device=vectors.device)
         moved = unused.nonzero().flatten()[: len(vectors)]
         self.autoencoder.codebook[moved] = vectors[order[: len(moved)]]
