@@ -175,9 +175,9 @@ def path_length(results: dict[str, Any]) -> str:
     ]
     return f"""# Path length regularisation
 
-`model=stylegan2`, narrow, {results["images"]:,} digits shown (`scripts/benchmarks/systems/path_length.py`). By seed:
-the perceptual path length in W (Karras et al. 2019, section 4.1), by features of the `digits` extractor, of 5,000 pairs
-of latents; and `fd_digits`.
+`digits_stylegan2` without it, as it ships, and with `model/objectives=path_length`
+(`scripts/benchmarks/systems/path_length.py`). By seed: the perceptual path length in W (Karras et al. 2019, section
+4.1), by features of the `digits` extractor, of 5,000 pairs of latents; and `fd_digits`.
 
 {table(("regularisation", "path length", "mean", "of that without", "fd_digits"), rows)}"""
 
