@@ -130,6 +130,14 @@ AUTOENCODERS = [
         fd_digits_mixture="",
     ),
     experiment(
+        "digits_vqvae",
+        "VQ-VAE, 2×2 codes, and a prior",
+        codes_used="≥ 0.90",
+        fd_digits="",
+        memorisation_digits="",
+        psnr="dB",
+    ),
+    experiment(
         "fashion_vae",
         "VAE, k = 16, 28×28",
         active_units="",
