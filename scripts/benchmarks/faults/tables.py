@@ -6,12 +6,12 @@ from scripts.benchmarks.markdown import table
 
 ABOUT = """# Faults, and what became of the runs
 
-Every experiment runs small with everything it does (scores every 7 rounds, the watch every 4, pictures every 10,
-checkpoints every 3), is disturbed, taken to its end and compared with an undisturbed run: the whole record, every row,
-picture and alert, and everything in `final.ckpt` and `best.ckpt`. Each run is a process that gets a real SIGKILL, at a
-random moment or while a checkpoint's temporary file exists (`scripts/benchmarks/faults/runs.py`). The last row is
-`scripts/benchmarks/faults/sweeps.py`: trials of `digits_gan` of 300 rounds; the command is killed as well, and given
-again at once.
+Every experiment, and every game and objective that none has, runs small with everything it does (scores every 7 rounds,
+the watch every 4, pictures every 10, checkpoints every 3), is disturbed, taken to its end and compared with an
+undisturbed run: the whole record, every row, picture and alert, and everything in `final.ckpt` and `best.ckpt`. Each
+run is a process that gets a real SIGKILL, at a random moment or while a checkpoint's temporary file exists
+(`scripts/benchmarks/faults/runs.py`). The last row is `scripts/benchmarks/faults/sweeps.py`: trials of `digits_gan` of
+300 rounds; the command is killed as well, and given again at once.
 """
 
 
@@ -26,7 +26,7 @@ def page(findings: dict[str, Any]) -> str:
     rank = findings["rank"]
     rows = [
         (
-            f"SIGKILL at a random moment, {len({k['experiment'] for k in kills})} experiments, up to "
+            f"SIGKILL at a random moment, {len({k['experiment'] for k in kills})} experiments and games, up to "
             f"{max(k['kills'] for k in kills)} in one run",
             f"{total}",
             f"{total - wrong} of {total} identical",
