@@ -75,6 +75,16 @@ def test_trials_of_a_sweep_are_told_apart_by_what_they_tried(tmp_path):
     assert [(variant.name, len(variant.runs)) for variant in found] == [("lr=0.0001059", 2), ("lr=0.001758", 2)]
 
 
+def test_an_experiment_that_no_other_has_names_a_variant(tmp_path):
+    for trial, (experiment, images) in enumerate({"digits_cgan": 500, "digits_flow": 900}.items()):
+        overrides = [f"experiment={experiment}", f"budget.images={images}"]
+        write_run(tmp_path, f"compare/{trial:04}", 0, 3.0, overrides=overrides, settings={"of": experiment})
+    names = [variant.name for variant in variants(read([tmp_path]).runs)]
+    assert names == ["experiment=digits_cgan", "experiment=digits_flow"]
+    write_run(tmp_path, "compare/0002", 0, 3.0, overrides=["experiment=digits_flow"], settings={"of": "flow again"})
+    assert "experiment=digits_flow, images=900" in [v.name for v in variants(read([tmp_path]).runs)]
+
+
 def test_labels_are_as_short_as_they_may_be():
     keys = ["model.players.generator.optimizer.lr", "model.players.discriminator.optimizer.lr", "model.loss._target_"]
     assert list(short_labels(keys).values()) == ["generator.lr", "discriminator.lr", "loss"]

@@ -27,6 +27,15 @@ sampler: random
 trials: 4
 heartbeat: 2
 """
+ARMS = f"""\
+objective: {{fd_digits: minimize}}
+overrides: [logger=none]
+arms:
+  short: [{LR}=1e-3, budget.images=3000]
+  long: [{LR}=1e-1, budget.images=6000]
+space: {{seed: "range(0, 2)"}}
+sampler: grid
+"""
 
 
 def sweep_file(root: Path, text: str = FILE) -> str:

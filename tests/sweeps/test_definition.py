@@ -9,7 +9,7 @@ from forger.sweeps.checking import check
 from forger.sweeps.composing import configs
 from forger.sweeps.definition import load
 from forger.sweeps.study import TrialQueue
-from sweeps.studies import FILE, LR, begun, done, sweep_file
+from sweeps.studies import ARMS, FILE, LR, begun, done, sweep_file
 
 
 @pytest.mark.parametrize("name", config_groups()["sweep"])
@@ -56,6 +56,43 @@ def test_the_grid_is_every_point():
     points = [(point["experiment"], point["seed"]) for point in definition.grid]
     assert points[:3] == [("digits_gan", 0), ("digits_gan", 1), ("digits_gan", 2)]
     assert len(set(points)) == 6
+
+
+def test_arms_are_chosen_among_and_what_is_typed_counts_more(tmp_path):
+    file = sweep_file(tmp_path, ARMS)
+    arm, seed = load(file, []).space
+    assert [arm.overrides(name) for name in arm.points] == [
+        [f"{LR}=1e-3", "budget.images=3000"],
+        [f"{LR}=1e-1", "budget.images=6000"],
+    ]
+    assert seed.name == "seed"
+    assert load(file, ["arm=long"]).grid == [{"arm": "long", "seed": 0}, {"arm": "long", "seed": 1}]
+    assert load(file, ["arm=choice(long, short)", "seed=1"]).grid == [{"arm": "long"}, {"arm": "short"}]
+    typed = load(file, ["budget.images=500"])
+    assert typed.space[0].overrides("long") == [f"{LR}=1e-1"]
+    assert typed.overrides[-1] == "budget.images=500"
+
+
+ARM_FAULTS = {
+    "arm=shrt": "arm=shrt: no such arm; did you mean 'short'",
+    "sweep.arms.long=[]": "sweep.arms.long: no overrides",
+    "sweep.arms.long=['seed=0,1']": "that belongs in sweep.space",
+    "sweep.arms.long=['run.name=x']": "run.name=x: not in a sweep",
+}
+
+
+@pytest.mark.parametrize("typed", ARM_FAULTS)
+def test_faults_of_arms_are_told_at_once(typed, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(sweep_file(tmp_path, ARMS), [typed])
+    assert ARM_FAULTS[typed] in str(caught.value)
+
+
+def test_the_arms_of_a_sweep_are_checked_before_the_first_trial(tmp_path):
+    runs = ["experiment=digits_gan", "metrics.every_images=1000", "metrics.n=64"]
+    check(load(sweep_file(tmp_path, ARMS), runs))
+    with pytest.raises(ConfigError, match=r"sweep\.space\.arm: model\.lrr=1: no such key"):
+        check(load(sweep_file(tmp_path, ARMS), [*runs, "sweep.arms.long=['+model.lrr=1']"]))
 
 
 def test_a_search_begins_with_the_config_as_it_is(tmp_path):

@@ -42,24 +42,25 @@ def test_a_range_of_fractions_ends_before_its_end_as_in_hydra():
 def test_choices_keep_their_types_and_give_back_the_text_that_hydra_reads():
     parameter = parsed("model/loss", "choice(hinge, 2, 0.5, true)")
     assert parameter.bounds == ["hinge", 2, 0.5, True]
-    assert [parameter.override(value) for value in parameter.bounds] == [
-        "model/loss=hinge",
-        "model/loss=2",
-        "model/loss=0.5",
-        "model/loss=True",
+    assert [parameter.overrides(value) for value in parameter.bounds] == [
+        ["model/loss=hinge"],
+        ["model/loss=2"],
+        ["model/loss=0.5"],
+        ["model/loss=True"],
     ]
     lists = parsed("betas", "choice([0, 0.9], [0.5, 0.99])")
-    assert [lists.override(value) for value in lists.points] == ["betas=[0,0.9]", "betas=[0.5,0.99]"]
+    assert [lists.overrides(value) for value in lists.points] == [["betas=[0,0.9]"], ["betas=[0.5,0.99]"]]
     assert parsed("model", "dcgan,gan").points == ["dcgan", "gan"]
     quoted = parsed("k", """choice("one","two, three",'q"r',"5")""")
-    assert [quoted.override(value) for value in quoted.points] == ["k=one", 'k="two, three"', 'k="q\\"r"', 'k="5"']
-    read = [OverridesParser.create().parse_override(quoted.override(value)).value() for value in quoted.points]
+    texts = [text for value in quoted.points for text in quoted.overrides(value)]
+    assert texts == ["k=one", 'k="two, three"', 'k="q\\"r"', 'k="5"']
+    read = [OverridesParser.create().parse_override(text).value() for text in texts]
     assert read == quoted.points == ["one", "two, three", 'q"r', "5"]
 
 
 def test_an_added_key_keeps_its_plus():
     parameter = parsed("+model.x", "interval(0, 1)")
-    assert (parameter.name, parameter.override(0.5)) == ("model.x", "+model.x=0.5")
+    assert (parameter.name, parameter.overrides(0.5)) == ("model.x", ["+model.x=0.5"])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from forger.run_folder import RunFolder
 from forger.sweeps import worker
 from forger.sweeps.definition import Definition
 from forger.sweeps.study import TrialQueue, slot
-from sweeps.studies import FILE, LR, STAND_IN, Instant, begun, done, environment, rows_of_steps, started
+from sweeps.studies import ARMS, FILE, LR, STAND_IN, Instant, begun, done, environment, rows_of_steps, started
 
 
 @pytest.fixture
@@ -47,6 +47,13 @@ def swept(tmp_path: Path, *overrides: str, text: str = FILE) -> tuple[Definition
 
 def expected(lr: float, images: int, seed: int = 0) -> float:
     return (math.log10(lr) + 2) ** 2 + 1000 / images + 0.1 * seed
+
+
+def test_a_trial_has_one_arm_as_a_whole(tmp_path, at_once):
+    _, rows = swept(tmp_path, text=ARMS)
+    found = {(row.params["arm"], row.params["seed"]): row.value for row in rows}
+    sets = {"short": (1e-3, 3000), "long": (1e-1, 6000)}
+    assert found == {(arm, seed): pytest.approx(expected(*sets[arm], seed)) for arm in sets for seed in (0, 1)}
 
 
 def test_a_trial_is_a_run_folder_and_its_value_the_last_score(tmp_path, at_once):

@@ -92,6 +92,8 @@ def _differences(runs: Sequence[Run]) -> list[str]:
         return [""]
     typed = [dict(_override(text) for text in run.record.overrides if isinstance(text, str)) for run in runs]
     telling = [{k: v for k, v in each.items() if not k.startswith(_NOT_TELLING)} for each in typed]
+    if len({each.get("experiment", _MISSING) for each in telling} - {_MISSING}) == len(runs):
+        return _shown([{"experiment": each["experiment"]} for each in telling])  # it says what belongs to it
     by_override = _shown(telling)
     if len(set(by_override)) == len(runs):
         return by_override

@@ -1,5 +1,6 @@
 """Checks a sweep file before its first trial."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from forger.config.explain import explain
@@ -34,13 +35,11 @@ def check(definition: Definition) -> None:
                 raise ConfigError(f"{place}: {line}") from None
 
         # All parameters together, since a choice can add the keys that another parameter sets.
-        first = {p.name: p.override(p.bounds[0]) for p in definition.space}
-        base = config(list(first.values()), "sweep.space")
+        first = {p.name: p.overrides(p.bounds[0]) for p in definition.space}
+        base = config(_joined(first), "sweep.space")
         for parameter in definition.space:
-            others = [text for name, text in first.items() if name != parameter.name]
             for value in parameter.bounds[1:]:
-                place = f"sweep.space.{parameter.name}"
-                config(_in_order(definition, parameter.name, others, parameter.override(value)), place)
+                config(_joined(first | {parameter.name: parameter.overrides(value)}), f"sweep.space.{parameter.name}")
     rungs = definition.rungs
     every = base.metrics.every_images
     if every is None:
@@ -72,9 +71,8 @@ def _check_devices(definition: Definition, trainer: "TrainerConfig") -> None:
         raise ConfigError(f"sweep.gpus={gpus}: a run takes trainer.devices={devices} of them; trainer=ddp takes all")
 
 
-def _in_order(definition: Definition, name: str, others: list[str], own: str) -> list[str]:
-    place = [parameter.name for parameter in definition.space].index(name)
-    return [*others[:place], own, *others[place:]]
+def _joined(overrides: Mapping[str, list[str]]) -> list[str]:
+    return [text for texts in overrides.values() for text in texts]
 
 
 def _check_objective(definition: Definition, config: "Config") -> None:

@@ -18,7 +18,7 @@ from forger.config.targets import checked
 from forger.errors import ConfigError
 from forger.redaction import redacted
 from forger.sweeps.composing import configs, parsed_override
-from forger.sweeps.space import SearchParameter, parsed
+from forger.sweeps.space import SearchParameter, arms, parsed
 
 #: One folder below `run.root`; what is in it are trials.
 Folder = Annotated[Name, StringConstraints(pattern=r"^[^/]*$")]
@@ -35,7 +35,8 @@ class Rungs:
 @dataclass
 class Sweep:
     objective: Annotated[dict[str, Literal["minimize", "maximize"]], MinLen(1)]
-    space: Annotated[dict[str, str], MinLen(1)]
+    space: dict[str, str] = field(default_factory=dict)
+    arms: dict[str, list[str]] = field(default_factory=dict)
     name: Folder | None = None
     overrides: list[str] = field(default_factory=list)
     sampler: Literal["tpe", "gp", "nsga2", "random", "grid"] = "tpe"
@@ -153,7 +154,8 @@ def load(name: str, arguments: Sequence[str], config_folders: Sequence[str] = ()
     """The definition behind ``forger sweep … NAME ARGUMENTS``.
 
     ``sweep.…`` and ``launcher…`` among the arguments change the sweep, the others every run in it. One that
-    gives a parameter of the space a value takes it out of the space; one in sweep syntax goes into it.
+    gives a parameter of the space a value takes it out of the space, and out of the arms; one in sweep syntax goes into
+    the space. ``arm=…`` chooses among the arms.
 
     Args:
         name: of a config in the group `sweep`, or a YAML file.
@@ -189,16 +191,26 @@ def load(name: str, arguments: Sequence[str], config_folders: Sequence[str] = ()
             raise ConfigError(f"sweep.overrides: {text} varies; that belongs in sweep.space")
     for override in ours:
         text = override.input_line or ""
-        if override.is_sweep_override():
+        if override.key_or_group == "arm" and sweep.arms and not override.is_sweep_override():
+            space["arm"] = parsed("arm", f"choice({text.partition('=')[2]})")
+        elif override.is_sweep_override():
             space[override.key_or_group] = parsed(override.get_key_element(), text.partition("=")[2])
         else:
             space.pop(override.key_or_group, None)
             overrides.append(text)
+    if sweep.arms:
+        given = {override.key_or_group for override in ours}
+        left = {name: [text for text in texts if _key(text) not in given] for name, texts in sweep.arms.items()}
+        space = {"arm": arms(left, space.pop("arm", None)), **space}
     definition = Definition(
         sweep.name or Path(name).stem, sweep, launcher, tuple(space.values()), tuple(overrides), tuple(config_folders)
     )
     _consistent(definition)
     return definition
+
+
+def _key(text: str) -> str:
+    return parsed_override(text).key_or_group
 
 
 def _group(name: str, config_folders: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -232,9 +244,9 @@ def _consistent(definition: Definition) -> None:
         if key in {parameter.name for parameter in definition.space}:
             raise ConfigError(f"sweep.space.{key}: the sweep itself sets it")
     instead = {"run.name": "sweep.name", "trainer.threads": "sweep.threads", "run.restart": "sweep.name=OTHER"}
-    for text in definition.overrides:
-        key = text.lstrip("+").partition("=")[0]
-        if key in instead:
+    armed = [text for texts in sweep.arms.values() for text in texts]
+    for text in [*definition.overrides, *armed]:
+        if (key := _key(text)) in instead:
             raise ConfigError(f"{text}: not in a sweep; {instead[key]} says so for all of its runs")
     several = len(sweep.objective) > 1
     if several and sweep.pruner != "none":

@@ -1,6 +1,6 @@
 """A search space in Hydra's own sweep syntax: `choice(…)`, `range(…)`, `interval(…)`, `tag(log, …)`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from optuna.trial import Trial
 
 from forger.config.explain import one_line
 from forger.errors import ConfigError, closest
-from forger.sweeps.composing import quoted
+from forger.sweeps.composing import parsed_override, quoted
 
 _TAGS = ("log", "int")
 
@@ -73,12 +73,12 @@ class SearchParameter:
             return trial.suggest_int(self.name, int(self.low), int(self.high), step=int(self.step or 1), log=self.log)
         return trial.suggest_float(self.name, self.low, self.high, step=self.step, log=self.log)
 
-    def override(self, value: Any) -> str:
-        """The override that gives a run this value."""
+    def overrides(self, value: Any) -> list[str]:
+        """The overrides that give a run this value."""
         for known, text in self.values:
             if known == value and type(known) is type(value):
-                return f"{self.key}={text}"
-        return f"{self.key}={value!r}"
+                return [f"{self.key}={text}"]
+        return [f"{self.key}={value!r}"]
 
     def holds(self, value: Any) -> bool:
         """Whether a value of the config is one of the space."""
@@ -106,6 +106,37 @@ class SearchParameter:
             raise ConfigError(f"sweep.space.{self.name}: an interval has no grid; write choice(…) or range(…)")
         assert self.step is not None
         return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
+
+
+@dataclass(frozen=True)
+class Arms(SearchParameter):
+    """Sets of overrides by name: a trial has one of the sets as a whole."""
+
+    sets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def overrides(self, value: Any) -> list[str]:
+        return list(dict(self.sets)[value])
+
+
+def arms(sets: Mapping[str, Sequence[str]], chosen: SearchParameter | None = None) -> Arms:
+    """The parameter `arm` over all of these sets of overrides, or over those ``chosen``.
+
+    Raises:
+        ConfigError: one that there is not; a set that itself varies or is empty.
+    """
+    for name, texts in sets.items():
+        if not texts:
+            raise ConfigError(f"sweep.arms.{name}: no overrides")
+        for text in texts:
+            if parsed_override(text).is_sweep_override():
+                raise ConfigError(f"sweep.arms.{name}: {text} varies; that belongs in sweep.space")
+    names = list(sets) if chosen is None else [str(value) for value in chosen.bounds]
+    for name in names:
+        if name not in sets:
+            raise ConfigError(f"arm={name}: no such arm; {closest(name, sets)}")
+    return Arms(
+        "arm", values=tuple((name, name) for name in names), sets=tuple((name, tuple(sets[name])) for name in names)
+    )
 
 
 def parsed(key: str, text: str) -> SearchParameter:

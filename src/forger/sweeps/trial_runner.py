@@ -172,7 +172,7 @@ class TrialRunner:
     def arguments(self, seed: int) -> list[str]:
         """What a run is started with after ``forger train``."""
         definition = self.definition
-        chosen = [p.override(self.parameters[p.name]) for p in definition.space]
+        chosen = [text for p in definition.space for text in p.overrides(self.parameters[p.name])]
         first = int(definition.run_config.seed)
         own = [] if "seed" in self.parameters else [f"seed={first + seed}"]
         place = [f"run.root={definition.root.parent}", f"run.name={definition.name}/{self.folder.name}"]

@@ -28,11 +28,13 @@ def document(definition: Definition) -> dict[str, Any]:
     """What W&B's sweep schema calls a sweep configuration.
 
     Raises:
-        ConfigError: several objectives, of which W&B's search knows one.
+        ConfigError: several objectives, of which W&B's search knows one, or arms, of which it knows none.
     """
     sweep = definition.sweep
     if len(definition.objective) > 1:
         raise ConfigError("export-wandb: a W&B sweep has one objective, this one several")
+    if sweep.arms:
+        raise ConfigError("export-wandb: a W&B sweep varies single keys, and this one has sweep.arms")
     ((name, direction),) = definition.objective.items()
     config: dict[str, Any] = {
         "name": definition.name,
