@@ -56,6 +56,20 @@ def test_its_own_samples_come_back(cgan, found, tmp_path):
         assert sheet.width > 5 * 48
 
 
+def test_latents_of_a_mixture_over_codes_are_those_that_sample_takes(vae, tmp_path):
+    mixture, own = ["--mixture", "3"], tmp_path / "own"
+    assert cli.main(["sample", str(vae.path), *mixture, "--n", "2", "--what", "raw", "--out", f"{own}/"]) == 0
+    out, raw = tmp_path / "found", tmp_path / "again.npz"
+    assert cli.main(["invert", str(vae.path), *mixture, "--input", str(own), "--steps", "50", "--out", str(out)]) == 0
+    with np.load(out / "latents.npz", allow_pickle=False) as arrays:
+        assert arrays["z"].shape == (2, 9)  # one number more than a code has, which picks the component
+        assert arrays["psnr"].min() > 20
+    assert cli.main(["sample", str(vae.path), *mixture, "--latents", f"{out}/latents.npz", "--out", str(raw)]) == 0
+    given = np.stack([pixels(file) for file in sorted(own.glob("*.png"))])
+    error = (np.load(raw)["samples"][..., 0].astype(float) - given) ** 2
+    assert 10 * np.log10(255**2 / error.mean((1, 2)).max()) > 20
+
+
 def test_no_picture_is_farther_than_what_its_own_code_gives(vae):
     read, steps = restored(vae.path), []
     images = read.data.values.to_float(read.data.test.arrays["image"][:8])

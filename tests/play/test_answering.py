@@ -72,6 +72,19 @@ def test_of_other_weights_the_command_names_them(runs, here):
     assert (first != pixels(ask(played, "samples", n=2, seed=1)["pictures"][0])).any()  # of the average
 
 
+def test_an_autoencoder_with_a_mixture_over_its_codes_samples(runs, here):
+    from forger.lifecycle.restore import restored
+
+    played = Playing(restored(runs["autoencoder"].path, mixture=3), ("--mixture", "3"))
+    answer = ask(played, "samples", n=2, seed=1)
+    obeyed(answer["command"])
+    first = np.asarray(Image.open(here / "seed-1" / "000000.png"))
+    np.testing.assert_array_equal(first, pixels(answer["pictures"][0]))
+    walk = ask(played, "walk", **{"from": [0] * 3, "to": [1] * 3, "share": 0.5})
+    (again,) = eval(walk["python"], {"forger": forger})
+    np.testing.assert_array_equal(again[0], pixels(walk["picture"]))
+
+
 def test_a_map_shows_the_pictures_of_the_command(playing, here):
     for name, words in (("gan", {"labels": [7], "truncation": 0.5}), ("autoencoder", {})):
         answer = ask(playing[name], "map", plane="usual", seed=3, **words)

@@ -1,6 +1,6 @@
 """`forger play`: a page to get to know a trained game."""
 
-from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import MIXTURE, TRUST, Arguments, Command, Option, local
 
 
 def _run(given: Arguments) -> int:
@@ -12,7 +12,8 @@ def _run(given: Arguments) -> int:
     from forger.play.serving import Server
 
     options, run = given.options, local(given.positionals[0])
-    read = restored(run, options.get("checkpoint"), trust="trust" in options, places=given.places)
+    trust, mixture = "trust" in options, options.get("mixture")
+    read = restored(run, options.get("checkpoint"), trust=trust, places=given.places, mixture=mixture)
     places = [f"{key}={value}" for key, value in given.places.items()]
     playing = Playing(read, (*given.flags("port"), *places))
     check(playing)
@@ -35,6 +36,7 @@ game can. Whatever is seen has the `forger sample` command that writes it. Only 
         Option("--port N", "of the page (default: a free one)", kind=int, least=1, most=65535),
         Option("--checkpoint C", "final, last or best (default: final, else last)", choices=("final", "last", "best")),
         Option("--raw-weights", "the live weights instead of their moving average"),
+        MIXTURE,
         TRUST,
     ),
     run=_run,

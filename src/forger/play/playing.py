@@ -31,7 +31,7 @@ class Playing:
 
     Args:
         read: the run.
-        options: those of `forger sample` that choose the same weights and data: ``--checkpoint``, ``best``.
+        options: those of `forger sample` that choose the same weights, data and mixture: ``--checkpoint``, ``best``.
     """
 
     read: Restored
@@ -91,6 +91,7 @@ class Playing:
             "trust": "--trust" in self.options or None,
             "data_root": next((text.partition("=")[2] for text in self.options if text.startswith("data.root=")), None),
             "raw_weights": "--raw-weights" in self.options or None,
+            "mixture": int(named["--mixture"]) if "--mixture" in named else None,
         }
         given = [repr(str(self.read.folder)), *(f"{name}={value!r}" for name, value in chosen.items() if value)]
         labels = "" if label is None else f", {label.tolist()}"

@@ -1,6 +1,6 @@
 """`forger invert`."""
 
-from forger.commands.declaring import TRUST, Arguments, Command, Option, local
+from forger.commands.declaring import MIXTURE, TRUST, Arguments, Command, Option, local
 
 
 def _run(given: Arguments) -> int:
@@ -31,6 +31,7 @@ each picture above what was found; the path of the folder is printed.
         Option("--out FOLDER", "a new or empty folder (default: inverted/ in the run's samples/)"),
         Option("--checkpoint C", "final, last or best (default: final, else last)", choices=("final", "last", "best")),
         Option("--raw-weights", "the live weights instead of their moving average"),
+        MIXTURE,
         TRUST,
     ),
     run=_run,

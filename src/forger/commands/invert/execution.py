@@ -49,7 +49,8 @@ def invert(run: str, options: Mapping[str, Any], places: Mapping[str, str]) -> i
     given = Path(options["input"])
     if not given.exists():
         raise ConfigError(f"--input {given}: no such file or folder")
-    read = restored(run, options.get("checkpoint"), trust="trust" in options, places=places)
+    trust, mixture = "trust" in options, options.get("mixture")
+    read = restored(run, options.get("checkpoint"), trust=trust, places=places, mixture=mixture)
     if "out" not in options:
         read.folder.refuse_links_out()
     out = Path(options.get("out", read.folder.samples / "inverted"))
