@@ -13,6 +13,7 @@ import wandb
 from omegaconf import OmegaConf
 from PIL import Image
 
+from forger.errors import ConfigError
 from forger.run_folder import RunFolder
 from forger.sweeps.definition import load
 from forger.sweeps.wandb_export import document, remarks
@@ -20,7 +21,7 @@ from forger.tracking import loggers as tracking
 from forger.tracking.loggers import RunInfo, finish, log_picture, wandb_logger
 from forger.trial import Membership
 from running import command
-from sweeps.studies import LR, sweep_file
+from sweeps.studies import ARMS, LR, sweep_file
 from wandb_backend import Backend, serving
 
 SMALL = [
@@ -184,6 +185,11 @@ def test_an_exported_file_says_what_stays_behind(tmp_path):
     assert exported["parameters"]["seed"] == {"values": [5, 6, 7]}
     assert exported["run_cap"] == 6
     assert any("3 seeds are runs of their own" in line for line in remarks(grid))
+
+
+def test_what_wandbs_search_does_not_know_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"varies single keys, and this one has sweep\.arms"):
+        document(load(sweep_file(tmp_path, ARMS), []))
 
 
 @pytest.mark.long
