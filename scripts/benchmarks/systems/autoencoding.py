@@ -130,6 +130,20 @@ AUTOENCODERS = [
         fd_digits_mixture="",
     ),
     experiment(
+        "digits_aae",
+        "Adversarial autoencoder, k = 8",
+        mse_over_pca="",
+        fd_digits="",
+        fd_digits_mixture="",
+    ),
+    experiment(
+        "digits_vaegan",
+        "VAE/GAN, k = 8",
+        mse_over_pca="",
+        fd_digits="",
+        fd_digits_mixture="",
+    ),
+    experiment(
         "digits_vqvae",
         "VQ-VAE, 2×2 codes, and a prior",
         codes_used="≥ 0.90",
