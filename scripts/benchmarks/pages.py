@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts.benchmarks.faults import tables as faults
 from scripts.benchmarks.speed import tables as speed
-from scripts.benchmarks.systems import sampling_page
+from scripts.benchmarks.systems import equal_minutes_page, sampling_page
 from scripts.benchmarks.systems import tables as systems
 from scripts.benchmarks.watch import tables as watch
 
@@ -23,6 +23,7 @@ RESULTS, PAGES = REPOSITORY / "scripts" / "benchmarks" / "results", REPOSITORY /
 
 #: Name of a JSON file and its page: the page's text from the file's content.
 FORMS: dict[str, Callable[[Any], str]] = {
+    "equal_minutes": equal_minutes_page.page,
     "faults": faults.page,
     "inversion": systems.inversion,
     "modes": systems.modes,

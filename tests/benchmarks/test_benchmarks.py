@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from forger.sweeps.definition import load
 from forking import forked
+from running import composed
 from scripts.benchmarks import pages
 from scripts.benchmarks.speed.measuring import replaced
 
@@ -40,6 +42,13 @@ def test_a_page_of_results_is_what_its_json_gives(name):
 def test_there_are_no_other_pages_of_results_and_no_other_results():
     assert {file.name for file in pages.PAGES.iterdir()} == {f"{name}.md" for name in pages.FORMS}
     assert {file.name for file in pages.RESULTS.iterdir()} == {f"{name}.json" for name in pages.FORMS}
+
+
+def test_arms_are_compared_at_equal_minutes():
+    """Each arm's budget is what it is shown in the same time, by the rates measured last."""
+    for name, found in pages.known("equal_minutes").items():
+        minutes = [composed(*arm).budget.images / found["rates"][key] for key, arm in load(name, []).sweep.arms.items()]
+        assert max(minutes) < 1.25 * min(minutes), (name, minutes)
 
 
 def test_every_benchmark_answers_help(tmp_path):
