@@ -9,8 +9,8 @@ from torch import Tensor
 
 from forger.errors import ConfigError
 from forger.games.abilities import Reconstructs, Samples, SamplesLatents, Styles
-from forger.games.inference import evaluating
-from forger.games.styles import repeated
+from forger.games.sampling.inference import evaluating
+from forger.games.sampling.styles import repeated
 from forger.metrics.features.untrained import UntrainedNetwork
 from forger.randomness import generator
 

@@ -24,7 +24,7 @@ from forger.default_evaluations import check_extractors, with_evaluations
 from forger.errors import Diverged, ForgerError, Interrupted, StoppedByWatch
 from forger.files import read_rows
 from forger.games.base import Game
-from forger.games.recomputation import recompute
+from forger.games.training.recomputation import recompute
 from forger.hashing import weights_sha256
 from forger.lifecycle.identity import run_id
 from forger.lifecycle.inheriting import Parent, parent_at

@@ -107,7 +107,7 @@ def test_what_runs_are_made_of_is_trusted(path: str) -> None:
         "forger.data.store.Undecoded",
         "forger.data.images.Data",
         "forger.losses.adversarial.paired",
-        "forger.games.tensor_checks.copied",
+        "forger.games.training.tensor_checks.copied",
         "forger.watch.signals.Signals",
         "subprocess.Popen",
         "sys.exit",

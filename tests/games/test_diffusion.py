@@ -14,7 +14,7 @@ from forger.games.abilities import Denoises, Discriminates
 from forger.games.base import Player
 from forger.games.diffusion import DiffusionGame
 from forger.games.processes import Karras, Straight
-from forger.games.sampler import Sampler
+from forger.games.sampling.sampler import Sampler
 from forger.networks.denoisers import MLP, UNet
 from forger.randomness import Noise, generator
 from games.ddp_worker import CONDITIONS

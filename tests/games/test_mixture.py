@@ -17,7 +17,7 @@ from forger.errors import ConfigError
 from forger.games.adversarial import AdversarialGame
 from forger.games.autoencoder import AutoencoderGame
 from forger.games.base import Player
-from forger.games.mixture import MixtureGame, with_mixture
+from forger.games.sampling.mixture import MixtureGame, with_mixture
 from forger.networks.autoencoders import MLP
 from running import trained
 

@@ -7,7 +7,7 @@ from torch import nn
 from forger.building import build_game
 from forger.config.schema import validate
 from forger.errors import ConfigError
-from forger.games.recomputation import recompute
+from forger.games.training.recomputation import recompute
 from games.training import train
 from running import composed, trained
 

@@ -14,7 +14,7 @@ from forger.games.adversarial import AdversarialGame
 from forger.games.base import Player
 from forger.games.ema import HalfLife
 from forger.games.schedules import constant, cosine, exponential, linear, piecewise
-from forger.games.steering import steer
+from forger.games.training.steering import steer
 from forger.losses import adversarial as losses
 from forger.losses.penalties import R1
 from forger.networks import mlp

@@ -10,8 +10,8 @@ from forger.data.images import digits
 from forger.data.pixels.ranges import to_float
 from forger.errors import ConfigError
 from forger.games.abilities import InfersPosteriors, SamplesLatents
-from forger.games.accumulation import check_parts
 from forger.games.base import Player
+from forger.games.training.accumulation import check_parts
 from forger.games.variational import VariationalGame
 from forger.games.wasserstein import WassersteinGame
 from forger.losses.discrepancy import mmd

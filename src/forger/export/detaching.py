@@ -13,7 +13,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from forger.errors import ConfigError
 from forger.games.base import Game
-from forger.games.inference import Part
+from forger.games.sampling.inference import Part
 
 #: Samples in a batch that is tried; torch takes sizes of 0 and 1 for constants.
 _BATCH = 2

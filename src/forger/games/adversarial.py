@@ -13,13 +13,13 @@ from forger.annealing import Schedule
 from forger.augmentation.base import Augmentation
 from forger.data.conditions import Classes, conditions_of
 from forger.errors import ConfigError
-from forger.games.all_reduce import gathered
 from forger.games.base import Batch, Player, Terms
-from forger.games.inference import Ema, Input, Part
 from forger.games.judging import Judging
-from forger.games.latents import LatentGame
+from forger.games.sampling.inference import Ema, Input, Part
+from forger.games.sampling.latents import LatentGame
+from forger.games.sampling.styles import Styling
 from forger.games.schedules import Share
-from forger.games.styles import Styling
+from forger.games.training.all_reduce import gathered
 from forger.losses.adversarial import is_paired
 from forger.losses.objective import Classifier, Objective, Setting, Turn, prepare
 from forger.losses.penalty import Penalty, PenaltyInputs

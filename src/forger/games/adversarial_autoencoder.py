@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from forger.games.autoencoder import AutoencoderGame
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema
-from forger.games.latents import LatentGame
+from forger.games.sampling.inference import Ema
+from forger.games.sampling.latents import LatentGame
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import mse
 from forger.partials import plain

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema, Part
+from forger.games.sampling.inference import Ema, Part
 from forger.games.schedules import Share
 from forger.losses.reconstruction import mse, sparsity
 from forger.partials import plain

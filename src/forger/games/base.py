@@ -14,13 +14,13 @@ from torch.optim import Optimizer
 from forger.annealing import Schedule, followed
 from forger.data.conditions import Conditions
 from forger.data.pixels.ranges import BYTES, ValueRange
-from forger.games.accumulation import Parts
-from forger.games.all_reduce import average_over_ranks, silence_reducer, statistics
-from forger.games.descent import Descent, prepare_optimizer
-from forger.games.inference import Inference
-from forger.games.moving import Moving
-from forger.games.steering import numbers_of, rate_of, steer, steered
-from forger.games.tensor_checks import copied, refuse_faults, relative_change
+from forger.games.sampling.inference import Inference
+from forger.games.training.accumulation import Parts
+from forger.games.training.all_reduce import average_over_ranks, silence_reducer, statistics
+from forger.games.training.descent import Descent, prepare_optimizer
+from forger.games.training.moving import Moving
+from forger.games.training.steering import numbers_of, rate_of, steer, steered
+from forger.games.training.tensor_checks import copied, refuse_faults, relative_change
 from forger.partials import plain
 from forger.randomness import Noise, derived_seed, generator, seed_layers
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
 from forger.games.abilities import Direction
-from forger.games.all_reduce import gathered
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.image_pool import ImagePool
-from forger.games.inference import Ema, Part
+from forger.games.sampling.inference import Ema, Part
+from forger.games.training.all_reduce import gathered
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import l1
 from forger.randomness import generator

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from forger.data.conditions import Classes, conditions_of
 from forger.games.base import Batch, Player, Terms
-from forger.games.inference import Ema, Input, Part, evaluating
-from forger.games.latents import LatentGame
 from forger.games.processes import Process
-from forger.games.sampler import Guidance, Sampler, Solver, Steps
+from forger.games.sampling.inference import Ema, Input, Part, evaluating
+from forger.games.sampling.latents import LatentGame
+from forger.games.sampling.sampler import Guidance, Sampler, Solver, Steps
 from forger.games.schedules import Share
 from forger.randomness import Noise, generator
 

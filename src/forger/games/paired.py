@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from forger.annealing import Schedule, at, number
 from forger.games.abilities import Direction
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema, Part
+from forger.games.sampling.inference import Ema, Part
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import l1
 from forger.partials import plain

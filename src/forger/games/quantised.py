@@ -8,9 +8,9 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from forger.games.all_reduce import gathered
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema, Part
+from forger.games.sampling.inference import Ema, Part
+from forger.games.training.all_reduce import gathered
 from forger.losses.reconstruction import mse
 from forger.partials import plain
 

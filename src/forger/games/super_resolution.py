@@ -12,7 +12,7 @@ from forger.data.pixels.resizing import shrink
 from forger.games.abilities import Stage
 from forger.games.base import Batch, Game, Player, Terms
 from forger.games.ema import MovingAverage
-from forger.games.inference import Ema, Part
+from forger.games.sampling.inference import Ema, Part
 from forger.games.schedules import Share, cosine
 from forger.losses.adversarial import is_paired
 from forger.losses.reconstruction import mse

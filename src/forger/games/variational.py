@@ -9,11 +9,11 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
-from forger.games.all_reduce import gathered
 from forger.games.autoencoder import AutoencoderGame, Weight, decoded, encoded
 from forger.games.base import Batch, Player, Terms
-from forger.games.inference import Ema, Input, Part
-from forger.games.latents import LatentGame
+from forger.games.sampling.inference import Ema, Input, Part
+from forger.games.sampling.latents import LatentGame
+from forger.games.training.all_reduce import gathered
 from forger.losses.reconstruction import kl_standard_normal, mse
 from forger.losses.variational import Draw, elbo, takes_whole_batches
 from forger.partials import plain

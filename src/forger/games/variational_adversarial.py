@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from forger.annealing import Schedule, at
 from forger.games.autoencoder import Weight, decoded, encoded
 from forger.games.base import Batch, Game, Player, Terms
-from forger.games.inference import Ema
+from forger.games.sampling.inference import Ema
 from forger.games.variational import VariationalGame
 from forger.losses.adversarial import is_paired
 from forger.losses.objective import Features

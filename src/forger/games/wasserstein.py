@@ -7,11 +7,11 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from forger.annealing import Schedule, at, number
-from forger.games.all_reduce import gathered
 from forger.games.autoencoder import AutoencoderGame, Weight
 from forger.games.base import Batch, Player, Terms
-from forger.games.inference import Ema
-from forger.games.latents import LatentGame
+from forger.games.sampling.inference import Ema
+from forger.games.sampling.latents import LatentGame
+from forger.games.training.all_reduce import gathered
 from forger.losses.discrepancy import mmd
 from forger.losses.reconstruction import mse
 

@@ -10,8 +10,8 @@ from forger.console import say
 from forger.data.dataset import Data
 from forger.data.loader import Batches
 from forger.errors import ConfigError, closest
-from forger.games.accumulation import check_parts
 from forger.games.base import Game
+from forger.games.training.accumulation import check_parts
 
 #: Samples of a rehearsal; a whole batch if so few do not work (a discriminator that packs them by three).
 _FEW = 2

@@ -14,7 +14,7 @@ from forger.data.conditions import conditions_of
 from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.base import Game
-from forger.games.mixture import with_mixture
+from forger.games.sampling.mixture import with_mixture
 from forger.lifecycle.finding import checkpoint_of, config_of, run_at
 from forger.lifecycle.ownership import check_data
 from forger.run_folder import RunFolder

@@ -9,8 +9,8 @@ from torch.nn.utils import parametrize
 
 from forger.errors import ConfigError
 from forger.games.abilities import Samples
-from forger.games.inference import Part
-from forger.games.styles import Mapped
+from forger.games.sampling.inference import Part
+from forger.games.sampling.styles import Mapped
 
 #: Largest share of a layer's answers by which it may differ from an affine function.
 _CLOSE = 1e-6

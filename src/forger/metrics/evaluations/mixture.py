@@ -7,7 +7,7 @@ from annotated_types import Ge, MinLen
 
 from forger.data.dataset import Data
 from forger.games.abilities import Reconstructs
-from forger.games.mixture import with_mixture
+from forger.games.sampling.mixture import with_mixture
 from forger.metrics.evaluations.sample_quality import SampleQuality
 from forger.metrics.functional.standard_errors import Estimate
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class MixtureQuality(SampleQuality):
-    """Scores as of `SampleQuality`, with ``_mixture`` after their names, of samples by `forger.games.mixture`.
+    """Scores as of `SampleQuality`, with ``_mixture`` after their names, of samples by `forger.games.sampling.mixture`.
 
     Args:
         extractor, scores, weights, preprocessing: as of `SampleQuality`.

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from forger.games.inference import Inference
+from forger.games.sampling.inference import Inference
 
 
 @runtime_checkable

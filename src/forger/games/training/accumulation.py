@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from forger.errors import ConfigError
-from forger.games.tensor_checks import copied
+from forger.games.training.tensor_checks import copied
 from forger.randomness import derived_seed, seed_layers
 
 Batch = dict[str, Tensor]
@@ -37,7 +37,7 @@ class Parts:
     Args:
         game: whose round it is.
         batch: of the loader.
-        kept: what the layers of its networks keep (`forger.games.all_reduce.statistics`).
+        kept: what the layers of its networks keep (`forger.games.training.all_reduce.statistics`).
     """
 
     def __init__(self, game: _Played, batch: Batch, kept: Sequence[Tensor]) -> None:

@@ -11,8 +11,8 @@ from forger.data.dataset import Data
 from forger.errors import ConfigError
 from forger.games.abilities import Reconstructs
 from forger.games.base import Game
-from forger.games.inference import Input, Part
-from forger.games.latents import LatentGame
+from forger.games.sampling.inference import Input, Part
+from forger.games.sampling.latents import LatentGame
 
 #: Training images at most that a mixture is fitted on.
 MOST = 20_000
