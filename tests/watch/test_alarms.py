@@ -12,6 +12,7 @@ HEALTHY = {
     "watch/gradient_ratio": 0.5, "watch/gradient_growth": 1.1, "watch/gradient_left": 0.2, "watch/fooled": 0.45,
     "watch/spectral_peak": 0.2, "watch/score_gap": 0.1, "watch/weight_growth": 1.3, "watch/active_units": 0.75,
     "watch/finite_share": 1.0, "watch/vendi_rise": 1.0, "watch/sharpness_ratio": 1.1, "watch/held_out_separation": 1.2,
+    "watch/held_out_error_ratio": 1.4,
 }  # fmt: skip
 
 
@@ -37,6 +38,7 @@ def test_all_the_alarms_of_the_contract_are_there():
     assert set(PATTERNS) == {
         "mode_collapse", "oscillation", "discriminator_wins", "discriminator_memorises", "divergence",
         "vanishing_generator_gradient", "posterior_collapse", "blurred_samples", "scattered_samples",
+        "denoiser_memorises",
     }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def test_the_override_gives_the_changed_config(model):
         ("divergence", ["model=gan"], "model.players.generator.optimizer.lr=0.00025"),
         ("posterior_collapse", ["model=vae", "model.beta=100"], "model.beta=25.0"),
         ("mode_collapse", ["model=vae"], "model.beta=0.25"),
+        ("denoiser_memorises", ["model=flow"], "model.denoiser.dropout=0.2"),
         ("oscillation", ["model=vae"], "model.players.autoencoder.optimizer.lr=0.0005"),
         ("oscillation", ["model=gan"], "+model.penalties.r1="),
         ("scattered_samples", ["model=gan", "+model.players.discriminator.every=20"], "discriminator.every=1"),

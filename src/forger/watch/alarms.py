@@ -100,6 +100,7 @@ PATTERNS: dict[str, Pattern] = {
             (Sign("memory_auc", False, 0.75, 0.9), Sign("score_gap", False, 0.3, 1.0)),
         ),
     ),
+    "denoiser_memorises": Pattern(((Sign("held_out_error_ratio", False, 2.0, 4.0),),)),
     "divergence": Pattern(
         (
             (Sign("score_gap", False, 4.0, 10.0),),
@@ -125,6 +126,7 @@ MEANINGS: dict[str, str] = {
     "oscillation": "the players go round in circles",
     "discriminator_wins": "the discriminator tells samples from unseen images nearly without exception",
     "discriminator_memorises": "the discriminator knows its training images, and is of no use on others",
+    "denoiser_memorises": "the denoiser knows its training images, and samples come to resemble them",
     "divergence": "scores, gradients or weights grew without bound",
     "vanishing_generator_gradient": "hardly any gradient reached the generator",
     "posterior_collapse": "the encoder leaves most latents unused",

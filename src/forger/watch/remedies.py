@@ -13,6 +13,8 @@ _LOSS = "forger.losses.adversarial."
 _ADAM = 0.5
 #: Adam's learning rate above which the first remedy is a lower rate.
 _FAST = 4e-3
+#: With 200 digits it halves the held-out error over that on training images.
+_DROPOUT = 0.2
 Changes = dict[str, Any]
 
 
@@ -63,6 +65,9 @@ def _ways(alarm: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Changes]]
         return  # no change of a config that was tried on Fashion-MNIST made a VAE's samples sharper and as varied
     if alarm == "scattered_samples":
         yield "the discriminator moves too seldom", _every_round(model)
+    if alarm == "denoiser_memorises":
+        yield "dropout hides what it would remember images by", _with_dropout(model)
+        return
     if alarm in ("divergence", "scattered_samples"):
         yield slower
     elif alarm == "posterior_collapse" or (alarm == "mode_collapse" and "beta" in model):
@@ -88,6 +93,12 @@ def _milder_discriminator(model: Mapping[str, Any]) -> Iterator[tuple[str, Chang
     yield "R1 keeps the discriminator flat around the data", _with_r1(model)
     rate = "model.players.discriminator.optimizer.lr"
     yield "the discriminator runs ahead", _scaled(model, rate, 0.5)
+
+
+def _with_dropout(model: Mapping[str, Any]) -> Changes:
+    """Dropout of 0.2 in a denoiser that has less; one of your own may have no such parameter."""
+    dropout = _get(model, "model.denoiser.dropout")
+    return {"model.denoiser.dropout": _DROPOUT} if dropout is not None and dropout < _DROPOUT else {}
 
 
 def _every_round(model: Mapping[str, Any]) -> Changes:
