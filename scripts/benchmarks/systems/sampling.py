@@ -25,19 +25,29 @@ GUIDANCE = (0.0, 1.0, 1.5, 2.0, 3.0)
 _STYLES = {"heun": "-", "euler": ":"}
 
 
-def scores(run: Path, names: list[str], **sampling: object) -> dict[str, Any]:
-    """Scores of a run on the test split, with samples made like this, and how often that asks the network."""
+def scores(run: Path, names: list[str], validation: bool = False, **sampling: object) -> dict[str, Any]:
+    """Scores of a run on the test split, with samples made like this, and how often that asks the network.
+
+    And on the validation split, by which a choice between samplers can be made, as ``fd_validation``.
+    """
     source = source_at(run, trust=True, places={f"model.{name}": str(value) for name, value in sampling.items()})
     found, _ = scored(source, Asked(scores=names), trust=True)
     assert source.nfe is not None
-    return {"nfe": source.nfe, **{name.partition("_")[0]: found[name]["value"] for name in names}}
+    row = {"nfe": source.nfe, **{name.partition("_")[0]: found[name]["value"] for name in names}}
+    if validation:
+        held_out, _ = scored(source, Asked(reference="digits/validation", scores=["fd_digits"]), trust=True)
+        row["fd_validation"] = held_out["fd_digits"]["value"]
+    return row
 
 
 def measured(runs: list[Path]) -> dict[str, Any]:
     """By solver and steps, and by guidance: a row of each seed."""
     return {
         "steps": {
-            solver: [[scores(run, ["fd_digits"], solver=solver, steps=steps) for run in runs] for steps in counts]
+            solver: [
+                [scores(run, ["fd_digits"], validation=True, solver=solver, steps=steps) for run in runs]
+                for steps in counts
+            ]
             for solver, counts in STEPS.items()
         },
         "guidance": {

@@ -15,12 +15,13 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         guidance += [(f"`{name}`", g, f"{seeds[0]['nfe']}", *_scores(seeds)) for g, seeds in found["guidance"].items()]
     return f"""# Scores by steps, solver and guidance
 
-Of the runs of [systems.md](systems.md), on the test split: of several seeds median ± standard deviation, else the value
-of seed 0. Evaluations of the network are those behind one sample. Steps and solver are at guidance 1.
+Of the runs of [systems.md](systems.md): median ± standard deviation over seeds, on the test split and, for a choice of
+steps and solver, on the validation split. Evaluations of the network are those behind one sample. Steps and solver are
+at guidance 1.
 
 ![score over evaluations](../pictures/systems/score_over_evaluations.png)
 
-{table(("experiment", "solver", "evaluations", "`fd_digits`"), steps)}
+{table(("experiment", "solver", "evaluations", "`fd_digits`", "on validation"), steps)}
 ## Guidance
 
 0 is without labels, 1 with them, above 1 they are exaggerated; solver and steps of the experiment.
@@ -30,5 +31,4 @@ of seed 0. Evaluations of the network are those behind one sample. Steps and sol
 
 def _scores(seeds: Sequence[dict[str, float]]) -> list[str]:
     """Median and spread of each score but the evaluations."""
-    values = [[seed[name] for seed in seeds] for name in seeds[0] if name != "nfe"]
-    return [median_and_spread(each) if len(each) > 1 else f"{each[0]:.4g}" for each in values]
+    return [median_and_spread([seed[name] for seed in seeds]) for name in seeds[0] if name != "nfe"]
