@@ -37,6 +37,8 @@ _LONG_NUMBER = 6
 _VARIABLE = re.compile(r"\$\{oc\.env:\s*(\w+)")
 #: Shorter values of the environment would be found where they are no secrets.
 _SHORTEST = 8
+#: Variables of every shell that are called like a password, and name its working directories.
+_FOLDERS = {"PWD", "OLDPWD"}
 #: Values that were hidden for their key in this process: they may stand elsewhere without it.
 _seen: set[str] = set()
 #: Values of secret variables that a config asked for and that are too short to look for inside other texts.
@@ -131,4 +133,8 @@ def _is_secret(name: object) -> bool:
 
 
 def _secrets_of_environment() -> set[str]:
-    return {value for name, value in os.environ.items() if len(value) >= _SHORTEST and _is_secret(name)}
+    return {
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST and _is_secret(name) and name not in _FOLDERS
+    }

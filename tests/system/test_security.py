@@ -290,6 +290,15 @@ def test_values_of_the_environment_are_hidden_wherever_they_stand(monkeypatch: p
     }  # fmt: skip
 
 
+def test_a_shells_working_directory_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PWD", "OLDPWD"):
+        monkeypatch.setenv(name, f"/home/me/{name.lower()}")
+    monkeypatch.setenv("DB_PWD", "/home/me/secret")
+    for place in ("run.root=/home/me/pwd/runs", "data.root=/home/me/oldpwd/pictures"):
+        assert redacted(place) == place
+    assert redacted("at /home/me/secret/runs") == f"at {HIDDEN}/runs"
+
+
 def test_all_that_stands_under_a_telling_key_is_hidden() -> None:
     node = {"_target_": "a.B", "user": "me", "n": 1}
     given = {"password": 83920174655, "tokens": ["abc", "def"], "credentials": node, "max_tokens": 100000, "auth": True}
