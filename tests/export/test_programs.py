@@ -35,6 +35,7 @@ GAMES = {
     "cdcgan": ("experiment=fashion_cgan", THIN),
     "sngan": ("model=sngan", "data=digits", "+model.generator.attention=8", THIN),
     "biggan": ("model=biggan", "data=digits", "+model.generator.attention=8", THIN),
+    "infogan": ("experiment=digits_infogan",),
     "r3gan": ("experiment=fashion_r3gan", THIN, SHALLOW),
     "stylegan2": ("model=stylegan2", "data=digits", "data.size=[12,20]", THIN, "model.latent=8"),
     "stylegan2 of classes": (
@@ -49,6 +50,8 @@ GAMES = {
     "convolutional autoencoder": ("experiment=fashion_denoising_ae",),
     "vae": ("experiment=fashion_vae",),
     "cvae": ("model=cvae", "data=digits"),
+    "aae": ("experiment=digits_aae",),
+    "vaegan": ("experiment=digits_vaegan",),
     "vqvae": ("model=vqvae", "data=digits", "model.autoencoder.width=8"),
     "cyclegan": ("experiment=digits_cyclegan", "model.generator_ab.blocks=1"),
     "rearranging": ("experiment=digits_cyclegan_rotated",),
