@@ -27,7 +27,7 @@ from scripts.benchmarks.systems.equal_minutes_page import SAMPLES
 from scripts.benchmarks.systems.training import PICTURES, newest_runs
 
 #: By sweep: the extractor of its scores.
-SWEEPS = {"compare_generative": "digits"}
+SWEEPS = {"compare_generative": "digits", "compare_generative_fashion": "fashion"}
 #: Training that makes nothing but the game.
 ALONE = (
     *("metrics=none", "logger=none", "watch.action=none", "trainer.threads=1", "samples.closing=[]"),
@@ -83,7 +83,8 @@ def summary(name: str, arm: str, root: Path) -> dict[str, Any]:
     """What an arm's trials came to: images, scores by seed, seconds a sample, and the pictures of the first seed."""
     definition = load(name, [f"arm={arm}"])
     trials = [path for trial in sorted((root / name).glob("[0-9]*")) for path in newest_runs(trial)]
-    experiment = definition.sweep.arms[arm][0]
+    overrides = definition.sweep.arms[arm]
+    experiment = overrides[0]
     chosen = sorted(((r.seed, path, r) for path, r in trials if experiment in r.overrides), key=lambda row: row[0])
     if not chosen:
         return {}
@@ -92,7 +93,7 @@ def summary(name: str, arm: str, root: Path) -> dict[str, Any]:
     drawn = sorted((first / "samples").glob("[0-9]*.png"))
     shutil.copyfile(drawn[-1], PICTURES / picture)
     return {
-        "experiment": experiment.partition("=")[2],
+        "experiment": " ".join(text for text in overrides if not text.startswith("budget.")).partition("=")[2],
         "images": chosen[0][2].images,
         "seconds_a_sample": seconds_a_sample(first),
         "picture": picture,

@@ -7,7 +7,7 @@ from typing import Any
 from scripts.benchmarks.markdown import median_and_spread, table
 
 #: Titles by sweep.
-TITLES = {"compare_generative": "Digits, 8×8"}
+TITLES = {"compare_generative": "Digits, 8×8", "compare_generative_fashion": "Fashion-MNIST, 28×28"}
 #: By arm, what it is.
 ARMS = {
     "gan": "conditional GAN",
@@ -26,12 +26,13 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [_part(name, found) for name, found in results.items() if found["arms"]]
     return f"""# Generative models at equal minutes
 
-`forger sweep run compare_generative`: each kind of model trains for as many images as it is shown in the same
-processor minutes of one thread, so that the result is the same on every machine; scores and pictures take no part
-of them. Figures are those on the test split, median ± standard deviation over seeds. With a neighbour ratio of 1
-samples are as far from the nearest training image as test images are, copies have 0; with a memorisation of 0.5
-they are as often nearer to it as farther. Milliseconds are of one processor thread, for a sample of {SAMPLES} at
-once. All but the VQ-VAE are told the class, which makes the task easier.
+`forger sweep run compare_generative` and `compare_generative_fashion`: each kind of model trains for as many
+images as it is shown in the same processor minutes of one thread, so that the result is the same on every
+machine; scores and pictures take no part of them. Figures are those on the test split, median ± standard
+deviation over seeds. With a neighbour ratio of 1 samples are as far from the nearest training image as test
+images are, copies have 0; with a memorisation of 0.5 they are as often nearer to it as farther. Milliseconds are
+of one processor thread, for a sample of {SAMPLES} at once. All but the VQ-VAE are told the class, which makes the
+task easier.
 
 {"".join(parts)}"""
 
