@@ -61,6 +61,7 @@ def test_signals_to_a_command_that_is_at_work_and_to_one_that_is_leaving(seconds
     assert err in ("", "forger: interrupted\n")
 
 
+@pytest.mark.long
 def test_a_terminal_that_closes_costs_nothing(tmp_path):
     """SIGHUP to a run in a terminal of its own, to which nothing can be written any more."""
     master, slave = pty.openpty()

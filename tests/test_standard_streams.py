@@ -53,6 +53,7 @@ def test_an_output_of_ascii_gets_a_plain_spelling(environment: dict[str, str], r
     assert refused.stderr.startswith(("forger: 'train': no such command", "forger: 'tráin': no such command"))
 
 
+@pytest.mark.long
 def test_commands_that_load_torch_end_well_without_letters_and_without_stdout(tmp_path: Path) -> None:
     done = closed("train", *SMALL, "model=gan", "metrics=none", cwd=tmp_path)
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr

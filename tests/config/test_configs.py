@@ -76,7 +76,8 @@ def thin(experiment):
         for name in model if OmegaConf.is_dict(model[name]) and not OmegaConf.is_interpolation(model, name)
         for key, value in narrow.items() if key in model[name]
     ]  # fmt: skip
-    return ("data.batch_size=8", *widths)
+    steps = ["model.steps=1"] if "steps" in model else []
+    return ("data.batch_size=8", *widths, *steps)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

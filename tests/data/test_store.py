@@ -171,6 +171,7 @@ def asking(pictures: Path, log: Path, killed_after: int = -1) -> subprocess.Pope
     return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_two_that_ask_at_once_share_one_decoding(pictures, tmp_path):
     both = [asking(pictures, tmp_path / "log") for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in both]

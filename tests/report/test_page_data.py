@@ -118,6 +118,7 @@ def test_a_record_may_be_odd_in_every_corner(tmp_path):
     assert {run["status"] for run in data["runs"]} == {"finished", "killed"}
 
 
+@pytest.mark.long
 def test_fifty_runs_weigh_less_than_15_megabytes(tmp_path):
     """At their worst: fifty variants, forty noisy curves each, pictures that don't compress."""
     noise = Image.effect_noise((400, 400), 80)

@@ -45,6 +45,7 @@ def test_a_space_of_choices_is_searched_once_and_then_ends(sampler: str, tmp_pat
     assert len(set(candidates(rows))) == 6
 
 
+@pytest.mark.long
 def test_a_smaller_search_is_drawn_by_the_seed_alone(tmp_path: Path, behave: Any) -> None:
     space = [f"{LR}=choice(0.1,0.01,0.001)", "model.latent=range(16, 18)", "sweep.sampler=tpe", "sweep.trials=5"]
     first = candidates(swept(tmp_path / "a", *space))

@@ -94,6 +94,7 @@ def test_a_failed_trial_is_retried_once_then_set_aside(tmp_path):
     assert json.loads(done("status", [*typed, "--json"]))["failures"][0]["trial"] == 1
 
 
+@pytest.mark.long
 def test_a_run_that_gets_further_each_time_is_not_given_up(tmp_path):
     definition, typed = begun(tmp_path, "sweep.trials=2")
     done("worker", typed, crashes=[0])
@@ -102,6 +103,7 @@ def test_a_run_that_gets_further_each_time_is_not_given_up(tmp_path):
     assert starts.read_text().splitlines() == ["0", "3000"]
 
 
+@pytest.mark.long
 def test_a_run_that_somebody_else_ends_goes_on(tmp_path):
     """SIGTERM from outside, more often than a failed run is retried: each time the run saves its state."""
     definition, typed = begun(tmp_path, "sweep.trials=1", "budget.images=60000")

@@ -19,6 +19,7 @@ def elsewhere(tmp_path: Path, *overrides: str) -> tuple[Definition, list[str]]:
     return begun(tmp_path, f"sweep.storage=sqlite:///{tmp_path}/elsewhere/study.db", *overrides)
 
 
+@pytest.mark.long
 def test_a_study_elsewhere_begins_in_a_fresh_folder(tmp_path):
     definition, typed = elsewhere(tmp_path, "sweep.trials=2")
     assert not definition.root.exists()
@@ -39,6 +40,7 @@ def _remove_file(definition: Definition) -> None:
     ("removes", "said"),
     [(_remove_study, "the study is gone"), (_remove_file, "the database is gone")],
 )
+@pytest.mark.long
 def test_a_study_that_is_removed_ends_the_sweep_with_a_line(tmp_path, removes, said):
     definition, typed = elsewhere(tmp_path, "budget.images=60000")
     command = started("run", [*typed, "-w", "1"], seconds=0.05)

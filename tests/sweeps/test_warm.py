@@ -61,6 +61,7 @@ def test_each_run_is_a_process_of_its_own_that_signals_reach(starter, tmp_path):
     assert killed.wait(60) == -9
 
 
+@pytest.mark.long
 def test_a_run_outlives_its_server_long_enough_to_save(starter, tmp_path):
     process = started(starter, tmp_path, "budget.images=1000000", "seed=1")
     while not list(tmp_path.glob("runs/*/*/metrics.jsonl")):

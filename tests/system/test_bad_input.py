@@ -60,6 +60,7 @@ def test_there_are_cases_of_every_kind() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 100
 
 
+@pytest.mark.long
 def test_two_processes_on_one_run_folder(finished: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second is told who holds the folder."""
     root = finished.parents[1]

@@ -86,6 +86,7 @@ def check(root: Path, run: Path, capsys: pytest.CaptureFixture[str], mutation: s
     assert all(reason and "\n" not in reason for reason in problems.values()), mutation
 
 
+@pytest.mark.long
 def test_one_odd_value_anywhere(tmp_path, capsys):
     """In each place of record, config, rows and alerts each of the odd values, in a run beside a good one."""
     write_run(tmp_path, "good", 1, 2.0)

@@ -36,6 +36,7 @@ def stacked():
     return stacked_digits(n=20_000)
 
 
+@pytest.mark.long
 def test_a_thousand_modes_of_real_stacked_digits(stacked):
     found = ClassCoverage().evaluate(Game(stacked.test.arrays["image"]), stacked, "test", n=26_000, seed=0)
     assert found["modes"] >= 990  # the test digits that the classifier misreads are always the same
