@@ -76,7 +76,7 @@ def play(game: Game, batches: Iterator[dict[str, Tensor]], rounds: int) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("experiment=digits_dcgan", *TINY),
+        pytest.param(("experiment=digits_dcgan", *TINY), marks=pytest.mark.long),
         ("model=wgan_gp", "data.batch_size=16"),
         ("model=gan", "+model/objectives=acgan", "data.batch_size=16"),
         ("model=sngan", *TINY, "+model/augmentations=[instance_noise,diffaugment]"),

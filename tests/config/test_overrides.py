@@ -71,7 +71,7 @@ def outcome(overrides: list[str]) -> tuple[Any, str, int]:
         return None, *explain(error, groups=GROUPS)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(overrides=_OVERRIDES)
 def test_any_list_of_overrides_is_a_config_or_one_line(overrides):
     config, line, code = outcome([text for text in overrides if not text.startswith(("-", "hydra"))])

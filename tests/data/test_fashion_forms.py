@@ -96,7 +96,11 @@ SHORT = (
 )
 
 
-@pytest.mark.parametrize("form", [folder, zipped, npz, parquet], ids=lambda form: form.__name__)
+@pytest.mark.parametrize(
+    "form",
+    [folder, parquet, *(pytest.param(form, marks=pytest.mark.long) for form in (zipped, npz))],
+    ids=lambda form: form.__name__,
+)
 def test_fashion_mnist_in_other_forms_is_the_same(form, idx, tmp_path):
     data, whole = idx
     overrides = ("data=files", f"data.root={form(tmp_path, data)}", *SHORT)

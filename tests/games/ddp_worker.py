@@ -154,10 +154,9 @@ def paired():
     return PairedGame(G, D, losses.hinge, {"discriminator": Player(optimizer), "generator": Player(optimizer)})
 
 
-def games():
-    for loss in LOSSES:
-        for name, penalty in PENALTIES.items():
-            yield f"{loss}/{name}", game(loss, penalty), ROUNDS
+def games(combinations):
+    for loss, name in combinations:
+        yield f"{loss}/{name}", game(loss, PENALTIES[name]), ROUNDS
     for name, (options, player) in TECHNIQUES.items():
         yield f"hinge/{name}", game("hinge", R1, options=options, player=player), ROUNDS
     yield (
@@ -178,8 +177,8 @@ def games():
     yield "adam", game("relativistic", R1, partial(torch.optim.Adam, lr=1e-3)), 12
 
 
-def work(rank: int, path: Path, world: int, port: int) -> None:
-    """What one of ``world`` processes does; the first one writes the file."""
+def work(rank: int, path: Path, world: int, port: int, combinations: list[tuple[str, str]]) -> None:
+    """What one of ``world`` processes does, with these pairs of loss and penalty; the first one writes the file."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     if world > 1:  # Lightning takes it that somebody else has started the processes
@@ -190,7 +189,7 @@ def work(rank: int, path: Path, world: int, port: int) -> None:
     conditional = Split({**split.arrays, "label": torch.stack([(digit % 2 == 0).float(), digit.float()], 1)})
     splits = {"conditions": conditional, "pairs": digits_averaged(paired=True).train}
     found = {}
-    for name, played, rounds in games():
+    for name, played, rounds in games(combinations):
         if name.endswith("accumulate") and world > 1:
             played.accumulate = 4  # which together with the processes are to do what one does at once
         batches = Ranked(

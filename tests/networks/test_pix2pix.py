@@ -23,23 +23,24 @@ def test_at_256_it_has_the_papers_layers():
     assert normed == [False] + [True] * 6 + [False]
 
 
-@pytest.mark.parametrize(("size", "depth"), [(8, 3), (28, 2), ([12, 20], 2), (48, 4), (512, 8)])
+@pytest.mark.parametrize(("size", "depth"), [(8, 3), (28, 4), ([12, 20], 3), (48, 5), (100, 6), (512, 8)])
 def test_it_halves_as_often_as_the_sides_allow(size, depth):
     assert len(Generator(1, size, 1, max_width=2).down) == depth
 
 
-def test_every_place_is_seen_by_way_of_the_skips():
-    network = Generator(1, [12, 20], 4, dropout=0.0, out_channels=3).eval()
-    x = torch.randn(2, 1, 12, 20, requires_grad=True)
+@pytest.mark.parametrize("size", [[12, 20], [28, 28], [15, 27], [9, 64]])
+def test_every_place_is_seen_by_way_of_the_skips(size):
+    network = Generator(1, size, 4, dropout=0.0, out_channels=3).eval()
+    x = torch.randn(2, 1, *size, requires_grad=True)
     y = network(x)
-    assert y.shape == (2, 3, 12, 20)
+    assert y.shape == (2, 3, *size)
     y.abs().sum().backward()
     assert x.grad is not None
     assert (x.grad != 0).all()
 
 
-def test_sides_that_are_odd_are_refused():
-    with pytest.raises(ValueError, match="15x16 can be halved 0 times"):
-        Generator(1, [15, 16])
-    with pytest.raises(ValueError, match="28x28 can be halved 2 times, and a U-Net of depth 3"):
-        Generator(1, 28, depth=3)
+def test_more_halvings_than_a_side_has_are_refused():
+    with pytest.raises(ValueError, match="1x16 can be halved 0 times"):
+        Generator(1, [1, 16])
+    with pytest.raises(ValueError, match="28x28 can be halved 4 times, and a U-Net of depth 5"):
+        Generator(1, 28, depth=5)

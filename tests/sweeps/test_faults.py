@@ -61,6 +61,7 @@ def test_killed_at_random_then_the_same_command(tmp_path):
     assert "6 of 6 trials ended" in done("run", typed)
 
 
+@pytest.mark.long
 def test_an_interrupted_sweep_hands_its_trials_back(tmp_path):
     definition, typed = begun(tmp_path, "sweep.trials=2", "budget.images=30000")
     command = started("run", [*typed, "-w", "1"], seconds=0.05)

@@ -81,6 +81,7 @@ def test_faults_are_one_line(tmp_path, override, said, slurm, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.long
 def test_a_preempted_job_hands_its_trial_back_and_goes_on_when_requeued(tmp_path, monkeypatch):
     behaviour: dict[str, Any] = {"seconds": 0.05}
     for name, value in environment(**behaviour).items():

@@ -105,6 +105,7 @@ def test_the_server_has_one_thread_and_no_device(starter):
     assert "/dev/nvidia" not in maps
 
 
+@pytest.mark.long
 def test_runs_end_with_the_worker_and_save_their_state(tmp_path):
     """A worker that is killed outright takes its server and its runs along."""
     program = (

@@ -42,7 +42,11 @@ def as_sampled(root, run, seed):
 
 @pytest.mark.parametrize(
     ("form", "scale", "dtype"),
-    [(deep.png, 1, np.uint16), (deep.npy, 0.01, np.float32), (deep.tomograms, 0.05, np.int16)],
+    [
+        pytest.param(deep.png, 1, np.uint16, marks=pytest.mark.long),
+        pytest.param(deep.npy, 0.01, np.float32, marks=pytest.mark.long),
+        (deep.tomograms, 0.05, np.int16),
+    ],
     ids=["png", "npy", "dicom"],
 )
 def test_a_run_is_as_deep_as_its_data(form, scale, dtype, tmp_path, capsys, monkeypatch):

@@ -20,13 +20,14 @@ class Generator(nn.Module):
     `depth` 4×4 convolutions of stride 2 (LeakyReLU 0.2) and as many transposed ones back (ReLU, Tanh at the end), of
     which each but the first sees the features of its size on the way in as well. The outermost and the innermost have
     no normalisation; the first three of the way back have dropout, the only noise there is. The paper has width 64 and
-    depth 8 at 256×256, down to a single place.
+    depth 8 at 256×256, down to a single place. A side that is odd loses its last place on the way in, which the way
+    back fills again (output padding).
 
     Args:
         channels: of the input.
         size: of the images: a side, or height and width.
         width: channels after the first convolution, doubled by each up to `max_width`.
-        depth: by default as many halvings as both sides allow, 8 at most.
+        depth: by default as many halvings as the shorter side allows, 8 at most.
         dropout: probability.
         norm: of all other layers.
         max_width: most channels.
@@ -49,12 +50,12 @@ class Generator(nn.Module):
     ):
         super().__init__()
         height, breadth = sides(size)
-        possible = min((side & -side).bit_length() - 1 for side in (height, breadth))
+        possible = min(height, breadth).bit_length() - 1
         depth = min(possible, 8) if depth is None else depth
         if not 1 <= depth <= possible:
             raise ValueError(
                 f"images of {height}x{breadth} can be halved {possible} times, and a U-Net of depth {max(depth, 1)} "
-                "halves them as often; resize them, or lower `depth`"
+                "halves them as often; take larger ones, or lower `depth`"
             )
         features = widths(width, depth, max_width)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -65,7 +66,8 @@ class Generator(nn.Module):
             inputs = features[i] * (1 if i == depth - 1 else 2)
             outputs = features[i - 1] if i else out_channels or channels
             layers = norms(norm, outputs) if i else []
-            conv = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=not layers)
+            odd = (height >> i) % 2, (breadth >> i) % 2
+            conv = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, output_padding=odd, bias=not layers)
             noisy = i and i >= depth - _WITH_DROPOUT and dropout
             self.up.append(nn.Sequential(conv, *layers, *([nn.Dropout(dropout)] if noisy else [])))
         for module in self.modules():
