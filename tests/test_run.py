@@ -97,7 +97,7 @@ def rows_without_time(run: RunFolder) -> list[dict]:
 
 def test_an_interrupted_run_continues_to_the_same_end(tmp_path):
     """SIGTERM saves and exits 143; the same command goes on to the weights and rows of an undisturbed run."""
-    length = ("run.name=mine", "budget.images=6400", "metrics.every_images=3200", "model.generator.width=8")
+    length = ("run.name=mine", "budget.images=3200", "metrics.every_images=1600", "model.generator.width=8")
     root = tmp_path / "disturbed" / "runs"
     root.parent.mkdir()
     begun = Begun("train", *SMALL, *length, cwd=root.parent)
@@ -108,7 +108,7 @@ def test_an_interrupted_run_continues_to_the_same_end(tmp_path):
     assert begun.ended(timeout=30).returncode == 143
     stopped = RunFolder(next(root.glob("*/*")))
     assert stopped.read().status == "interrupted"
-    assert 0 < stopped.read().images < 6400
+    assert 0 < stopped.read().images < 3200
 
     whole = trained(tmp_path / "undisturbed", *length)
     continued = trained(root, *length)
@@ -151,6 +151,7 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, override, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.long
 def test_two_processes_share_one_run_folder(tmp_path):
     """DDP over gloo, in a job whose name has Lightning leave SLURM aside: one folder, one W&B run, both counted."""
     overrides = ["budget.images=640", "metrics.every_images=320", "metrics.n=128", "trainer=ddp_cpu"]

@@ -8,7 +8,7 @@ from running import trained
 
 
 def test_profile_names_the_parts_of_a_round_and_leaves_the_weights_alone(tmp_path):
-    small = ("model=gan", "budget.images=3200", "metrics=none", "checkpoint.every_images=null")
+    small = ("model=gan", "data.batch_size=16", "budget.images=800", "metrics=none", "checkpoint.every_images=null")
     plain = trained(tmp_path / "plain", *small)
     profiled = trained(tmp_path / "profiled", *small, "trainer.profile=true")
     assert profiled.read().weights_sha256 == plain.read().weights_sha256

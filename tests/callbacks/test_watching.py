@@ -105,7 +105,7 @@ def test_after_so_many_rollbacks_the_run_stops(tmp_path):
     assert run.read().status == "stopped"
 
 
-@pytest.mark.parametrize("action", ["warn", "rollback"])
+@pytest.mark.parametrize("action", [pytest.param("warn", marks=pytest.mark.long), "rollback"])
 def test_an_interrupted_run_writes_the_same_alerts_and_rows(tmp_path, monkeypatch, collapsed, rolled_back, action):
     options = COLLAPSE if action == "warn" else (*COLLAPSE, "watch.action=rollback", "watch.rollbacks=6")
     whole = collapsed if action == "warn" else rolled_back

@@ -97,13 +97,13 @@ def test_every_experiment_trains(experiment, tmp_path, monkeypatch):
         files = (*files, *thin(experiment))
     batch = composed(f"experiment={experiment}", *files).data.batch_size
     length = (
-        f"budget.images={4 * batch}",
+        f"budget.images={2 * batch}",
         f"metrics.every_images={2 * batch}",
         f"samples.every_images={2 * batch}",
         f"checkpoint.every_images={2 * batch}",
     )
     record = trained(tmp_path, f"experiment={experiment}", *files, *length, "metrics.n=100").read()
-    assert (record.status, record.images) == ("finished", 4 * batch)
+    assert (record.status, record.images) == ("finished", 2 * batch)
     assert record.scores["final"]
 
 

@@ -184,6 +184,7 @@ class Held:
         self.kept.now -= self.tensor.numel() * self.tensor.element_size()
 
 
+@pytest.mark.long
 def test_four_parts_keep_at_most_four_tenths_of_the_activations():
     most = {}
     for parts in (1, 4):

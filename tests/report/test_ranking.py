@@ -96,13 +96,12 @@ def test_ranking_and_verdict_of_known_numbers(tmp_path):
     comparison = compare(found, "fd_digits")
     assert [found[standing.variant].name for standing in comparison.standings] == ["good", "fair", "poor"]
     assert comparison.standings[0].summary.mean == pytest.approx(1.1)
-    # Differences by seed are −1, −1.1, −1: t = −31 with 2 degrees.
+    # By hand: −1.0333 over √((0.01 + 0.02333) / 3) is t = −9.80 with 3.45 degrees.
     pair = comparison.pair(comparison.standings[0].variant, comparison.standings[1].variant)
-    assert pair.difference.paired
-    assert pair.difference.p == pytest.approx(0.001039, abs=1e-6)
-    assert pair.corrected == pytest.approx(3 * 0.001039, abs=1e-5)
+    assert pair.difference.p == pytest.approx(0.001227, abs=1e-6)
+    assert pair.corrected == pytest.approx(3 * 0.001227, abs=1e-5)
     headline, detail = verdict(comparison, found)
-    assert headline == "good is better than fair: 1.10 ± 0.25 against 2.13 ± 0.38, p = .003."
+    assert headline == "good is better than fair: 1.10 ± 0.25 against 2.13 ± 0.38, p = .004."
     assert detail == "It is clearly better than poor. fd_digits: lower is better."
 
 
@@ -116,7 +115,7 @@ def test_higher_is_better_turns_the_ranking(tmp_path):
 def test_a_difference_that_chance_explains_is_not_called_one(tmp_path):
     found = family(tmp_path, one=(1.0, 3.0, 2.0), other=(2.5, 1.5, 2.3))
     headline, _ = verdict(compare(found, "fd_digits"), found)
-    assert headline == "one is ahead of other, but 3 seeds can’t tell them apart: 2.0 ± 2.5 against 2.1 ± 1.3, p = .92."
+    assert headline == "one is ahead of other, but 3 seeds can’t tell them apart: 2.0 ± 2.5 against 2.1 ± 1.3, p = .89."
 
 
 def test_single_seeds_decide_nothing(tmp_path):

@@ -160,7 +160,7 @@ def _pairs(standings: Sequence[Standing]) -> list[Pair]:
     tested = [
         (one.variant, other.variant, result)
         for one, other in combinations(standings, 2)
-        if (result := difference(one.values, other.values)) is not None
+        if (result := difference(one.summary, other.summary)) is not None
     ]
     corrected = holm([result.p for *_, result in tested])
     return [Pair(a, b, result, p) for (a, b, result), p in zip(tested, corrected, strict=True)]

@@ -149,7 +149,7 @@ def _comparison(comparison: Comparison, found: Sequence[Variant]) -> dict[str, A
 
 def _pair(pair: Pair) -> list[Any]:
     test = pair.difference
-    return [pair.better, pair.worse, test.estimate, test.half, test.p, pair.corrected, test.paired]
+    return [pair.better, pair.worse, test.estimate, test.half, test.p, pair.corrected]
 
 
 def _standing(standing: Standing) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Closed forms on summaries instead of `scipy.stats`, which takes a millisecond a 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.special import stdtr, stdtrit
@@ -25,15 +25,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """One variant less another: estimate, half its 95% interval, and the two-sided p-value.
-
-    ``paired``: the two ran with the same seeds and were compared seed by seed, else Welch's test.
-    """
+    """One variant less another: estimate, half its 95% interval, and the two-sided p-value."""
 
     estimate: float
     half: float
     p: float
-    paired: bool
 
 
 def summary(values: Sequence[float]) -> Summary:
@@ -46,25 +42,24 @@ def summary(values: Sequence[float]) -> Summary:
     return Summary(n, mean, sd, _quantile(n - 1) * sd / math.sqrt(n))
 
 
-def difference(one: Mapping[int, float], other: Mapping[int, float]) -> Difference | None:
-    """Compare two variants' values by seed: paired if the seeds are the same, else by Welch's test.
+def difference(a: Summary, b: Summary) -> Difference | None:
+    """Compare two variants by Welch's test, whose spreads may differ.
+
+    Runs with the same seed are not taken as pairs: variants begin with other weights or drift apart within rounds, and
+    with few seeds the degrees of freedom that pairing costs weigh more than the little that the runs have in common.
 
     None if either has fewer than two seeds: chance can't be judged then.
     """
-    if len(one) < 2 or len(other) < 2:
+    if a.sd is None or b.sd is None:
         return None
-    if one.keys() == other.keys():
-        gaps = summary([one[seed] - other[seed] for seed in one])
-        assert gaps.sd is not None
-        return _test(gaps.mean, gaps.sd / math.sqrt(gaps.n), gaps.n - 1, paired=True)
-    a, b = summary(list(one.values())), summary(list(other.values()))
-    assert a.sd is not None
-    assert b.sd is not None
     va, vb = a.sd**2 / a.n, b.sd**2 / b.n
-    total = va + vb
-    # Welch–Satterthwaite; with no spread at all any number of degrees gives the same answer.
-    degrees = total**2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1)) if total else a.n + b.n - 2
-    return _test(a.mean - b.mean, math.sqrt(total), degrees, paired=False)
+    estimate, total = a.mean - b.mean, va + vb
+    if total == 0:  # no spread at all
+        return Difference(estimate, 0.0, 0.0 if estimate else 1.0)
+    error = math.sqrt(total)
+    degrees = total**2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1))  # Welch–Satterthwaite
+    p = 2 * float(stdtr(degrees, -abs(estimate) / error))
+    return Difference(estimate, _quantile(degrees) * error, p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -79,14 +74,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (m - k) * p_values[index]))
         corrected[index] = running
     return corrected
-
-
-def _test(estimate: float, error: float, degrees: float, *, paired: bool) -> Difference:
-    if error == 0:
-        # Identical on every seed, or apart by the same amount on every seed.
-        return Difference(estimate, 0.0, 0.0 if estimate else 1.0, paired)
-    p = 2 * float(stdtr(degrees, -abs(estimate) / error))
-    return Difference(estimate, _quantile(degrees) * error, p, paired)
 
 
 def _quantile(degrees: float) -> float:

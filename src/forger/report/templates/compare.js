@@ -48,7 +48,7 @@ function scoreRow(name, a, b) {
     const pair = !x.single && !y.single && pairOf(score, a.index, b.index);
     if (pair) {
       difference += ` ± ${number(pair[3], 2)}`;
-      test = `p ${equals(pair[4])}, corrected ${equals(pair[5])} (${pair[6] ? "paired" : "Welch"})`;
+      test = `p ${equals(pair[4])}, corrected ${equals(pair[5])}`;
     } else test = x.single || y.single ? "single runs: no test" : a.index === b.index ? "" : "too few seeds";
   }
   return cells([name], [meanText(x), `number${better < 0 ? " better" : ""}`], [meanText(y), `number${better > 0 ? " better" : ""}`],
