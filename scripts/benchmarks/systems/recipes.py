@@ -128,7 +128,18 @@ SYSTEMS = [
     ),
     *AUTOENCODERS,
     experiment("gaussian_flow", "Flow matching of the density in one dimension", jsd="≤ 0.02 nats"),
+    experiment(
+        "gaussian_flow", "The same by diffusion", "model=diffusion", as_name="gaussian_diffusion", jsd="≤ 0.02 nats"
+    ),
     experiment("grid25_flow", "Flow matching of 25 Gaussians on a grid, σ 0.05", modes="25", **POINTS),
+    experiment(
+        "grid25_flow",
+        "The same by diffusion",
+        *("model=diffusion", "model.process.sigma_data=2.83", "model.process.p_mean=-0.5", "model.process.p_std=1.5"),
+        as_name="grid25_diffusion",
+        modes="25",
+        **POINTS,
+    ),
     experiment(
         "digits_flow",
         "Flow matching, MLP",

@@ -112,7 +112,7 @@ function figure(key) {
   const means = visible.flatMap((index) => data.curves.bands[key][index][1]).filter((value) => value !== null);
   const [low, high] = spread(means);
   const around = visible.flatMap((index) => { const [, mean, sd] = data.curves.bands[key][index]; return mean.flatMap((m, i) => [m - sd[i], m + sd[i]]); });
-  const log = state.scale === "log" || (state.scale === "auto" && key.startsWith("score/") && low > 0 && high / low > 30);
+  const log = state.scale === "log" || (state.scale === "auto" && key.startsWith("score/") && low > 0 && high / low > 10);
   const ends = visible.map((index) => `${data.variants[index].name} ends at ${number(data.curves.bands[key][index][1].at(-1))}`);
   const direction = key.startsWith("score/") && data.scores[key.slice(6)];
   const note = [direction && (direction.higherIsBetter ? "higher is better" : "lower is better"), log && "log scale"].filter(Boolean).join(", ");
