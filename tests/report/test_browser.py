@@ -216,7 +216,7 @@ def test_two_variants_and_two_runs_side_by_side(opened):
     row = tab.locator("#comparison tbody tr").first.locator("td").all_inner_texts()
     assert row[:3] == ["fd_digits", "2.13 ± 0.38", "8.0 ± 2.5"]
     assert row[3].startswith("−5.87 ±")
-    assert row[4].startswith("p = .0")
+    assert row[4] == "p = .008, corrected = .013"
     settings = tab.locator("#comparison table").nth(1).inner_text()
     assert "model.name_of" in settings
     tab.locator("#one").select_option("r0")
